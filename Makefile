@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# loophound: `make help` lists the targets.  Everything is built below build/.
+
+VERSION := $(shell cat VERSION)
+OUT     ?= build
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
+msg      = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+CC      := gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+MULTI   := $(shell $(CC) -print-multiarch 2>/dev/null)
+PYTHON  ?= /usr/bin/python3
+
+BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_$(ARCH) -Ibpf \
+	-idirafter /usr/include/$(MULTI) -idirafter /usr/include \
+	-Wall -Wextra -Wno-unused-function -Wno-unused-parameter -Werror \
+	-Wno-missing-declarations -Wno-gnu-variable-sized-type-not-at-end -Wno-compare-distinct-pointer-types
+WARN    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
+STAGES  := base stream model rules report reader probe target cli
+CFLAGS  ?= -O2 -g
+SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all,)
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(SANFLAGS) \
+	-Ibpf $(STAGES:%=-Iuser/%) -I$(OUT) -MMD -MP
+LDLIBS  := -lbpf -lelf -lz -lcap-ng
+comma   := ,
+
+# maps.bpf.o first: the linker of libbpf 1.1 loses the offset of a map whose extern it meets before it.
+BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
+SKEL      := $(OUT)/probes.skel.h
+obj        = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)))
+USER_OBJ  := $(call obj,user/*.c user/*/*.c)
+# Stages that promise to be pure: their tests link nothing else, so a kernel call is a link error.
+PURE_OBJ  := $(call obj,user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c)
+READER_OBJ := $(call obj,user/base/*.c user/stream/*.c user/reader/*.c)
+LIVE_OBJ  := $(filter-out $(OUT)/user/main.o,$(USER_OBJ))
+
+UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS  := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bpf/test_*.c))
+FUZZERS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(OUT)/loophound ## build loophound into build/
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1: /p' Makefile | column -t -s:
+
+demo: ## install what is missing, build, watch a real application with planted faults
+	@scripts/setup.sh demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo.sh $(OUT)/loophound
+
+check: ## install what is missing, run every test
+	@scripts/setup.sh check
+	@$(MAKE) --no-print-directory all lint check-unit check-san check-fuzz check-bpf check-e2e
+
+bench: ## install what is missing, measure the budgets: with and without, in one run
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory all
+	@scripts/bench.sh $(BENCH)
+
+lint: ## formatting and house rules
+	@scripts/lint.sh
+
+check-unit: $(UNIT_TESTS) ## unit tests of every pure module
+	@scripts/run-tests.sh $(UNIT_TESTS)
+
+check-san: ## the same under ASan and UBSan
+	@$(MAKE) --no-print-directory OUT=$(OUT)/san SAN=1 check-unit
+
+check-fuzz: $(FUZZERS) ## each fuzz target for FUZZ_SECONDS (default 10)
+	@scripts/run-fuzzers.sh $(or $(FUZZ_SECONDS),10) $(FUZZERS)
+
+check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
+	@scripts/run-tests.sh $(BPF_TESTS)
+
+check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST)
+
+golden: all ## refresh the golden reports from the golden recordings; review the diff
+	@scripts/golden.sh refresh
+
+fmt: ## format all C
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove build/
+	rm -rf $(OUT)
+
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(OUT)/probes.bpf.o: $(BPF_OBJ) Makefile
+	$(call msg,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJ)
+
+$(SKEL): $(OUT)/probes.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name probes__kernel_half > $@
+
+bpf: $(SKEL) ## build the kernel half only
+
+$(OUT)/syscall_table.h: scripts/syscall_table.sh
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)CC='$(CC)' $< > $@
+
+$(OUT)/%.o: %.c | $(SKEL) $(OUT)/syscall_table.h
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(OUT)/loophound: $(USER_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(OUT)/tests/unit/test_reader_%: $(OUT)/tests/unit/test_reader_%.o $(READER_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lcmocka -o $@
+
+# The kernel half's reading of CPython, compiled for the host, with the reader's table of layouts.
+$(OUT)/tests/unit/test_py%: $(OUT)/tests/unit/test_py%.o $(READER_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lcmocka -o $@
+
+$(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(PURE_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -lm -o $@
+
+$(OUT)/tests/bpf/test_%: $(OUT)/tests/bpf/test_%.o $(LIVE_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+$(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) | $(OUT)/syscall_table.h
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
+		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) -o $@
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e golden fmt clean bpf

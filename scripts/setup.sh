@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# Installs the distribution packages that a purpose needs and that are missing: build, demo, check, bench.
+# Says nothing and does nothing if none is.
+set -eu
+
+build='gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev uthash-dev'
+demo="$build python3 python3-aiohttp python3-requests util-linux"
+check="$demo libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout clang-format clang-tidy shellcheck"
+bench="$demo python3-uvloop wrk"
+
+case "${1:-}" in
+build) wanted=$build ;;
+demo) wanted=$demo ;;
+check) wanted=$check ;;
+bench) wanted=$bench ;;
+*)
+	echo "usage: $0 build|demo|check|bench" >&2
+	exit 2
+	;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "setup: not a Debian system; install by hand what these packages are called here: $wanted" >&2
+	exit 0
+fi
+missing=
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+	echo "setup: missing packages; as root: apt-get install$missing" >&2
+	exit 1
+fi
+echo "setup: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
