@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The contract between the stages: every record of the stream, whether the kernel half put it in the
+ * ring buffer, the reader process answered with it, or the daemon added it (ticks, counters).  A
+ * recording is these records, byte for byte, behind a header (user/stream/recording.h).
+ *
+ * Fixed-width types only, explicit padding, every size asserted; values are append-only.  Times are
+ * nanoseconds of CLOCK_MONOTONIC.  Addresses of the target are __u64 and end in _addr: never followed
+ * without a bounded read.  The producer zeroes a record before it fills it.
+ */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define EV_MAX_FRAMES	128	/* frames of one stack, innermost first; deeper ones are cut and flagged */
+#define EV_COMM_LEN	16
+#define EV_PATH_LEN	256
+#define EV_NAME_MAX	1024	/* bytes of one name (function, file) in an ev_code */
+#define EV_TABLE_MAX	(96 * 1024)	/* bytes of one line table in an ev_code */
+#define EV_RECORD_MAX	(128 * 1024)	/* no record is longer */
+#define EV_NO_LOOP	0xffffffffu
+
+/* The one list of record types: enum, names and the decoder's size table derive from it. */
+/* clang-format off */
+#define EVENT_LIST(X)			/* producer: what it says */		\
+	X(1,  LOOP,       loop)		/* kernel: a loop thread was found */	\
+	X(2,  LOOP_EXIT,  loop_exit)	/* kernel: a loop thread ended */	\
+	X(3,  STACK,      stack)	/* kernel: a Python stack seen first */	\
+	X(4,  SLEEP,      sleep)	/* kernel: sleeps of one stack in one iteration */ \
+	X(5,  SAMPLE,     sample)	/* kernel: a long iteration is on CPU here */ \
+	X(6,  ITERATION,  iteration)	/* kernel: an iteration past a limit ended */ \
+	X(7,  FORK,       fork)		/* kernel: a target forked a process */	\
+	X(8,  EXEC,       exec)		/* kernel: a target replaced its image */ \
+	X(9,  EXIT,       exit)		/* kernel: a target ended */		\
+	X(16, TARGET,     target)	/* reader: what a process is */		\
+	X(17, CODE,       code)		/* reader: names and line table of a code object */ \
+	X(18, LOOP_STATS, loop_stats)	/* daemon: counters of one loop, cumulative */ \
+	X(19, LOSS,       loss)		/* daemon: what was seen, sent and lost, cumulative */ \
+	X(20, TICK,       tick)		/* daemon: time passes */		\
+	X(21, END,        end)		/* daemon: the watch is over */
+/* clang-format on */
+
+enum ev_type {
+#define X(nr, upper, lower) EV_##upper = nr,
+	EVENT_LIST(X)
+#undef X
+};
+
+/* First member of every record. */
+struct ev_head {
+	__u32 type;	 /* enum ev_type */
+	__u32 size;	 /* bytes of the whole record, head included */
+	__u64 ts_ns;	 /* when the producer made it */
+	__u32 target_id; /* one life of one process image; never reused within a session; 0: none */
+	__u32 loop_id;	 /* slot of a loop thread; EV_NO_LOOP: none; reused after its LOOP_EXIT */
+};
+_Static_assert(sizeof(struct ev_head) == 24, "stream ABI");
+
+enum loop_kind {
+	LOOP_KIND_UNKNOWN = 0,
+	LOOP_KIND_ASYNCIO = 1, /* a wait called by BaseEventLoop._run_once */
+	LOOP_KIND_UVLOOP = 2,  /* a wait called by libuv, the running loop's type is uvloop's */
+};
+
+struct ev_loop {
+	struct ev_head head;
+	__u32 pid, tid;	     /* as the host sees them */
+	__u32 ns_tid;	     /* as the target sees it */
+	__u32 kind;	     /* enum loop_kind */
+	__s32 wait_syscall;  /* number of the system call the loop waits in */
+	__s32 wait_fd;	     /* its epoll descriptor */
+	__u32 base_depth;    /* Python frames below (and including) the one that runs an iteration */
+	__u32 pad;
+	char comm[EV_COMM_LEN]; /* name of the thread */
+};
+_Static_assert(sizeof(struct ev_loop) == 72, "stream ABI");
+
+struct ev_loop_exit {
+	struct ev_head head;
+	__u32 pid, tid;
+};
+_Static_assert(sizeof(struct ev_loop_exit) == 32, "stream ABI");
+
+/* Why a stack could not be read (whole); the frames before the failure are kept. */
+enum stack_status {
+	STACK_OK = 0,
+	STACK_NO_THREAD_STATE = 1,  /* the thread's slot holds no PyThreadState */
+	STACK_BAD_THREAD_STATE = 2, /* the PyThreadState could not be read */
+	STACK_BAD_FRAME = 3,	    /* a frame could not be read, or is no frame */
+	STACK_BAD_CODE = 4,	    /* a code object could not be read */
+	STACK_STATUS_MAX
+};
+#define STACK_TRUNCATED 1u /* flag: more than EV_MAX_FRAMES frames */
+
+/* One Python frame.  offset_bytes is into the code object's bytecode, as co_lines() counts; -1: not started. */
+struct ev_frame {
+	__u64 code_addr;
+	__s32 offset_bytes;
+	__u32 fingerprint; /* py_code_fingerprint() when the frame was read */
+};
+_Static_assert(sizeof(struct ev_frame) == 16, "stream ABI");
+
+struct ev_stack {
+	struct ev_head head;
+	__u64 stack_id;	 /* hash of target and frames */
+	__u16 nr_frames; /* frames[] follow, innermost first */
+	__u8 status;	 /* enum stack_status */
+	__u8 flags;	 /* STACK_TRUNCATED */
+	__u32 pad;
+	struct ev_frame frames[];
+};
+_Static_assert(sizeof(struct ev_stack) == 40, "stream ABI");
+
+enum object_kind {
+	OBJECT_NONE = 0,
+	OBJECT_FILE = 1,   /* name: path components, innermost first, each ended by NUL */
+	OBJECT_DIR = 2,	   /* as OBJECT_FILE */
+	OBJECT_PIPE = 3,   /* pipe or fifo */
+	OBJECT_SOCKET = 4, /* family, protocol, peer address and port; AF_UNIX: name is the path */
+	OBJECT_CHAR = 5,   /* character device: rdev, name as OBJECT_FILE */
+	OBJECT_BLOCK = 6,
+	OBJECT_ANON = 7, /* eventfd, epoll, pidfd, ...: name is its kind */
+	OBJECT_KIND_MAX
+};
+#define OBJECT_NONBLOCK	 1u /* flag: O_NONBLOCK is set */
+#define OBJECT_NAME_CUT	 2u /* flag: the path is longer than name[] */
+#define OBJECT_LISTENING 4u /* flag: a listening socket; the address is its own */
+#define OBJECT_AS_GIVEN	 8u /* flag: name is one string, the path that the program passed to the call */
+
+/* What a descriptor is, read in the kernel while the call slept. */
+struct ev_object {
+	__u8 kind;	/* enum object_kind */
+	__u8 flags;	/* OBJECT_* */
+	__u16 family;	/* AF_INET, AF_INET6, AF_UNIX, ... */
+	__u16 protocol; /* IPPROTO_TCP, IPPROTO_UDP, ... */
+	__u16 port;	/* of the peer, host byte order */
+	__u8 addr[16];	/* of the peer, network byte order; IPv4 in the first four */
+	__u64 inode;
+	__u32 rdev; /* character and block devices: (major << 20) | minor */
+	__u16 name_len;
+	__u16 pad;
+	char name[EV_PATH_LEN];
+};
+_Static_assert(sizeof(struct ev_object) == 296, "stream ABI");
+
+/* Why the thread was off the CPU. The classes of an iteration's time. */
+enum off_class {
+	OFF_RUNNABLE = 0, /* preempted or waiting for a CPU */
+	OFF_SYSCALL = 1,  /* asleep in a system call */
+	OFF_GIL = 2,	  /* asleep in a futex wait for the GIL */
+	OFF_FAULT = 3,	  /* asleep in a page fault */
+	OFF_STOPPED = 4,  /* stopped or traced */
+	OFF_OTHER = 5,
+	OFF_CLASS_MAX
+};
+
+/* All sleeps of one loop iteration that share stack, system call and descriptor. */
+struct ev_sleep {
+	struct ev_head head;
+	__u64 iteration;
+	__u64 stack_id; /* 0: not taken */
+	__u64 first_ns; /* start of the first of them */
+	__u64 last_ns;	/* end of the last of them */
+	__u64 total_ns; /* off the CPU */
+	__u64 asleep_ns; /* of which truly asleep: total without the wait for a CPU afterwards */
+	__u64 max_ns;	/* the longest */
+	__u64 args[3];	/* of the first call */
+	__u32 count;
+	__s32 syscall; /* number */
+	__s32 fd;      /* that it waited for; -1: none */
+	__u32 pad;
+	struct ev_object object;
+};
+_Static_assert(sizeof(struct ev_sleep) == 24 + 96 + 296, "stream ABI");
+
+struct ev_sample {
+	struct ev_head head;
+	__u64 iteration;
+	__u64 stack_id;
+	__u64 step; /* tells callbacks and task steps of one iteration apart; 0: unknown */
+};
+_Static_assert(sizeof(struct ev_sample) == 48, "stream ABI");
+
+enum iteration_end {
+	ITERATION_WAIT = 0, /* the loop went back to its wait */
+	ITERATION_LEFT = 1, /* the thread was seen outside its loop: the end is when that was noticed */
+	ITERATION_EXIT = 2, /* the thread ended */
+};
+#define ITERATION_PARTIAL 1u /* flag: already under way when watching began; start_ns is that moment */
+
+/*
+ * An iteration runs from the return of the loop's wait to the next wait.  Its parts add up:
+ * end_ns - start_ns == on_cpu_ns + run_queue_ns + sum(off_ns[1..]).
+ */
+struct ev_iteration {
+	struct ev_head head;
+	__u64 iteration;
+	__u64 start_ns, end_ns;
+	__u64 on_cpu_ns;
+	__u64 run_queue_ns;		/* runnable, waiting for a CPU, within the iteration */
+	__u64 wake_delay_ns;		/* the same between the wake-up in the loop's wait and start_ns */
+	__u64 off_ns[OFF_CLASS_MAX];	/* asleep, by enum off_class; [OFF_RUNNABLE] is 0 */
+	__u32 nr_voluntary, nr_involuntary; /* context switches */
+	__u32 nr_major_faults;
+	__u32 nr_sleeps, nr_samples;	/* what the kernel saw; fewer records mean loss */
+	__u8 end;			/* enum iteration_end */
+	__u8 flags;			/* ITERATION_PARTIAL */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct ev_iteration) == 24 + 48 + 48 + 24, "stream ABI");
+
+struct ev_fork {
+	struct ev_head head; /* target_id: the child's, already watched */
+	__u32 parent_pid, child_pid;
+	__u32 parent_target_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct ev_fork) == 40, "stream ABI");
+
+struct ev_exec {
+	struct ev_head head; /* target_id: the image that is gone */
+	__u32 pid;
+	__u32 new_target_id; /* what the process is from now on, not identified yet */
+};
+_Static_assert(sizeof(struct ev_exec) == 32, "stream ABI");
+
+struct ev_exit {
+	struct ev_head head;
+	__u32 pid;
+	__s32 exit_code; /* as wait(2) reports it */
+};
+_Static_assert(sizeof(struct ev_exit) == 32, "stream ABI");
+
+/* What became of the attempt to know a process. */
+enum target_status {
+	TARGET_OK = 0,		     /* its layout is known: stacks can be read */
+	TARGET_NOT_PYTHON = 1,	     /* no CPython runtime in it */
+	TARGET_NOT_READY = 2,	     /* a CPython that has not finished starting: ask again */
+	TARGET_UNSUPPORTED = 3,	     /* a CPython whose layout is not known; see reason */
+	TARGET_GONE = 4,	     /* ended meanwhile */
+	TARGET_KERNEL_THREAD = 5,
+	TARGET_DENIED = 6,	     /* may not be read */
+	TARGET_BROKEN = 7,	     /* its files or memory contradict themselves; see reason */
+	TARGET_STUCK = 8,	     /* the reader did not answer in time and was replaced */
+	TARGET_PENDING = 9,	     /* followed (a child, an exec), not identified yet */
+	TARGET_STATUS_MAX
+};
+#define TARGET_USDT	     1u /* flag: the build has USDT probes */
+#define TARGET_STATIC	     2u /* flag: the runtime is in the executable, not in libpython */
+#define TARGET_FREE_THREADED 4u
+
+/*
+ * Where things are in a target.  Offsets are bytes; a field that a version does not have is 0.
+ * The kernel half reads frames with it, the reader names.
+ */
+struct py_layout {
+	__u64 runtime_addr; /* _PyRuntime */
+	__u64 gil_addr;	    /* the main interpreter's struct _gil_runtime_state; 0: not known */
+	__u32 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
+	__u32 version;	    /* hex as sys.hexversion */
+	__u32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer */
+	__u16 minor;	    /* 9 .. 13 */
+	__u16 valid;	    /* 1: stacks can be read */
+	/* PyThreadState */
+	__u16 tstate_frame;	   /* 3.9, 3.10: frame; 3.11, 3.12: cframe; 3.13: current_frame */
+	__u16 tstate_thread_id;	   /* == the thread's FS base */
+	__u16 tstate_dict;
+	__u16 tstate_running_loop; /* 3.13: the running loop itself; before: 0, it is in the dict */
+	__u16 cframe_frame;	   /* 3.11, 3.12: current_frame within the _PyCFrame */
+	__u16 has_cframe;	   /* 1: tstate_frame leads to a _PyCFrame */
+	/* PyFrameObject (3.9, 3.10) or _PyInterpreterFrame */
+	__u16 frame_back;
+	__u16 frame_code;
+	__u16 frame_instr;	/* 3.9, 3.10: f_lasti (int); later: prev_instr or instr_ptr (pointer) */
+	__u16 frame_owner;	/* 3.12+: owner, 1: owned by a generator, 3: a C stack shim; 3.11 too */
+	__u16 frame_generator;	/* 3.9, 3.10: f_gen, not NULL for generators */
+	__u16 frame_locals;	/* localsplus */
+	__u16 instr_scale;	/* 3.9: 1, 3.10: 2 (f_lasti counts code units); later: 0, a pointer */
+	/* PyCodeObject */
+	__u16 code_flags;
+	__u16 code_firstlineno;
+	__u16 code_filename;
+	__u16 code_name;
+	__u16 code_qualname;	    /* 3.11+ */
+	__u16 code_linetable;	    /* 3.9: co_lnotab */
+	__u16 code_bytecode;	    /* 3.11+: co_code_adaptive */
+	__u16 code_firsttraceable;  /* 3.11+ */
+	__u16 str_ascii_data;	    /* of a compact ASCII str */
+	__u16 str_compact_data;	    /* of a compact str that is not ASCII */
+	__u16 running_loop_holder;  /* 3.9 to 3.11: rl_loop within the holder; later: 0, no holder */
+	__u16 pad[2];
+};
+_Static_assert(sizeof(struct py_layout) == 32 + 26 * 2 + 4, "stream ABI");
+
+struct ev_target {
+	struct ev_head head;
+	struct py_layout layout; /* all zero unless status is TARGET_OK */
+	__u32 pid, ns_pid;	 /* host's, the target's own */
+	__u32 version;		 /* hex as sys.hexversion; 0: not known */
+	__u8 status;		 /* enum target_status */
+	__u8 flags;		 /* TARGET_USDT, ... */
+	__u16 nr_loops;		 /* threads that ran an event loop when it was looked at */
+	__u64 start_ticks;	/* field 22 of /proc/PID/stat: (pid, start_ticks) is the identity */
+	char comm[EV_COMM_LEN];
+	char exe[EV_PATH_LEN];
+	char container[72];	/* container id or empty */
+	char reason[160];	/* why the status is not TARGET_OK, for people; else empty */
+};
+_Static_assert(sizeof(struct ev_target) == 24 + 88 + 24 + 16 + 256 + 72 + 160, "stream ABI");
+
+enum code_status {
+	CODE_OK = 0,
+	CODE_GONE = 1,	     /* the object at that address is another one by now */
+	CODE_UNREADABLE = 2, /* its memory could not be read: the target ended, or the pointer is wild */
+	CODE_INVALID = 3,    /* it is no code object: a length or a type contradicts itself */
+	CODE_STUCK = 4,	     /* the reader did not answer in time and was replaced */
+	CODE_STATUS_MAX
+};
+#define CODE_NAME_CUT  1u /* flag: a name is longer than EV_NAME_MAX */
+#define CODE_TABLE_CUT 2u /* flag: the line table is longer than EV_TABLE_MAX: later lines unknown */
+
+/* Names of a code object (UTF-8, as in the source), then its raw line table, in this order, in data[]. */
+struct ev_code {
+	struct ev_head head;
+	__u64 code_addr;
+	__u32 fingerprint;
+	__u32 co_flags;
+	__s32 firstlineno;
+	__u32 first_traceable_bytes; /* frames before it have not started; 0 before 3.11 */
+	__u16 minor;		     /* decides how the line table reads */
+	__u8 status;		     /* enum code_status */
+	__u8 flags;		     /* CODE_*_CUT */
+	__u16 filename_bytes, name_bytes, qualname_bytes, pad;
+	__u32 table_bytes;
+	char data[];
+};
+_Static_assert(sizeof(struct ev_code) == 24 + 40, "stream ABI");
+
+/*
+ * Iterations by length: HIST_SUB linear parts per power of two, above 2^HIST_SHIFT ns (16 us).
+ * Bucket i < HIST_SUB holds [i, i+1) units of 2^HIST_SHIFT ns; see hist_bucket().
+ */
+#define HIST_SHIFT   14
+#define HIST_SUB     4
+#define HIST_BUCKETS 88 /* the last one holds everything from 7 * 2^34 ns (120 s) on */
+
+struct loop_counters {
+	__u64 iterations;
+	__u64 busy_ns;	 /* in iterations that ended */
+	__u64 idle_ns;	 /* in waits that ended */
+	__u64 max_ns;	 /* longest iteration */
+	__u64 since_ns;	 /* start of the iteration or wait that is under way */
+	__u64 in_wait;	 /* 1: it is a wait */
+	__u64 hist[HIST_BUCKETS];
+};
+
+struct ev_loop_stats {
+	struct ev_head head;
+	struct loop_counters counters;
+};
+_Static_assert(sizeof(struct ev_loop_stats) == 24 + 48 + 88 * 8, "stream ABI");
+
+/* Counters of the kernel half and of the daemon; names derive, so that none is forgotten in a report. */
+/* clang-format off */
+#define STAT_LIST(X)							\
+	X(RECORDS_MADE,       records_made)	  /* kernel: a record was due */ \
+	X(RECORDS_SUBMITTED,  records_submitted)  /* kernel: it went into the ring */ \
+	X(RING_FULL,          ring_full)	  /* kernel: the ring had no room for it */ \
+	X(RECORDS_CONSUMED,   records_consumed)	  /* daemon: taken out of the ring */ \
+	X(RECORDS_INVALID,    records_invalid)	  /* daemon: refused by the decoder */ \
+	X(LOOPS_REFUSED,      loops_refused)	  /* kernel: more loops than slots */ \
+	X(TARGETS_REFUSED,    targets_refused)	  /* kernel: more processes than slots */ \
+	X(STACKS_TAKEN,       stacks_taken)	  /* kernel: stacks walked */ \
+	X(STACKS_UNREADABLE,  stacks_unreadable)  /* kernel: of which not readable (whole) */ \
+	X(STACKS_TRUNCATED,   stacks_truncated)	  /* kernel: of which deeper than EV_MAX_FRAMES */ \
+	X(EVENTS_MISSED,      events_missed)	  /* kernel: an event was not delivered; found out and made good */ \
+	X(SITES_EVICTED,      sites_evicted)	  /* kernel: sent early, more sites than slots; no loss */ \
+	X(NAMES_ASKED,        names_asked)	  /* daemon: code objects asked of the reader */ \
+	X(NAMES_FAILED,       names_failed)	  /* daemon: of which not named */ \
+	X(NAMES_REFUSED,      names_refused)	  /* daemon: not asked, a bound was reached */ \
+	X(READER_RESTARTS,    reader_restarts)	  /* daemon: readers killed or died */ \
+	X(BREACHES_INCOMPLETE, breaches_incomplete) /* daemon: reported without all their names */
+/* clang-format on */
+enum stat_id {
+#define X(upper, lower) STAT_##upper,
+	STAT_LIST(X)
+#undef X
+	STAT_MAX
+};
+
+struct ev_loss {
+	struct ev_head head;
+	__u64 stats[STAT_MAX];
+};
+
+struct ev_tick {
+	struct ev_head head;
+};
+
+struct ev_end {
+	struct ev_head head;
+};
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Hashes that the kernel half and the reader must compute alike. */
+#ifndef PYHASH_H
+#define PYHASH_H
+
+/* One round of splitmix64's finaliser: cheap, no multiply wider than 64 bits, good avalanche. */
+static inline __attribute__((always_inline)) __u64 hash_mix(__u64 hash, __u64 value)
+{
+	hash ^= value + 0x9e3779b97f4a7c15ULL + (hash << 6);
+	hash ^= hash >> 30;
+	hash *= 0xbf58476d1ce4e5b9ULL;
+	hash ^= hash >> 27;
+	return hash;
+}
+
+/*
+ * Tells whether the code object at an address is still the one a frame ran: two code objects that
+ * follow each other at one address share it only if they share these pointers and the first line.
+ */
+static inline __attribute__((always_inline)) __u32
+py_code_fingerprint(__s32 firstlineno, __u64 filename_addr, __u64 name_addr, __u64 table_addr)
+{
+	__u64 hash = hash_mix((__u32)firstlineno, filename_addr);
+
+	hash = hash_mix(hash, name_addr);
+	hash = hash_mix(hash, table_addr);
+	return (__u32)(hash ^ (hash >> 32));
+}
+
+#endif
