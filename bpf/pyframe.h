@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Walks the Python frames of a thread with a layout table: innermost first, two reads a frame.
+ *
+ * Works on struct scratch only, so that each function can be verified by itself (a global function
+ * of BPF) and run on the host by tests.  The memory is hostile: every address is only ever handed to
+ * read_user(), every index is masked, every loop has a fixed bound; a cycle ends at EV_MAX_FRAMES.
+ *
+ * Where the numbers come from: struct py_layout, which the reader fills (user/reader/layout.c).
+ */
+#ifndef PYFRAME_H
+#define PYFRAME_H
+
+#include "pymem.h"
+
+#define FRAME_OWNED_BY_GENERATOR 1
+#define FRAME_OWNED_BY_CSTACK	 3 /* 3.12+: a shim at each entry from C; runs no code */
+
+#define PY_CO_COROUTINE 0x80
+
+/* Bytes of a frame that hold all fields read: 3.9, 3.10: up to f_lasti; later: up to owner. */
+#define FRAME_BYTES_OLD	 112
+#define FRAME_BYTES	 72
+/* Bytes of a code object likewise; the smallest code object is longer. */
+#define CODE_BYTES_OLD	 144
+#define CODE_BYTES	 192
+
+static __always_inline u64 scratch_u64(const u8 *bytes, u32 offset)
+{
+	return *(const u64 *)(bytes + (offset & 0xf8));
+}
+
+static __always_inline u32 scratch_u32(const u8 *bytes, u32 offset)
+{
+	return *(const u32 *)(bytes + (offset & 0xfc));
+}
+
+/* Finds the thread state of the thread whose FS base is given. 0, or sets s->status. */
+static __always_inline int pyframe_thread(struct scratch *s, u64 fs_base)
+{
+	u64 tstate = read_user_u64(fs_base + s->layout.tstate_slot);
+
+	s->tstate_addr = tstate;
+	if (!tstate) {
+		s->status = STACK_NO_THREAD_STATE;
+		return -1;
+	}
+	/* The thread state knows its thread: a wrong slot or a torn read does not get past this. */
+	if (read_user_u64(tstate + s->layout.tstate_thread_id) != fs_base) {
+		s->status = STACK_BAD_THREAD_STATE;
+		return -1;
+	}
+	return 0;
+}
+
+/* Points s at the innermost frame of s->tstate_addr. */
+static __always_inline void pyframe_begin(struct scratch *s, u32 target_id)
+{
+	u64 frame = read_user_u64(s->tstate_addr + s->layout.tstate_frame);
+
+	if (s->layout.has_cframe && frame)
+		frame = read_user_u64(frame + s->layout.cframe_frame);
+	s->frame_addr = frame;
+	s->status = STACK_OK;
+	s->flags = 0;
+	s->nr = 0;
+	s->hash = hash_mix(0, target_id);
+}
+
+/*
+ * Reads the code object that a frame runs and says where in it the frame is: the byte offset, -1 if
+ * it has not started.  The code object's head stays in s->code.
+ */
+static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, u8 owner,
+					struct ev_frame *out)
+{
+	const struct py_layout *l = &s->layout;
+	const u8 *bytes = s->code.bytes;
+	u32 size = l->instr_scale ? CODE_BYTES_OLD : CODE_BYTES;
+	s64 offset;
+
+	if (size == CODE_BYTES ? read_user(s->code.bytes, CODE_BYTES, code)
+			       : read_user(s->code.bytes, CODE_BYTES_OLD, code))
+		return -1;
+	if (l->instr_scale) {
+		offset = (s64)(s32)instr * l->instr_scale;
+	} else {
+		offset = (s64)(instr - (code + l->code_bytecode));
+		if (owner != FRAME_OWNED_BY_GENERATOR &&
+		    offset < 2 * (s64)(s32)scratch_u32(bytes, l->code_firsttraceable))
+			offset = -1;
+	}
+	if (offset > 0x7fffffff)
+		return -1;
+	out->code_addr = code;
+	out->offset_bytes = offset < 0 ? -1 : (s32)offset;
+	out->fingerprint = py_code_fingerprint((s32)scratch_u32(bytes, l->code_firstlineno),
+					       scratch_u64(bytes, l->code_filename),
+					       scratch_u64(bytes, l->code_name),
+					       scratch_u64(bytes, l->code_linetable));
+	return 0;
+}
+
+/* Reads one frame and steps outward. 0: go on; 1: the walk is over (s->status says how). */
+static __always_inline int pyframe_step_inline(struct scratch *s)
+{
+	const struct py_layout *l = &s->layout;
+	const u8 *bytes = s->buf.bytes;
+	u64 frame = s->frame_addr, code, instr;
+	struct ev_frame out = {};
+	u32 nr = s->nr;
+	u8 owner;
+
+	if (!frame)
+		return 1;
+	if (nr >= EV_MAX_FRAMES) {
+		s->flags |= STACK_TRUNCATED;
+		return 1;
+	}
+	if ((frame & 7) || (l->instr_scale ? read_user(s->buf.bytes, FRAME_BYTES_OLD, frame)
+					   : read_user(s->buf.bytes, FRAME_BYTES, frame))) {
+		s->status = STACK_BAD_FRAME;
+		return 1;
+	}
+	s->frame_addr = scratch_u64(bytes, l->frame_back);
+	code = scratch_u64(bytes, l->frame_code);
+	owner = l->instr_scale ? 0 : bytes[l->frame_owner & 0x7f];
+	if (owner == FRAME_OWNED_BY_CSTACK)
+		return 0;
+	instr = l->instr_scale ? scratch_u32(bytes, l->frame_instr) :
+				 scratch_u64(bytes, l->frame_instr);
+	if (pyframe_code(s, code, instr, owner, &out)) {
+		s->status = STACK_BAD_CODE;
+		return 1;
+	}
+	s->hash = hash_mix(s->hash, out.code_addr);
+	s->hash = hash_mix(s->hash, (u64)out.fingerprint << 32 | (u32)out.offset_bytes);
+	s->frames[nr & (EV_MAX_FRAMES - 1)] = out;
+	s->frame_addrs[nr & (EV_MAX_FRAMES - 1)] = frame;
+	s->nr = nr + 1;
+	return 0;
+}
+
+/* Whether the str at addr is ASCII and equals text of len (<= 32) bytes. */
+static __always_inline int pystr_equals(struct scratch *s, u64 addr, const char *text, u32 len)
+{
+	u8 data[32] = {};
+	u64 length;
+	u32 i;
+
+	if (!addr || read_user(&length, sizeof(length), addr + 16) || length != len)
+		return 0;
+	if (read_user(data, len, addr + s->layout.str_ascii_data))
+		return 0;
+	for (i = 0; i < len; i++)
+		if (data[i] != (u8)text[i])
+			return 0;
+	return 1;
+}
+
+#endif

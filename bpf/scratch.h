@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the walk of a Python stack works on (pyframe.h): too big for the 512 bytes of a BPF stack.  Free
+ * of BPF, so that tests compile the walk for the host; whoever includes it has u8 to u64 already.
+ */
+#ifndef SCRATCH_H
+#define SCRATCH_H
+
+#include "events.h"
+
+/* Room to read a stack and to build its record. */
+struct scratch {
+	struct py_layout layout;
+	u64 tstate_addr;
+	u64 frame_addr;	   /* next frame to read */
+	u64 loop_addr;	   /* the running loop, once found */
+	u64 slot_addr, slot_value;
+	u64 dict_entry_addr;
+	u32 dict_entry_bytes, dict_left, dict_is_unicode;
+	u32 status, flags, nr;
+	u64 hash;
+	union {
+		u8 bytes[256];
+		u64 words[32];
+	} buf, code;
+	u64 frame_addrs[EV_MAX_FRAMES];
+	struct ev_stack stack;
+	struct ev_frame frames[EV_MAX_FRAMES]; /* right behind stack: they leave as one record */
+};
+
+#endif
