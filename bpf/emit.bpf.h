@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Puts records into the ring, and counts every one: made == submitted + ring_full.
+ *
+ * A wake-up of the daemon costs the target 0.7 us or more, so records only wake it that someone waits
+ * for: a stack seen first (its names must be read while the target lives) and the end of a long
+ * iteration, at most once a millisecond each thread.  The daemon looks every 100 ms in any case.
+ */
+#ifndef EMIT_BPF_H
+#define EMIT_BPF_H
+
+#include "maps.bpf.h"
+
+#define WAKEUP_GAP_NS 1000000
+
+static __always_inline void head_init(struct ev_head *head, u32 type, u32 size, u64 now_ns,
+				      u32 target_id, u32 loop_id)
+{
+	head->type = type;
+	head->size = size;
+	head->ts_ns = now_ns;
+	head->target_id = target_id;
+	head->loop_id = loop_id;
+}
+
+static __always_inline u64 wakeup_flags(struct loop_thread *th, u64 now_ns)
+{
+	if (now_ns - th->last_wakeup_ns < WAKEUP_GAP_NS)
+		return BPF_RB_NO_WAKEUP;
+	th->last_wakeup_ns = now_ns;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline int emit(void *record, u64 size, u64 flags)
+{
+	long err;
+
+	count(STAT_RECORDS_MADE);
+	err = bpf_ringbuf_output(&events, record, size, flags);
+	count(err ? STAT_RING_FULL : STAT_RECORDS_SUBMITTED);
+	return (int)err;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The end of an iteration: adds it to its loop's counters, and sends its sleeps and its split if it
+ * went past a limit.  A healthy iteration leaves no record.
+ */
+#include "loop.bpf.h"
+
+static __always_inline u32 log2_u64(u64 value)
+{
+	u32 log = 0;
+
+	if (value >> 32) { value >>= 32; log += 32; }
+	if (value >> 16) { value >>= 16; log += 16; }
+	if (value >> 8) { value >>= 8; log += 8; }
+	if (value >> 4) { value >>= 4; log += 4; }
+	if (value >> 2) { value >>= 2; log += 2; }
+	return log + (value >> 1);
+}
+
+/* The same function as hist_bucket() of the daemon: a test compares them. */
+static __always_inline u32 hist_bucket(u64 length_ns)
+{
+	u64 units = length_ns >> HIST_SHIFT;
+	u32 log, bucket;
+
+	if (units < HIST_SUB)
+		return units;
+	log = log2_u64(units);
+	bucket = (log - 1) * HIST_SUB + (u32)((units >> (log - 2)) & (HIST_SUB - 1));
+	return bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1;
+}
+
+static __always_inline void count_iteration(struct loop_thread *th, u64 length_ns, u64 now_ns)
+{
+	u32 id = th->loop_id, bucket = hist_bucket(length_ns);
+	struct loop_counters *c = bpf_map_lookup_elem(&loop_counters, &id);
+
+	if (!c)
+		return;
+	c->iterations++;
+	c->busy_ns += length_ns;
+	if (length_ns > c->max_ns)
+		c->max_ns = length_ns;
+	c->since_ns = now_ns;
+	if (bucket < HIST_BUCKETS)
+		c->hist[bucket]++;
+}
+
+static __always_inline void send_sleeps(struct loop_thread *th)
+{
+	u32 i;
+
+	for (i = 0; i < MAX_SITES; i++) {
+		if (i >= th->nr_sites)
+			break;
+		th->nr_sleeps++;
+		emit(&th->sites[i], sizeof(th->sites[i]), BPF_RB_NO_WAKEUP);
+	}
+}
+
+__noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
+{
+	struct ev_iteration ev = {};
+	u64 off;
+	u32 i;
+
+	if (!th || !th->start_ns)
+		return 0;
+	if (th->left_ns) {
+		/* It ended when the thread was first seen outside the loop, not when it came back. */
+		end = ITERATION_LEFT;
+		now_ns = th->left_ns;
+	}
+	th->iteration++;
+	off = th->off_total_ns;
+	if (now_ns < th->start_ns + off)
+		now_ns = th->start_ns + off;
+	count_iteration(th, now_ns - th->start_ns, now_ns);
+	ev.on_cpu_ns = now_ns - th->start_ns - off;
+	if (!th->nr_sleeps && !th->nr_samples && th->off_ns[OFF_SYSCALL] < cfg_report_asleep_ns &&
+	    ev.on_cpu_ns < cfg_report_on_cpu_ns &&
+	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
+	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
+	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns) {
+		th->start_ns = 0;
+		return 0;
+	}
+	send_sleeps(th);
+	head_init(&ev.head, EV_ITERATION, sizeof(ev), now_ns, th->target_id, th->loop_id);
+	ev.iteration = th->iteration;
+	ev.start_ns = th->start_ns;
+	ev.end_ns = now_ns;
+	ev.run_queue_ns = th->run_queue_ns;
+	ev.wake_delay_ns = th->wake_delay_ns;
+	for (i = 1; i < OFF_CLASS_MAX; i++)
+		ev.off_ns[i] = th->off_ns[i];
+	ev.nr_sleeps = th->nr_sleeps;
+	ev.nr_samples = th->nr_samples;
+	ev.end = end;
+	ev.flags = th->flags;
+	/* The counters of context switches and faults were set to differences by the caller. */
+	ev.nr_voluntary = th->nvcsw;
+	ev.nr_involuntary = th->nivcsw;
+	ev.nr_major_faults = th->maj_flt;
+	emit(&ev, sizeof(ev), wakeup_flags(th, now_ns));
+	th->start_ns = 0;
+	return 1;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the probes share of a loop thread's life: booking its time, its stacks, its iterations. */
+#ifndef LOOP_BPF_H
+#define LOOP_BPF_H
+
+#include "emit.bpf.h"
+#include "pystack.bpf.h"
+
+#define FUTEX_SYSCALL 202 /* x86-64 */
+
+/* The thread has the CPU again since back_ns: notes how long it was off. */
+static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns)
+{
+	u64 off = back_ns - th->out_ns;
+	u32 site = th->site;
+	struct ev_sleep *e;
+
+	th->out_ns = 0;
+	th->off_total_ns += off;
+	th->settle_ns = off;
+	th->settle_class = th->out_class;
+	if (!th->is_sleep || site >= MAX_SITES)
+		return;
+	e = &th->sites[site];
+	e->count++;
+	e->total_ns += off;
+	e->last_ns = back_ns;
+	if (off > e->max_ns)
+		e->max_ns = off;
+}
+
+/*
+ * Events do get lost: while any other program is attached to or detached from a tracepoint, the kernel
+ * skips a call now and then (measured on 6.18: two of 1,500 during 24 such changes).  A lost event
+ * must not become a wrong answer, so each hook checks what the one before should have left:
+ * here, a thread that runs though it was never seen coming back; in offcpu.bpf.c, a wait whose
+ * beginning or end went unseen; in loop_finish(), a sleep that went unseen.
+ */
+
+/*
+ * Books the last time off the CPU, once its part in the run queue is known: the scheduler adds it to
+ * run_delay only after the sched_switch event that brings the thread back.
+ */
+static __always_inline void loop_settle(struct loop_thread *th, struct task_struct *task, u64 now_ns)
+{
+	u64 run_delay = task->sched_info.run_delay, off, queued, asleep, ran;
+	u32 class, site;
+
+	if (th->out_ns) {
+		/* Its return went unseen; the scheduler's own sum says how long it has run since. */
+		count(STAT_EVENTS_MISSED);
+		ran = task->se.sum_exec_runtime - th->out_exec_ns;
+		if (ran > now_ns - th->out_ns)
+			ran = now_ns - th->out_ns;
+		loop_back_on_cpu(th, now_ns - ran);
+	}
+	off = th->settle_ns;
+	class = th->settle_class;
+	site = th->site;
+	queued = run_delay - th->run_delay;
+	th->run_delay = run_delay;
+	if (!off)
+		return;
+	th->settle_ns = 0;
+	if (class == OFF_RUNNABLE || queued > off)
+		queued = off;
+	asleep = off - queued;
+	th->run_queue_ns += queued;
+	if (class < OFF_CLASS_MAX)
+		th->off_ns[class] += asleep;
+	if (class == OFF_SYSCALL && site < MAX_SITES)
+		th->sites[site].asleep_ns += asleep;
+}
+
+/* Starts an iteration now. The thread is the current one. */
+static __always_inline void loop_start_iteration(struct loop_thread *th, struct task_struct *task,
+						 u64 now_ns, u8 flags)
+{
+	th->start_ns = now_ns;
+	th->left_ns = 0;
+	th->flags = flags;
+	th->in_wait = 0;
+	th->is_sleep = 0;
+	th->out_ns = 0;
+	th->settle_ns = 0;
+	th->run_delay = task->sched_info.run_delay;
+	th->off_total_ns = 0;
+	th->run_queue_ns = 0;
+	__builtin_memset(th->off_ns, 0, sizeof(th->off_ns));
+	th->start_exec_ns = task->se.sum_exec_runtime;
+	th->nvcsw = task->nvcsw;
+	th->nivcsw = task->nivcsw;
+	th->maj_flt = task->maj_flt;
+	th->nr_sites = 0;
+	th->nr_sleeps = 0;
+	th->nr_samples = 0;
+	th->site = MAX_SITES;
+}
+
+/* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */
+static __always_inline int loop_is_running(struct loop_thread *th, struct scratch *s)
+{
+	struct target_entry *target;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (read_user_u64(th->slot_addr) == th->slot_value)
+		return 1;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !target->layout.valid)
+		return 0;
+	s->layout = target->layout;
+	s->tstate_addr = th->tstate_addr;
+	if (py_running_loop(s))
+		return 0;
+	th->slot_addr = s->slot_addr;
+	th->slot_value = s->slot_value;
+	return 1;
+}
+
+/*
+ * Walks the current thread's Python stack and makes sure that its record has been sent.
+ * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
+ */
+static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	u64 id, nr;
+	u8 seen = 1;
+
+	if (!target || !target->layout.valid)
+		return 0;
+	s->layout = target->layout;
+	s->tstate_addr = th->tstate_addr;
+	py_walk(s, th->target_id);
+	if (s->status == STACK_OK && !s->nr)
+		s->status = STACK_BAD_THREAD_STATE;
+	count(STAT_STACKS_TAKEN);
+	if (s->status != STACK_OK)
+		count(STAT_STACKS_UNREADABLE);
+	if (s->flags & STACK_TRUNCATED)
+		count(STAT_STACKS_TRUNCATED);
+	id = hash_mix(s->hash, (u64)s->status << 32 | s->flags) | 1;
+	if (bpf_map_lookup_elem(&seen_stacks, &id))
+		return id;
+
+	nr = s->nr;
+	if (nr > EV_MAX_FRAMES)
+		nr = EV_MAX_FRAMES;
+	head_init(&s->stack.head, EV_STACK, sizeof(s->stack) + nr * sizeof(struct ev_frame), now_ns,
+		  th->target_id, th->loop_id);
+	s->stack.stack_id = id;
+	s->stack.nr_frames = nr;
+	s->stack.status = s->status;
+	s->stack.flags = s->flags;
+	s->stack.pad = 0;
+	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame), wakeup_flags(th, now_ns)))
+		bpf_map_update_elem(&seen_stacks, &id, &seen, BPF_ANY);
+	return id;
+}
+
+/*
+ * Ends the iteration under way (if any) at now_ns: counts it, and reports it if it is past a limit.
+ * Everything is booked, and nvcsw, nivcsw, maj_flt are those of the iteration: see loop_finish().
+ */
+extern int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns);
+
+/* se.sum_exec_runtime is brought up to date at least this often; a tick at 100 Hz. */
+#define EXEC_STALE_NS 12000000
+
+static __always_inline void loop_finish(struct loop_thread *th, struct task_struct *task, u32 end,
+					u64 now_ns)
+{
+	u64 ran, on_cpu;
+
+	if (!th->start_ns)
+		return;
+	loop_settle(th, task, now_ns);
+	/*
+	 * Time that was neither seen off the CPU nor, by the scheduler's own sum, spent on it: a sleep that
+	 * went unseen, or a CPU that the hypervisor took away.  Nobody's code is to blame for it.
+	 */
+	ran = task->se.sum_exec_runtime - th->start_exec_ns;
+	on_cpu = now_ns - th->start_ns - th->off_total_ns;
+	if (!th->left_ns && (s64)(on_cpu - ran) > EXEC_STALE_NS) {
+		th->off_total_ns += on_cpu - ran;
+		th->off_ns[OFF_OTHER] += on_cpu - ran;
+	}
+	th->nvcsw = task->nvcsw - th->nvcsw;
+	th->nivcsw = task->nivcsw - th->nivcsw;
+	th->maj_flt = task->maj_flt - th->maj_flt;
+	loop_end_iteration(th, end, now_ns);
+}
+
+/* The thread is at its loop's own wait: the iteration is over, the wait begins. */
+static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_struct *task,
+					    u64 now_ns)
+{
+	struct loop_counters *c;
+	u32 id = th->loop_id;
+
+	loop_finish(th, task, ITERATION_WAIT, now_ns);
+	th->in_wait = 1;
+	th->wait_start_ns = now_ns;
+	th->wait_run_delay = task->sched_info.run_delay;
+	c = bpf_map_lookup_elem(&loop_counters, &id);
+	if (c) {
+		c->since_ns = now_ns;
+		c->in_wait = 1;
+	}
+}
+
+/* The wait is over: idle time ends, an iteration begins. */
+static __always_inline void loop_end_wait(struct loop_thread *th, struct task_struct *task,
+					  u64 now_ns, u8 flags)
+{
+	struct loop_counters *c;
+	u32 id = th->loop_id;
+
+	c = bpf_map_lookup_elem(&loop_counters, &id);
+	if (c) {
+		c->idle_ns += now_ns - th->wait_start_ns;
+		c->since_ns = now_ns;
+		c->in_wait = 0;
+	}
+	th->wake_delay_ns = task->sched_info.run_delay - th->wait_run_delay;
+	loop_start_iteration(th, task, now_ns, flags);
+}
+
+#define SYS_EPOLL_WAIT	 232 /* x86-64 */
+#define SYS_EPOLL_PWAIT	 281
+#define SYS_EPOLL_PWAIT2 441
+
+static __always_inline int is_wait_syscall(long nr)
+{
+	return nr == SYS_EPOLL_WAIT || nr == SYS_EPOLL_PWAIT || nr == SYS_EPOLL_PWAIT2;
+}
+
+#endif

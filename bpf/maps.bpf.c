@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Defines what maps.bpf.h declares. */
+#include "maps.bpf.h"
+
+struct targets_map targets SEC(".maps");
+struct loop_threads_map loop_threads SEC(".maps");
+struct free_loop_ids_map free_loop_ids SEC(".maps");
+struct loop_counters_map loop_counters SEC(".maps");
+struct seen_stacks_map seen_stacks SEC(".maps");
+struct scratch_map scratches SEC(".maps");
+struct stats_map stats SEC(".maps");
+struct events_map events SEC(".maps");
+
+const volatile __u64 cfg_sample_after_ns = 12500000;
+const volatile __u64 cfg_sample_gap_ns = 900000;
+const volatile __u64 cfg_report_asleep_ns = 10000000;
+const volatile __u64 cfg_report_on_cpu_ns = 50000000;
+const volatile __u64 cfg_report_starved_ns = 50000000;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Every map, knob and counter of the kernel half, declared once.  maps.bpf.c defines them; the other
+ * objects see them as extern, the linker makes them one.
+ *
+ * Nothing is pinned: all of it goes with the daemon's last file descriptor.
+ */
+#ifndef MAPS_BPF_H
+#define MAPS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "events.h"
+#include "pyhash.h"
+#include "scratch.h"
+
+#define MAX_TARGETS 4096 /* processes; the daemon may lower it before load */
+#define MAX_LOOPS   1024 /* loop threads alive at once; likewise */
+#define MAX_SITES   8	 /* distinct (stack, call, descriptor) of one iteration kept before one is sent early */
+
+/* What a watched process is: who, and where its Python is. */
+struct target_entry {
+	u32 target_id;
+	u32 pad;
+	struct py_layout layout; /* .valid == 0: followed, but not readable (yet) */
+};
+
+/* A loop thread.  Lives in task storage: gone with the thread, so a reused tid starts clean. */
+struct loop_thread {
+	u32 target_id, loop_id;
+	u64 tstate_addr;
+	/* Where the running loop is noted, and what was there: unchanged means still running. */
+	u64 slot_addr, slot_value;
+	s32 wait_fd;		   /* epoll descriptor of the loop's own wait; -1: not known yet */
+	u32 base_depth;		   /* Python frames from _run_once (or uvloop's caller) outward */
+	u8 kind;		   /* enum loop_kind */
+	u8 in_wait;
+	u8 flags;      /* ITERATION_PARTIAL for the iteration under way */
+	u8 out_class;  /* enum off_class of the time off the CPU that is under way */
+	u8 settle_class; /* of the one that ended last and is not booked yet */
+	u8 is_sleep;   /* the time off the CPU under way belongs to sites[site] */
+	u8 pad[2];
+	u32 site;      /* index of the sleep that is under way or not booked yet */
+	u32 nr_sites;
+	u64 iteration;
+	u64 start_ns;  /* of the iteration under way; 0: none */
+	u64 left_ns;   /* when the thread was first seen outside its loop; 0: it is inside */
+	u64 wait_start_ns;
+	u64 wait_run_delay; /* sched_info.run_delay when the wait began */
+	u64 wake_delay_ns;
+	u64 run_delay; /* sched_info.run_delay that is booked */
+	u64 out_ns;    /* since when off the CPU; 0: on it */
+	u64 out_exec_ns; /* se.sum_exec_runtime at out_ns */
+	u64 settle_ns; /* length of the last time off the CPU, not booked yet */
+	u64 off_total_ns, run_queue_ns;
+	u64 off_ns[OFF_CLASS_MAX];
+	u64 start_exec_ns; /* se.sum_exec_runtime at start_ns, up to a tick old */
+	u64 nvcsw, nivcsw, maj_flt; /* at start_ns */
+	u64 last_sample_ns, last_wakeup_ns;
+	u32 nr_sleeps, nr_samples; /* records of this iteration */
+	struct ev_sleep sites[MAX_SITES];
+};
+
+/* One struct scratch for each context that can nest. */
+enum { SCRATCH_SYSCALL = 0, SCRATCH_SWITCH = 1, SCRATCH_TICK = 2, SCRATCH_MAX = 3 };
+
+struct targets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__type(key, u32); /* tgid */
+	__type(value, struct target_entry);
+};
+
+struct loop_threads_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct loop_thread);
+};
+
+struct free_loop_ids_map { /* loop_id that are not in use; the daemon fills it and gives back */
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_LOOPS);
+	__uint(value_size, sizeof(u32));
+};
+
+struct loop_counters_map { /* loop_id -> counters; the daemon reads it by mmap */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_LOOPS);
+	__type(key, u32);
+	__type(value, struct loop_counters);
+};
+
+struct seen_stacks_map { /* stack_id whose record was sent; an evicted one is sent again */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u8);
+};
+
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_MAX);
+	__type(key, u32);
+	__type(value, struct scratch);
+};
+
+struct stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STAT_MAX);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+struct events_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024); /* the daemon may change it before load */
+};
+
+extern struct targets_map targets SEC(".maps");
+extern struct loop_threads_map loop_threads SEC(".maps");
+extern struct free_loop_ids_map free_loop_ids SEC(".maps");
+extern struct loop_counters_map loop_counters SEC(".maps");
+extern struct seen_stacks_map seen_stacks SEC(".maps");
+extern struct scratch_map scratches SEC(".maps");
+extern struct stats_map stats SEC(".maps");
+extern struct events_map events SEC(".maps");
+
+/* Knobs, set before load. */
+extern const volatile __u64 cfg_sample_after_ns;	/* an iteration is sampled once it is this old */
+extern const volatile __u64 cfg_sample_gap_ns;	/* and at most this often */
+extern const volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if asleep in system calls this long */
+extern const volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
+extern const volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
+
+static __always_inline void count(u32 stat)
+{
+	u64 *value = bpf_map_lookup_elem(&stats, &stat);
+
+	if (value)
+		(*value)++; /* per CPU; an interrupt in between may lose one */
+}
+
+/* The kernel numbers processes that it sees first from here up, the daemon from 1 (see target_id). */
+#define KERNEL_TARGET_IDS 0x80000000u
+
+#endif

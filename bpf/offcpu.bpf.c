@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Where a loop thread sleeps.  When it leaves the CPU outside its loop's own wait, it is still the
+ * current task: its Python stack, its system call and the call's arguments are taken there and then.
+ * When it comes back, the length is known, and what the descriptor is, while the call still runs.
+ *
+ * Sleeps of one stack, call and descriptor within one iteration add up in th->sites; most iterations
+ * end healthy and all of it is forgotten.
+ */
+#include "loop.bpf.h"
+#include "object.bpf.h"
+#include "syscalls.bpf.h"
+
+#define TASK_STOPPED 4
+#define TASK_TRACED  8
+
+#define OBJECT_MIN_NS 1000000 /* a descriptor is looked at once its sleeps add up to this much */
+
+/* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
+static __always_inline u32 make_room(struct loop_thread *th)
+{
+	u64 least = ~0ULL;
+	u32 i, victim = 0;
+
+	if (th->nr_sites < MAX_SITES)
+		return th->nr_sites++;
+	for (i = 0; i < MAX_SITES; i++) {
+		if (th->sites[i].total_ns < least) {
+			least = th->sites[i].total_ns;
+			victim = i;
+		}
+	}
+	victim &= MAX_SITES - 1;
+	th->nr_sleeps++;
+	count(STAT_SITES_EVICTED);
+	emit(&th->sites[victim], sizeof(th->sites[victim]), BPF_RB_NO_WAKEUP);
+	return victim;
+}
+
+static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 syscall, s32 fd)
+{
+	u32 i;
+
+	for (i = 0; i < MAX_SITES; i++) {
+		if (i >= th->nr_sites)
+			break;
+		if (th->sites[i].stack_id == stack_id && th->sites[i].syscall == syscall &&
+		    th->sites[i].fd == fd)
+			return i;
+	}
+	return MAX_SITES;
+}
+
+static __always_inline void begin_sleep(struct loop_thread *th, struct scratch *s,
+					struct pt_regs *regs, u64 now_ns)
+{
+	u64 stack_id = loop_take_stack(th, s, now_ns);
+	s32 syscall = (s32)regs->orig_ax, fd = syscall_fd(s, syscall, regs);
+	u32 site = find_site(th, stack_id, syscall, fd);
+	struct ev_sleep *e;
+
+	th->is_sleep = 1;
+	if (site < MAX_SITES) {
+		th->site = site;
+		return;
+	}
+	site = make_room(th) & (MAX_SITES - 1);
+	th->site = site;
+	e = &th->sites[site];
+	__builtin_memset(e, 0, sizeof(*e));
+	head_init(&e->head, EV_SLEEP, sizeof(*e), now_ns, th->target_id, th->loop_id);
+	e->iteration = th->iteration + 1;
+	e->stack_id = stack_id;
+	e->first_ns = now_ns;
+	e->syscall = syscall;
+	e->fd = fd;
+	e->args[0] = regs->di;
+	e->args[1] = regs->si;
+	e->args[2] = regs->dx;
+	object_as_given(&e->object, syscall, regs);
+}
+
+static __always_inline void switch_out(struct loop_thread *th, struct task_struct *prev,
+				       bool preempt, u64 now_ns)
+{
+	struct target_entry *target;
+	u32 tgid = prev->tgid;
+	struct pt_regs *regs;
+	struct scratch *s;
+	u32 state;
+	s64 nr;
+
+	loop_settle(th, prev, now_ns);
+	th->out_ns = now_ns;
+	th->out_exec_ns = prev->se.sum_exec_runtime;
+	th->is_sleep = 0;
+	th->site = MAX_SITES;
+	th->out_class = OFF_RUNNABLE;
+	state = prev->__state;
+	if (preempt || !state)
+		return;
+	if (state & (TASK_STOPPED | TASK_TRACED)) {
+		th->out_class = OFF_STOPPED;
+		return;
+	}
+	regs = (struct pt_regs *)bpf_task_pt_regs(prev);
+	nr = (s64)regs->orig_ax;
+	if (nr < 0) { /* in an exception: orig_ax is -1 */
+		th->out_class = OFF_FAULT;
+		return;
+	}
+	th->out_class = OFF_SYSCALL;
+	s = scratch_get(SCRATCH_SWITCH);
+	if (!s)
+		return;
+	if (!loop_is_running(th, s)) {
+		th->left_ns = now_ns;
+		th->out_ns = 0;
+		return;
+	}
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (nr == FUTEX_SYSCALL && target && target->layout.gil_addr &&
+	    regs->di - target->layout.gil_addr < target->layout.gil_bytes) {
+		th->out_class = OFF_GIL;
+		return;
+	}
+	begin_sleep(th, s, regs, now_ns);
+}
+
+static __always_inline void switch_in(struct loop_thread *th, struct task_struct *next, u64 now_ns)
+{
+	u32 site = th->site;
+	struct ev_sleep *e;
+
+	loop_back_on_cpu(th, now_ns);
+	if (!th->is_sleep || site >= MAX_SITES)
+		return;
+	e = &th->sites[site];
+	if (e->fd >= 0 && e->object.kind == OBJECT_NONE && e->total_ns >= OBJECT_MIN_NS)
+		object_read(&e->object, next, e->fd);
+}
+
+/*
+ * The thread leaves the CPU; where is it by its registers, and where by what was seen of it?  A wait
+ * whose beginning or end went unseen (see loop_settle()) is made good here, before it could pass for a
+ * call that blocks.
+ */
+static __always_inline void check_wait(struct loop_thread *th, struct task_struct *prev, u64 now_ns)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(prev);
+	bool is_waiting = is_wait_syscall((long)regs->orig_ax) && (s32)regs->di == th->wait_fd;
+
+	if (th->in_wait && !is_waiting) {
+		count(STAT_EVENTS_MISSED);
+		loop_end_wait(th, prev, now_ns, ITERATION_PARTIAL);
+	} else if (th->start_ns && !th->in_wait && is_waiting && prev->__state) {
+		count(STAT_EVENTS_MISSED);
+		loop_begin_wait(th, prev, now_ns);
+	}
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct loop_thread *th;
+	u64 now_ns;
+
+	th = bpf_task_storage_get(&loop_threads, prev, 0, 0);
+	if (th && (th->start_ns || th->in_wait)) {
+		now_ns = bpf_ktime_get_ns();
+		check_wait(th, prev, now_ns);
+		if (th->start_ns && !th->in_wait && !th->left_ns)
+			switch_out(th, prev, preempt, now_ns);
+	}
+	th = bpf_task_storage_get(&loop_threads, next, 0, 0);
+	if (th && th->out_ns)
+		switch_in(th, next, bpf_ktime_get_ns());
+	return 0;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Loop boundaries: an iteration runs from the return of the loop's wait to the next wait.
+ *
+ * A wait is a loop's own if its descriptor is the one that was found to be, by evidence, while the
+ * same loop runs (one 8-byte read); anything else is looked at anew: the running-loop slot of the
+ * thread and its Python stack (pyrunning.h).  A thread that fails costs a few reads each time, a
+ * process that is no target one hash look-up.
+ *
+ * Two sets of programs do the same: tracepoints of the three system calls, which cost the host's
+ * other calls least, and raw tracepoints for hosts that refuse the first to a daemon without
+ * CAP_SYS_ADMIN (perf_event_paranoid 3).  The daemon loads one of them.
+ */
+#include "loop.bpf.h"
+
+/* The thread's number in its own PID namespace; 0: it has none any more. */
+static __always_inline u32 task_ns_tid(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level) & 31, nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      level * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+/* Writes the record of a loop thread that was just found. */
+static __always_inline void announce(struct loop_thread *th, struct task_struct *task, s32 syscall,
+				     u64 now_ns)
+{
+	struct ev_loop ev = {};
+
+	head_init(&ev.head, EV_LOOP, sizeof(ev), now_ns, th->target_id, th->loop_id);
+	ev.pid = task->tgid;
+	ev.tid = task->pid;
+	ev.ns_tid = task_ns_tid(task);
+	ev.kind = th->kind;
+	ev.wait_syscall = syscall;
+	ev.wait_fd = th->wait_fd;
+	ev.base_depth = th->base_depth;
+	bpf_get_current_comm(ev.comm, sizeof(ev.comm));
+	emit(&ev, sizeof(ev), BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline struct loop_thread *create(struct task_struct *task, u32 target_id,
+						  u64 now_ns)
+{
+	struct loop_thread *th;
+	struct loop_counters *c;
+	u32 id;
+
+	if (bpf_map_pop_elem(&free_loop_ids, &id)) {
+		count(STAT_LOOPS_REFUSED);
+		return NULL;
+	}
+	th = bpf_task_storage_get(&loop_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!th) {
+		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
+		count(STAT_LOOPS_REFUSED);
+		return NULL;
+	}
+	if (th->kind) { /* the timer interrupted this very search and was first */
+		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
+		return th;
+	}
+	th->loop_id = id;
+	th->target_id = target_id;
+	th->site = MAX_SITES;
+	c = bpf_map_lookup_elem(&loop_counters, &id);
+	if (c) {
+		__builtin_memset(c, 0, sizeof(*c));
+		c->since_ns = now_ns;
+	}
+	return th;
+}
+
+/*
+ * Looks for a loop in the current thread. Fills th (creating it if there is none) and announces it.
+ * is_in_wait: the thread is at its wait on fd; else it runs, and fd is -1.
+ */
+static __always_inline struct loop_thread *find(struct task_struct *task, struct loop_thread *th,
+						struct scratch *s, u32 is_in_wait, s32 fd,
+						s32 syscall, u64 now_ns)
+{
+	u32 tgid = task->tgid, kind;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	bool is_new;
+
+	if (!target || !target->layout.valid)
+		return NULL;
+	s->layout = target->layout;
+	if (pyframe_thread(s, task->thread.fsbase) || py_running_loop(s))
+		return NULL;
+	py_walk(s, target->target_id);
+	kind = py_wait_kind(s, is_in_wait);
+	if (kind == LOOP_KIND_UNKNOWN)
+		return NULL;
+	if (th && th->target_id != target->target_id)
+		return NULL; /* the image was replaced under it: its end comes first */
+	if (!th) {
+		th = create(task, target->target_id, now_ns);
+		if (!th)
+			return NULL;
+		is_new = !th->kind;
+		th->kind = kind;
+		th->wait_fd = fd;
+		th->base_depth = s->nr;
+		if (is_new)
+			announce(th, task, syscall, now_ns);
+	}
+	th->kind = kind;
+	th->wait_fd = fd;
+	th->base_depth = s->nr;
+	th->tstate_addr = s->tstate_addr;
+	th->slot_addr = s->slot_addr;
+	th->slot_value = s->slot_value;
+	return th;
+}
+
+static __always_inline void on_wait_enter(s32 fd, s32 syscall)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct scratch *s;
+	u64 now_ns;
+
+	now_ns = bpf_ktime_get_ns();
+	if (!th || th->wait_fd != fd || read_user_u64(th->slot_addr) != th->slot_value) {
+		s = scratch_get(SCRATCH_SYSCALL);
+		if (!s)
+			return;
+		th = find(task, th, s, 1, fd, syscall, now_ns);
+		if (!th)
+			return;
+	}
+	if (th->in_wait) {
+		/* The end of the wait before went unseen: what came between is not known. */
+		count(STAT_EVENTS_MISSED);
+		th->start_ns = 0;
+	}
+	loop_begin_wait(th, task, now_ns);
+}
+
+static __always_inline void on_wait_exit(s32 syscall)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct pt_regs *regs;
+	struct scratch *s;
+	u64 now_ns;
+
+	if (th && !th->in_wait)
+		return; /* a wait on something else */
+	now_ns = bpf_ktime_get_ns();
+	if (!th) {
+		/* Watching began in the middle of this wait: it is found here, its length is not known. */
+		s = scratch_get(SCRATCH_SYSCALL);
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		if (!s)
+			return;
+		th = find(task, NULL, s, 1, (s32)regs->di, syscall, now_ns);
+		if (!th)
+			return;
+		th->wait_start_ns = now_ns;
+		th->wait_run_delay = task->sched_info.run_delay;
+	}
+	loop_end_wait(th, task, now_ns, 0);
+}
+
+/* Context of all syscalls/sys_enter_* and sys_exit_* tracepoints; the format is the kernel's ABI. */
+struct syscall_context {
+	u64 common;
+	s64 nr;
+	u64 args[6];
+};
+
+/* Each is attached to the tracepoints of all three waits (user/probe/probes.c): loaded once, verified once. */
+SEC("tp")
+int on_wait_enters(struct syscall_context *ctx)
+{
+	on_wait_enter((s32)ctx->args[0], (s32)ctx->nr);
+	return 0;
+}
+
+SEC("tp")
+int on_wait_exits(struct syscall_context *ctx)
+{
+	on_wait_exit((s32)ctx->nr);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_any_enter, struct pt_regs *regs, long nr)
+{
+	if (is_wait_syscall(nr))
+		on_wait_enter((s32)regs->di, (s32)nr);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_any_exit, struct pt_regs *regs, long ret)
+{
+	long nr = regs->orig_ax;
+
+	if (is_wait_syscall(nr))
+		on_wait_exit((s32)nr);
+	return 0;
+}
+
+/*
+ * CPU hogs.  The timer interrupts that the machine takes anyway (the scheduler's tick is one of them)
+ * are the sampling clock: no timer of our own, nothing to open per thread, and a thread is sampled
+ * from its first iteration on.  The interrupted thread is the current task.
+ */
+static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
+{
+	u32 index = s->nr - th->base_depth - 1;
+	u64 frame;
+
+	if (s->nr <= th->base_depth || index >= EV_MAX_FRAMES)
+		return 0;
+	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
+	/* asyncio: the frame is Handle._run's, its first local the Handle; uvloop: the callback's own. */
+	return th->kind == LOOP_KIND_ASYNCIO ? read_user_u64(frame + s->layout.frame_locals) : frame;
+}
+
+static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	struct ev_sample ev = {};
+
+	th->last_sample_ns = now_ns;
+	if (!loop_is_running(th, s)) {
+		th->left_ns = now_ns;
+		return;
+	}
+	ev.stack_id = loop_take_stack(th, s, now_ns);
+	head_init(&ev.head, EV_SAMPLE, sizeof(ev), now_ns, th->target_id, th->loop_id);
+	ev.iteration = th->iteration + 1;
+	ev.step = step_of(th, s);
+	th->nr_samples++;
+	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/hrtimer_expire_entry")
+int BPF_PROG(on_timer)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	u32 tgid = task->tgid;
+	struct scratch *s;
+	u64 now_ns;
+
+	if (!th) {
+		if (!tgid || !bpf_map_lookup_elem(&targets, &tgid))
+			return 0;
+		s = scratch_get(SCRATCH_TICK);
+		if (!s)
+			return 0;
+		/* Watching began in the middle of this iteration: it is counted from here. */
+		now_ns = bpf_ktime_get_ns();
+		th = find(task, NULL, s, 0, -1, -1, now_ns);
+		if (th)
+			loop_start_iteration(th, task, now_ns, ITERATION_PARTIAL);
+		return 0;
+	}
+	if (!th->start_ns || th->in_wait || th->left_ns)
+		return 0;
+	now_ns = bpf_ktime_get_ns();
+	if (now_ns - th->start_ns < cfg_sample_after_ns ||
+	    now_ns - th->last_sample_ns < cfg_sample_gap_ns)
+		return 0;
+	s = scratch_get(SCRATCH_TICK);
+	if (s)
+		take_sample(th, s, now_ns);
+	return 0;
+}
