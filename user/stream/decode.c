@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Checks raw bytes against the contract of events.h, so that every later stage may trust a record's
+ * lengths, enums, strings and sums.  Never reads past the size it is given; changes nothing.
+ */
+#include "stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define HAS_NUL(array) (memchr((array), '\0', sizeof(array)) != NULL)
+
+/* Name and smallest size of every type, by number. */
+static const struct {
+	const char *name;
+	uint32_t size;
+} types[] = {
+#define X(nr, upper, lower) [nr] = { #lower, sizeof(struct ev_##lower) },
+	EVENT_LIST(X)
+#undef X
+};
+
+static bool is_known(uint32_t type)
+{
+	return type < sizeof(types) / sizeof(types[0]) && types[type].size;
+}
+
+const char *decode_name(uint32_t type)
+{
+	return is_known(type) ? types[type].name : NULL;
+}
+
+bool decode_size_fits(uint32_t type, uint32_t size)
+{
+	if (!is_known(type))
+		return false;
+	if (type == EV_STACK)
+		return size >= types[type].size &&
+		       (size - types[type].size) % sizeof(struct ev_frame) == 0 &&
+		       (size - types[type].size) / sizeof(struct ev_frame) <= EV_MAX_FRAMES;
+	if (type == EV_CODE)
+		return size >= types[type].size && size <= EV_RECORD_MAX;
+	return size == types[type].size;
+}
+
+static bool loop_is_sane(const struct ev_loop *ev)
+{
+	return ev->kind <= LOOP_KIND_UVLOOP && HAS_NUL(ev->comm);
+}
+
+static bool stack_is_sane(const struct ev_stack *ev)
+{
+	return ev->nr_frames <= EV_MAX_FRAMES && ev->status < STACK_STATUS_MAX &&
+	       ev->head.size == sizeof(*ev) + ev->nr_frames * sizeof(ev->frames[0]);
+}
+
+static bool sleep_is_sane(const struct ev_sleep *ev)
+{
+	return ev->last_ns >= ev->first_ns && ev->asleep_ns <= ev->total_ns &&
+	       ev->max_ns <= ev->total_ns && ev->object.kind < OBJECT_KIND_MAX &&
+	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name);
+}
+
+/* The parts must add up to the whole, to the nanosecond: reports show them as shares of it. */
+static bool iteration_is_sane(const struct ev_iteration *ev)
+{
+	uint64_t sum;
+
+	if (ev->end > ITERATION_EXIT || ev->end_ns < ev->start_ns || ev->off_ns[OFF_RUNNABLE])
+		return false;
+	if (__builtin_add_overflow(ev->on_cpu_ns, ev->run_queue_ns, &sum))
+		return false;
+	for (unsigned i = OFF_RUNNABLE + 1; i < OFF_CLASS_MAX; i++)
+		if (__builtin_add_overflow(sum, ev->off_ns[i], &sum))
+			return false;
+	return sum == ev->end_ns - ev->start_ns;
+}
+
+static bool target_is_sane(const struct ev_target *ev)
+{
+	return ev->status < TARGET_STATUS_MAX && HAS_NUL(ev->comm) && HAS_NUL(ev->exe) &&
+	       HAS_NUL(ev->container) && HAS_NUL(ev->reason);
+}
+
+static bool code_is_sane(const struct ev_code *ev)
+{
+	uint64_t bytes = (uint64_t)ev->filename_bytes + ev->name_bytes + ev->qualname_bytes +
+			 ev->table_bytes;
+
+	return ev->status < CODE_STATUS_MAX && ev->filename_bytes <= EV_NAME_MAX &&
+	       ev->name_bytes <= EV_NAME_MAX && ev->qualname_bytes <= EV_NAME_MAX &&
+	       ev->table_bytes <= EV_TABLE_MAX && bytes <= ev->head.size - sizeof(*ev);
+}
+
+static bool is_sane(const struct ev_head *ev)
+{
+	switch (ev->type) {
+	case EV_LOOP: return loop_is_sane((const struct ev_loop *)ev);
+	case EV_STACK: return stack_is_sane((const struct ev_stack *)ev);
+	case EV_SLEEP: return sleep_is_sane((const struct ev_sleep *)ev);
+	case EV_ITERATION: return iteration_is_sane((const struct ev_iteration *)ev);
+	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
+	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
+	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 1;
+	default: return true;
+	}
+}
+
+int decode(const void *rec, size_t size, const struct ev_head **ev)
+{
+	const struct ev_head *head = rec;
+
+	if (size < sizeof(*head) || size > EV_RECORD_MAX || head->size != size)
+		return -EBADMSG;
+	if (!decode_size_fits(head->type, head->size) || !is_sane(head))
+		return -EBADMSG;
+	*ev = head;
+	return 0;
+}
