@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * One iteration in the making: its sleeps merged by stack, system call and descriptor, its samples
+ * in a row.  Its arrays grow to their bounds and are used again: a steady state allocates nothing.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tables.h"
+
+#define MAX_SPARE  64 /* drafts kept for reuse */
+#define FIRST_ROOM 8u
+
+struct draft *draft_new(struct model *model, uint64_t number)
+{
+	struct draft *draft = TAILQ_POP(&model->spare, link);
+
+	if (draft)
+		model->nr_spare--;
+	else
+		draft = calloc(1, sizeof(*draft));
+	if (draft)
+		draft->number = number;
+	return draft;
+}
+
+void draft_free(struct draft *draft)
+{
+	free(draft->sleeps);
+	free(draft->keys);
+	free(draft->samples);
+	free(draft);
+}
+
+/* Empties it, but for the arrays. */
+static void reset(struct draft *draft)
+{
+	struct draft kept = *draft;
+
+	memset(draft, 0, sizeof(*draft));
+	draft->sleeps = kept.sleeps;
+	draft->keys = kept.keys;
+	draft->samples = kept.samples;
+	draft->room_sleeps = kept.room_sleeps;
+	draft->room_samples = kept.room_samples;
+}
+
+void draft_drop(struct model *model, struct draft *draft)
+{
+	if (!draft)
+		return;
+	for (uint32_t i = 0; i < draft->iteration.nr_sleeps; i++)
+		stacks_put(model, stacks_entry(draft->sleeps[i].stack));
+	for (uint32_t i = 0; i < draft->iteration.nr_samples; i++)
+		stacks_put(model, stacks_entry(draft->samples[i].stack));
+	if (draft->loop)
+		draft->loop->refs--;
+	if (model->nr_spare >= MAX_SPARE) {
+		draft_free(draft);
+		return;
+	}
+	reset(draft);
+	model->nr_spare++;
+	TAILQ_INSERT_HEAD(&model->spare, draft, link); /* the one whose memory is warm */
+}
+
+static const struct stack *get_stack(struct model *model, uint64_t id)
+{
+	const struct stack_entry *entry = stacks_get(model, id);
+
+	return entry ? &entry->stack : NULL;
+}
+
+/* How large an array becomes that is full: twice as large, up to its bound. */
+static uint32_t next_room(uint32_t room, uint32_t bound)
+{
+	return min(room ? room * 2 : FIRST_ROOM, bound);
+}
+
+static int grow(void *array, uint32_t room, size_t element_bytes)
+{
+	void **p = array, *grown = realloc(*p, room * element_bytes);
+
+	if (!grown)
+		return -ENOMEM;
+	*p = grown;
+	return 0;
+}
+
+static void merge(struct sleep *sleep, const struct ev_sleep *ev)
+{
+	struct ev_sleep *to = &sleep->ev;
+
+	if (ev->first_ns < to->first_ns) {
+		to->first_ns = ev->first_ns;
+		memcpy(to->args, ev->args, sizeof(to->args));
+	}
+	to->last_ns = max(to->last_ns, ev->last_ns);
+	/* Sums of sane records stay below the uptime; hostile ones may wrap, harmlessly. */
+	to->total_ns += ev->total_ns;
+	to->asleep_ns += ev->asleep_ns;
+	to->max_ns = max(to->max_ns, ev->max_ns);
+	to->count += ev->count;
+	if (to->object.kind == OBJECT_NONE)
+		to->object = ev->object;
+}
+
+int draft_add_sleep(struct model *model, struct draft *draft, const struct ev_sleep *ev)
+{
+	uint32_t i, nr = draft->iteration.nr_sleeps;
+
+	for (i = 0; i < nr; i++)
+		if (draft->keys[i].stack_id == ev->stack_id && draft->keys[i].fd == ev->fd &&
+		    draft->keys[i].syscall == ev->syscall)
+			break;
+	if (i < nr) {
+		merge(&draft->sleeps[i], ev);
+		return 0;
+	}
+	if (nr >= model->bounds.sleeps) {
+		draft->iteration.nr_refused++;
+		return 0;
+	}
+	if (nr >= draft->room_sleeps) {
+		uint32_t room = next_room(nr, model->bounds.sleeps);
+
+		if (grow(&draft->sleeps, room, sizeof(draft->sleeps[0])) ||
+		    grow(&draft->keys, room, sizeof(draft->keys[0])))
+			return -ENOMEM;
+		draft->room_sleeps = room;
+	}
+	draft->keys[nr] = (struct sleep_key){ ev->stack_id, ev->syscall, ev->fd };
+	draft->sleeps[nr].ev = *ev;
+	draft->sleeps[nr].stack = get_stack(model, ev->stack_id);
+	draft->iteration.nr_sleeps++;
+	return 0;
+}
+
+int draft_add_sample(struct model *model, struct draft *draft, const struct ev_sample *ev)
+{
+	uint32_t nr = draft->iteration.nr_samples;
+	struct sample *sample;
+
+	if (nr >= model->bounds.samples) {
+		draft->iteration.nr_refused++;
+		return 0;
+	}
+	if (nr >= draft->room_samples) {
+		uint32_t room = next_room(nr, model->bounds.samples);
+
+		if (grow(&draft->samples, room, sizeof(draft->samples[0])))
+			return -ENOMEM;
+		draft->room_samples = room;
+	}
+	sample = &draft->samples[nr];
+	sample->ts_ns = ev->head.ts_ns;
+	sample->step = ev->step;
+	sample->stack = get_stack(model, ev->stack_id);
+	draft->nr_stackless += ev->stack_id && !sample->stack;
+	draft->iteration.nr_samples++;
+	return 0;
+}
+
+static int by_first_ns(const void *a, const void *b)
+{
+	const struct sleep *x = a, *y = b;
+
+	return (x->ev.first_ns > y->ev.first_ns) - (x->ev.first_ns < y->ev.first_ns);
+}
+
+static int by_ts_ns(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+
+	return (x->ts_ns > y->ts_ns) - (x->ts_ns < y->ts_ns);
+}
+
+/* Next to free where the records came in order, as they mostly do. */
+static void sort(void *array, uint32_t nr, size_t bytes, int (*compare)(const void *, const void *))
+{
+	const char *base = array;
+
+	for (uint32_t i = 1; i < nr; i++)
+		if (compare(base + (i - 1) * bytes, base + i * bytes) > 0) {
+			qsort(array, nr, bytes, compare);
+			return;
+		}
+}
+
+void draft_finish(struct model *model, struct draft *draft, const struct ev_iteration *ev)
+{
+	struct iteration *iteration = &draft->iteration;
+
+	for (uint32_t i = 0; i < iteration->nr_sleeps; i++)
+		if (!draft->sleeps[i].stack)
+			draft->sleeps[i].stack = get_stack(model, draft->sleeps[i].ev.stack_id);
+	sort(draft->sleeps, iteration->nr_sleeps, sizeof(draft->sleeps[0]), by_first_ns);
+	sort(draft->samples, iteration->nr_samples, sizeof(draft->samples[0]), by_ts_ns);
+	iteration->ev = *ev;
+	iteration->sleeps = draft->sleeps;
+	iteration->samples = draft->samples;
+}
+
+bool draft_is_pending(const struct draft *draft)
+{
+	const struct iteration *iteration = &draft->iteration;
+
+	for (uint32_t i = 0; i < iteration->nr_sleeps; i++)
+		if (draft->sleeps[i].stack && stacks_entry(draft->sleeps[i].stack)->nr_pending)
+			return true;
+	for (uint32_t i = 0; i < iteration->nr_samples; i++)
+		if (draft->samples[i].stack && stacks_entry(draft->samples[i].stack)->nr_pending)
+			return true;
+	return false;
+}
+
+bool draft_is_incomplete(const struct draft *draft)
+{
+	const struct iteration *iteration = &draft->iteration;
+
+	if (draft->seen_sleeps < iteration->ev.nr_sleeps ||
+	    draft->seen_samples < iteration->ev.nr_samples || draft->nr_stackless)
+		return true;
+	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
+		const struct sleep *sleep = &draft->sleeps[i];
+
+		if (sleep->stack ? stacks_entry(sleep->stack)->nr_unnamed > 0
+				 : sleep->ev.stack_id != 0)
+			return true;
+	}
+	for (uint32_t i = 0; i < iteration->nr_samples; i++)
+		if (draft->samples[i].stack && stacks_entry(draft->samples[i].stack)->nr_unnamed)
+			return true;
+	return false;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The model as a whole: its birth and death, and which table each record goes to.  What the tables
+ * do with them is in processes.c, stacks.c, names.c and iteration.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tables.h"
+
+const struct model_bounds model_default_bounds = {
+	.targets = 4096,
+	.loops = 2048,
+	.codes = 32768,
+	.stacks = 20480, /* more than the kernel half remembers to have sent */
+	.sleeps = 64,
+	.samples = 256,
+	.waiting = 1024,
+	.name_bytes = 32ULL * 1024 * 1024,
+};
+
+int model_new(struct model **out, const struct model_bounds *bounds)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	int err;
+
+	if (!model)
+		return -ENOMEM;
+	model->bounds = *bounds;
+	TAILQ_INIT(&model->wants);
+	TAILQ_INIT(&model->idle_codes);
+	TAILQ_INIT(&model->idle_stacks);
+	TAILQ_INIT(&model->waiting);
+	TAILQ_INIT(&model->ready);
+	TAILQ_INIT(&model->spare);
+	err = processes_new(model);
+	if (err) {
+		model_free(model);
+		return err;
+	}
+	*out = model;
+	return 0;
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	iteration_free(model);
+	processes_free(model);
+	stacks_free(model);
+	names_free(model);
+	free(model);
+}
+
+static int dispatch(struct model *model, const struct ev_head *ev)
+{
+	switch (ev->type) {
+	case EV_SLEEP: return iteration_add_sleep(model, (const struct ev_sleep *)ev);
+	case EV_SAMPLE: return iteration_add_sample(model, (const struct ev_sample *)ev);
+	case EV_ITERATION: return iteration_add_end(model, (const struct ev_iteration *)ev);
+	case EV_STACK: return stacks_add(model, (const struct ev_stack *)ev);
+	case EV_CODE: return names_add(model, (const struct ev_code *)ev);
+	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;
+	case EV_LOOP_EXIT: processes_end_loop(model, (const struct ev_loop_exit *)ev); break;
+	case EV_LOOP_STATS: processes_add_stats(model, (const struct ev_loop_stats *)ev); break;
+	case EV_TARGET: processes_add_target(model, (const struct ev_target *)ev); break;
+	case EV_FORK: processes_add_fork(model, (const struct ev_fork *)ev); break;
+	case EV_EXEC: processes_add_exec(model, (const struct ev_exec *)ev); break;
+	case EV_EXIT: processes_end_target(model, ev->target_id); break;
+	case EV_LOSS: model->loss = *(const struct ev_loss *)ev; break;
+	case EV_END: model->ended = true; break;
+	default: /* EV_TICK: only its time counts */ break;
+	}
+	return 0;
+}
+
+int model_add(struct model *model, const struct ev_head *ev)
+{
+	int err;
+
+	iteration_recycle(model);
+	model->now_ns = max(model->now_ns, ev->ts_ns);
+	err = dispatch(model, ev);
+	/* Here and not where they are taken: when one comes out must not depend on who asks. */
+	iteration_settle(model);
+	return err;
+}
+
+bool model_next_want(struct model *model, struct model_want *want)
+{
+	struct code *code;
+
+	while ((code = TAILQ_POP(&model->wants, ask))) {
+		const struct target_entry *target = processes_find(model, code->key.target_id);
+
+		code->state = CODE_STATE_ASKED;
+		if (!target)
+			continue; /* forgotten meanwhile */
+		want->target = &target->target.info;
+		want->code_addr = code->key.code_addr;
+		want->fingerprint = code->key.fingerprint;
+		return true;
+	}
+	return false;
+}
+
+const struct loop *model_loop(const struct model *model, uint32_t n)
+{
+	return n < model->nr_loops ? &model->loop_order[n]->loop : NULL;
+}
+
+const struct target *model_target(const struct model *model, uint32_t n)
+{
+	return n < model->nr_targets ? &model->target_order[n]->target : NULL;
+}
+
+void model_loss(const struct model *model, struct ev_loss *loss)
+{
+	__u64 *stats = loss->stats;
+
+	*loss = model->loss;
+	stats[STAT_NAMES_ASKED] = max(stats[STAT_NAMES_ASKED], model->names_asked);
+	stats[STAT_NAMES_FAILED] = max(stats[STAT_NAMES_FAILED], model->names_failed);
+	stats[STAT_NAMES_REFUSED] = max(stats[STAT_NAMES_REFUSED], model->names_refused);
+	stats[STAT_BREACHES_INCOMPLETE] =
+		max(stats[STAT_BREACHES_INCOMPLETE], model->breaches_incomplete);
+	stats[STAT_LOOPS_REFUSED] += model->loops_refused;
+	stats[STAT_TARGETS_REFUSED] += model->targets_refused;
+}
+
+uint64_t model_now_ns(const struct model *model)
+{
+	return model->now_ns;
+}

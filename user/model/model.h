@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Records in, finished iterations out: joins loops, stacks, names, sleeps and samples.
+ *
+ * Pure: no kernel, no clock, no globals.  Time enters only as ts_ns of records, so a recording gives
+ * what the live stream gave.  Every table is bounded (struct model_bounds) and counts what it refuses;
+ * hostile or lost records can leave an iteration without its stack, never without itself.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "events.h"
+
+/* How long an iteration waits for the names of its frames, in the stream's time. */
+#define MODEL_NAME_WAIT_NS (500 * 1000000ULL)
+
+struct model_bounds {
+	uint32_t targets, loops, codes, stacks;	 /* of all */
+	uint32_t sleeps, samples;		 /* of one iteration; further ones are counted, not kept */
+	uint32_t waiting;			 /* iterations that wait for names */
+	uint64_t name_bytes;			 /* of all names and line tables together */
+};
+extern const struct model_bounds model_default_bounds;
+
+/* A process image.  Lives as long as anything refers to it; ended is set when it is gone. */
+struct target {
+	struct ev_target info; /* latest answer; status TARGET_PENDING until there is one */
+	bool ended;
+};
+
+struct loop {
+	const struct target *target;
+	struct ev_loop info;
+	uint32_t number; /* 0, 1, ... within the target, in order of appearance */
+	struct loop_counters counters;	/* latest */
+	struct loop_counters previous;	/* of the ev_loop_stats before: for rates of the last second */
+	uint64_t counters_ns, previous_ns; /* when; 0: none yet */
+	uint64_t nr_long;   /* iterations reported by the kernel */
+	bool ended;
+};
+
+enum frame_naming {
+	FRAME_NAMED = 0,
+	FRAME_PENDING = 1,    /* the answer has not come (in time) */
+	FRAME_GONE = 2,	      /* the code object was freed before it could be read */
+	FRAME_UNREADABLE = 3, /* unreadable, invalid, or the reader was stuck */
+	FRAME_REFUSED = 4,    /* a bound of the model was reached */
+};
+
+/* Strings are valid UTF-8 as the target has them: not yet safe for a terminal. Never NULL. */
+struct frame {
+	const char *function; /* qualified name where the version has it; "?" if not named */
+	const char *name;     /* co_name */
+	const char *file;     /* "?" if not named */
+	int32_t line;	      /* 0: not known */
+	uint32_t co_flags;
+	bool is_coroutine; /* coroutine or async generator */
+	enum frame_naming naming;
+};
+
+/* Innermost first. Frames that have not started to run are left out. */
+struct stack {
+	uint64_t id;
+	enum stack_status status;
+	bool is_truncated;
+	uint32_t nr;
+	struct frame frames[EV_MAX_FRAMES];
+};
+
+struct sleep {
+	struct ev_sleep ev;
+	const struct stack *stack; /* NULL: not taken, or its record was lost */
+};
+
+struct sample {
+	uint64_t ts_ns;
+	uint64_t step;
+	const struct stack *stack;
+};
+
+/* A finished iteration with everything known of it.  Valid until the next call on the model. */
+struct iteration {
+	struct ev_iteration ev;
+	const struct loop *loop; /* ->target is never NULL */
+	const struct sleep *sleeps; /* merged: one per stack, system call and descriptor, in order of first_ns */
+	uint32_t nr_sleeps;
+	const struct sample *samples; /* in order of time */
+	uint32_t nr_samples;
+	uint32_t nr_refused;  /* sleeps and samples past the bounds */
+	bool is_incomplete; /* a stack or a name is missing that should be there */
+};
+
+/* A code object whose names should be asked for. */
+struct model_want {
+	const struct ev_target *target;
+	uint64_t code_addr;
+	uint32_t fingerprint;
+};
+
+struct model;
+
+int model_new(struct model **out, const struct model_bounds *bounds);
+void model_free(struct model *model);
+
+/* Takes one record that decode() has passed. Returns 0 or -ENOMEM; nothing else is an error. */
+int model_add(struct model *model, const struct ev_head *ev);
+/* The next code object to ask for, each once; false: none.  A replay ignores them. */
+bool model_next_want(struct model *model, struct model_want *want);
+/*
+ * The next iteration that is complete or has waited long enough; NULL: none.  To be drained after each
+ * record: of those not taken only model_bounds.waiting are kept.
+ */
+const struct iteration *model_next_iteration(struct model *model);
+/* After EV_END: nothing waits any more, so model_next_iteration() gives out all that is left. */
+
+/* The n-th loop, dead ones included (up to the bound; the oldest dead are forgotten first); NULL: no more. */
+const struct loop *model_loop(const struct model *model, uint32_t n);
+/* The n-th target likewise. */
+const struct target *model_target(const struct model *model, uint32_t n);
+/* Latest counters of ev_loss, with names_* and breaches_incomplete as this model saw them if larger.
+ * What the model's own tables of loops and targets refused is added to what the kernel half's did. */
+void model_loss(const struct model *model, struct ev_loss *loss);
+/* Time of the newest record. */
+uint64_t model_now_ns(const struct model *model);
+
+/* Lower bound, in ns, of a histogram bucket, and the bucket of a length (model/hist.c). */
+uint64_t hist_bucket_low_ns(unsigned bucket);
+unsigned hist_bucket(uint64_t length_ns);
+/* The length below which a share (0..1) of the counted lengths lies, interpolated in its bucket. */
+uint64_t hist_quantile_ns(const uint64_t hist[HIST_BUCKETS], double share);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Python stacks by id: built once, filled in again when a name arrives.  The kernel half sends a
+ * stack when it sees it first, so it stays until the table is full, the longest unused going first.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tables.h"
+
+static void forget(struct model *model, struct stack_entry *entry)
+{
+	for (uint32_t i = 0; i < entry->stack.nr; i++)
+		names_unuse(model, &entry->uses[i]);
+	HASH_DEL(model->stacks, entry);
+	model->nr_stacks--;
+	free(entry->uses);
+	free(entry);
+}
+
+bool stacks_forget_idle(struct model *model)
+{
+	struct stack_entry *entry = TAILQ_POP(&model->idle_stacks, idle);
+
+	if (!entry)
+		return false;
+	forget(model, entry);
+	return true;
+}
+
+static uint32_t count_started(const struct ev_stack *ev)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < ev->nr_frames; i++)
+		nr += ev->frames[i].offset_bytes >= 0;
+	return nr;
+}
+
+static struct stack_entry *new_entry(struct model *model, const struct ev_stack *ev)
+{
+	uint32_t nr = count_started(ev);
+	size_t bytes = offsetof(struct stack_entry, stack.frames) + nr * sizeof(struct frame);
+	cleanup_free struct frame_use *uses = calloc(max(nr, 1u), sizeof(*uses));
+	struct stack_entry *entry = calloc(1, bytes);
+
+	if (!entry || !uses) {
+		free(entry);
+		return NULL;
+	}
+	entry->stack.id = ev->stack_id;
+	entry->stack.status = ev->status;
+	entry->stack.is_truncated = ev->flags & STACK_TRUNCATED;
+	entry->stack.nr = nr;
+	HASH_ADD(hh, model->stacks, stack.id, sizeof(entry->stack.id), entry);
+	if (!entry->hh.tbl) {
+		free(entry);
+		return NULL;
+	}
+	entry->uses = take(uses);
+	return entry;
+}
+
+static void count_namings(struct stack_entry *entry)
+{
+	entry->nr_pending = entry->nr_unnamed = 0;
+	for (uint32_t i = 0; i < entry->stack.nr; i++) {
+		entry->nr_pending += entry->stack.frames[i].naming == FRAME_PENDING;
+		entry->nr_unnamed += entry->stack.frames[i].naming != FRAME_NAMED;
+	}
+}
+
+int stacks_add(struct model *model, const struct ev_stack *ev)
+{
+	struct stack_entry *entry;
+	uint32_t n = 0;
+
+	HASH_FIND(hh, model->stacks, &ev->stack_id, sizeof(ev->stack_id), entry);
+	if (entry || !ev->stack_id)
+		return 0;
+	if (model->nr_stacks >= model->bounds.stacks && !stacks_forget_idle(model)) {
+		model->names_refused++;
+		return 0;
+	}
+	entry = new_entry(model, ev);
+	if (!entry)
+		return -ENOMEM;
+	processes_target(model, ev->head.target_id); /* so that what it runs can be asked for */
+	for (uint32_t i = 0; i < ev->nr_frames; i++) {
+		struct frame_use *use = &entry->uses[n];
+
+		if (ev->frames[i].offset_bytes < 0)
+			continue; /* not started */
+		use->owner = entry;
+		use->index = n;
+		use->offset_bytes = ev->frames[i].offset_bytes;
+		names_use(model, use, ev->head.target_id, &ev->frames[i]);
+		names_fill(&entry->stack.frames[n], use);
+		n++;
+	}
+	count_namings(entry);
+	model->nr_stacks++;
+	TAILQ_INSERT_TAIL(&model->idle_stacks, entry, idle);
+	return 0;
+}
+
+void stacks_refresh(struct code *code)
+{
+	struct frame_use *use;
+
+	LIST_FOREACH (use, &code->users, link) {
+		struct frame *frame = &use->owner->stack.frames[use->index];
+		struct stack_entry *owner = use->owner;
+
+		owner->nr_pending -= frame->naming == FRAME_PENDING;
+		owner->nr_unnamed -= frame->naming != FRAME_NAMED;
+		names_fill(frame, use);
+		owner->nr_pending += frame->naming == FRAME_PENDING;
+		owner->nr_unnamed += frame->naming != FRAME_NAMED;
+	}
+}
+
+struct stack_entry *stacks_get(struct model *model, uint64_t id)
+{
+	struct stack_entry *entry = NULL;
+
+	if (id)
+		HASH_FIND(hh, model->stacks, &id, sizeof(id), entry);
+	if (entry && !entry->refs++)
+		TAILQ_REMOVE(&model->idle_stacks, entry, idle);
+	return entry;
+}
+
+void stacks_put(struct model *model, struct stack_entry *entry)
+{
+	if (entry && !--entry->refs)
+		TAILQ_INSERT_TAIL(&model->idle_stacks, entry, idle);
+}
+
+struct stack_entry *stacks_entry(const struct stack *stack)
+{
+	if (!stack)
+		return NULL;
+	return (struct stack_entry *)((char *)stack - offsetof(struct stack_entry, stack));
+}
+
+void stacks_free(struct model *model)
+{
+	struct stack_entry *entry, *next;
+
+	HASH_ITER (hh, model->stacks, entry, next)
+		forget(model, entry);
+}
