@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Finds the first row of the advice table that fits a finding; a rule's general advice if none
+ * does. */
+#include "advice.h"
+
+#include <string.h>
+
+#include "site.h"
+#include "util.h"
+
+static bool frame_fits(const struct advice_row *row, const struct frame *frame)
+{
+	size_t len = strlen(row->file);
+	bool is_folder = row->file[len - 1] == '/';
+
+	if (is_folder ? !site_path_has(frame->file, row->file)
+		      : !site_path_ends(frame->file, row->file))
+		return false;
+	return !row->function || !strcmp(frame->name, row->function) ||
+	       !strcmp(frame->function, row->function);
+}
+
+static bool stack_fits(const struct advice_row *row, const struct stack *stack, int nr_library)
+{
+	int i;
+
+	if (!row->file)
+		return true;
+	for (i = 0; stack && i < nr_library; i++) {
+		if (frame_fits(row, &stack->frames[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool row_fits(const struct advice_row *row, const struct finding *finding)
+{
+	const struct ev_object *peer = finding->sleep ? &finding->sleep->ev.object : NULL;
+	const char *call;
+
+	if (row->rule != finding->rule)
+		return false;
+	if (row->causes && !(row->causes & (1u << finding->cause)))
+		return false;
+	if (row->port && (!peer || peer->kind != OBJECT_SOCKET || peer->port != row->port))
+		return false;
+	if (row->object && !strstr(finding->object, row->object))
+		return false;
+	if (row->syscall) {
+		call = syscall_name(finding->syscall);
+		if (!call || strcmp(call, row->syscall) != 0)
+			return false;
+	}
+	return stack_fits(row, finding->stack, finding->nr_library);
+}
+
+void advice_fill(struct finding *finding)
+{
+	unsigned int i;
+
+	finding->advice = rules[finding->rule].advice;
+	memset(finding->lint, 0, sizeof(finding->lint));
+	for (i = 0; i < advice_nr_rows; i++) {
+		const struct advice_row *row = &advice_rows[i];
+
+		if (!row_fits(row, finding))
+			continue;
+		finding->advice = row->advice;
+		memcpy(finding->lint, row->lint, sizeof(row->lint));
+		return;
+	}
+}

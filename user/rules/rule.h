@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What rules.c expects of each rule's file. */
+#ifndef RULE_H
+#define RULE_H
+
+#include "rules.h"
+
+/* Writes up to cap findings, costliest first, without those that the allow-list silences. */
+typedef unsigned int rule_eval(const struct rules_config *config, const struct iteration *iteration,
+			       struct finding *findings, unsigned int cap);
+
+rule_eval rule_blocking_call;
+rule_eval rule_cpu_bound;
+rule_eval rule_host_starved;
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The table of rules, their configuration, and one iteration's way through all of them. */
+#include "rules.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "advice.h"
+#include "object.h"
+#include "rule.h"
+#include "util.h"
+
+/* clang-format off */
+const struct rule rules[RULE_MAX] = {
+	[RULE_BLOCKING_CALL] = {
+		.id = "blocking-call",
+		.guideline =
+			"Never block in async code: no requests, time.sleep(), synchronous "
+			"sockets, DNS look-ups, files, subprocesses or locks.",
+		.default_limit_ns = 10 * NSEC_PER_MSEC,
+		.limit =
+			"time asleep in one iteration of the loop, summed for one line and one "
+			"cause",
+		.evidence =
+			"The loop's thread goes to sleep in a system call that is not its loop's "
+			"own wait; the stack is taken at that moment.",
+		.advice =
+			"await an asynchronous equivalent, or asyncio.to_thread() around the call",
+		.lint =
+			"ASYNC210,ASYNC211,ASYNC212,ASYNC220,ASYNC221,ASYNC222,ASYNC230,ASYNC231,"
+			"ASYNC232,ASYNC240,ASYNC250,ASYNC251",
+	},
+	[RULE_CPU_BOUND] = {
+		.id = "cpu-bound",
+		.guideline = "CPU work goes to a process pool, not on the event loop.",
+		.default_limit_ns = 50 * NSEC_PER_MSEC,
+		.limit = "time that one callback or task step keeps the thread on a CPU",
+		.evidence =
+			"The iteration's time on CPU, shared out by samples of its stack; the "
+			"site is the line that most samples hit.",
+		.advice =
+			"await loop.run_in_executor() with a ProcessPoolExecutor, or split the "
+			"work and await between the parts",
+	},
+	[RULE_HOST_STARVED] = {
+		.id = "host-starved",
+		.guideline =
+			"Give the loop a CPU, memory and peace: this is the host's doing, not "
+			"the code's.",
+		.default_limit_ns = 50 * NSEC_PER_MSEC,
+		.limit =
+			"time in one iteration waiting for a CPU, for a page to be read, or "
+			"stopped",
+		.evidence =
+			"The scheduler's own account of the thread: runnable but not running, "
+			"asleep in a page fault, stopped or traced.",
+		.advice =
+			"look at the host: CPU limits and neighbours (run-queue), memory "
+			"pressure and swap (page-fault), signals and debuggers (stopped)",
+	},
+};
+/* clang-format on */
+
+const char *const cause_names[CAUSE_MAX] = {
+	[CAUSE_SLEEP] = "sleep",
+	[CAUSE_NETWORK] = "network",
+	[CAUSE_DNS] = "dns",
+	[CAUSE_FILE] = "file",
+	[CAUSE_SUBPROCESS] = "subprocess",
+	[CAUSE_LOCK] = "lock",
+	[CAUSE_PIPE] = "pipe",
+	[CAUSE_TERMINAL] = "terminal",
+	[CAUSE_OTHER] = "other",
+	[CAUSE_PYTHON] = "python",
+	[CAUSE_NATIVE] = "native",
+	[CAUSE_RUN_QUEUE] = "run-queue",
+	[CAUSE_PAGE_FAULT] = "page-fault",
+	[CAUSE_STOPPED] = "stopped",
+};
+
+/* Those with few findings first: blocking-call takes the room that is left. */
+static const struct {
+	enum rule_id rule;
+	rule_eval *eval;
+} evals[RULE_MAX] = {
+	{ RULE_HOST_STARVED, rule_host_starved },
+	{ RULE_CPU_BOUND, rule_cpu_bound },
+	{ RULE_BLOCKING_CALL, rule_blocking_call },
+};
+
+void rules_config_init(struct rules_config *config)
+{
+	int rule;
+
+	memset(config, 0, sizeof(*config));
+	for (rule = 0; rule < RULE_MAX; rule++) {
+		config->limit_ns[rule] = rules[rule].default_limit_ns;
+		config->is_enabled[rule] = true;
+	}
+}
+
+int rules_find(const char *id, enum rule_id *out)
+{
+	int rule;
+
+	for (rule = 0; rule < RULE_MAX; rule++) {
+		if (!strcmp(rules[rule].id, id)) {
+			*out = rule;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+void rules_describe(struct finding *finding)
+{
+	finding->object[0] = '\0';
+	if (finding->sleep)
+		object_format(&finding->sleep->ev.object, finding->object, sizeof(finding->object));
+	advice_fill(finding);
+}
+
+static void sort_findings(struct finding *findings, unsigned int nr)
+{
+	unsigned int i, k;
+
+	for (i = 1; i < nr; i++) {
+		struct finding finding;
+
+		if (findings[i - 1].duration_ns >= findings[i].duration_ns)
+			continue;
+		finding = findings[i];
+		for (k = i; k && findings[k - 1].duration_ns < finding.duration_ns; k--)
+			findings[k] = findings[k - 1];
+		findings[k] = finding;
+	}
+}
+
+unsigned rules_eval(const struct rules_config *config, const struct iteration *iteration,
+		    struct finding *findings, unsigned cap)
+{
+	unsigned int nr = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(evals); i++) {
+		if (config->is_enabled[evals[i].rule])
+			nr += evals[i].eval(config, iteration, findings + nr, cap - nr);
+	}
+	sort_findings(findings, nr);
+	return nr;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Finished iterations in, findings out: where a program breaks a guideline, why, and what to do.
+ * Pure: no kernel, no clock, no globals.
+ */
+#ifndef RULES_H
+#define RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model.h"
+
+enum rule_id { RULE_BLOCKING_CALL = 0, RULE_CPU_BOUND = 1, RULE_HOST_STARVED = 2, RULE_MAX };
+
+/* What a rule is, for `loophound rules`, for reports and for documentation. */
+struct rule {
+	const char *id;	       /* "blocking-call": the one word that leads everywhere */
+	const char *guideline; /* in a sentence */
+	uint64_t default_limit_ns;
+	const char *limit;    /* what the limit is compared with */
+	const char *evidence; /* how it is known */
+	const char *advice;   /* what to do in general */
+	const char *lint; /* codes of ruff / flake8-async that catch it statically, comma separated,
+			     or NULL */
+};
+extern const struct rule rules[RULE_MAX];
+
+/* Causes of blocking-call, in the order and spelling of the JSON schema. */
+enum cause {
+	CAUSE_SLEEP,
+	CAUSE_NETWORK,
+	CAUSE_DNS,
+	CAUSE_FILE,
+	CAUSE_SUBPROCESS,
+	CAUSE_LOCK,
+	CAUSE_PIPE,
+	CAUSE_TERMINAL,
+	CAUSE_OTHER,
+	/* of cpu-bound */
+	CAUSE_PYTHON, /* bytecode moved between samples */
+	CAUSE_NATIVE, /* one C call held the CPU */
+	/* of host-starved */
+	CAUSE_RUN_QUEUE,
+	CAUSE_PAGE_FAULT,
+	CAUSE_STOPPED,
+	CAUSE_MAX
+};
+extern const char *const cause_names[CAUSE_MAX]; /* "sleep", ..., "run-queue" */
+
+#define RULES_MAX_ALLOW	  64
+#define RULES_MAX_LIBRARY 16
+
+struct rules_config {
+	uint64_t limit_ns[RULE_MAX];
+	bool is_enabled[RULE_MAX];
+	/* Silenced sites: file ends with .file (at a path component) and function or name equals
+	 * .function. */
+	struct {
+		char file[EV_PATH_LEN];
+		char function[EV_PATH_LEN];
+	} allow[RULES_MAX_ALLOW];
+	unsigned nr_allow;
+	/* Path parts that mark a file as library code, besides the built-in ones (standard library,
+	 * site-packages). */
+	char library[RULES_MAX_LIBRARY][EV_PATH_LEN];
+	unsigned nr_library;
+};
+/* Default limits, every rule on, nothing allowed. */
+void rules_config_init(struct rules_config *config);
+/* Finds a rule by its id; -ENOENT. */
+int rules_find(const char *id, enum rule_id *out);
+
+#define FINDING_OBJECT_LEN 320
+struct finding {
+	enum rule_id rule;
+	enum cause cause;
+	const struct iteration *iteration;
+	uint64_t start_ns;
+	uint64_t duration_ns; /* lost to this site, for this cause, in this iteration */
+	uint32_t calls;	      /* sleeps or samples behind it */
+	/* The site's heaviest stack; NULL: not taken or lost; without frames: see its status. */
+	const struct stack *stack;
+	/* Indices in stack->frames; -1: none. */
+	int site;	/* where the reader of the report can act */
+	int coroutine;	/* innermost coroutine or async generator */
+	int callback;	/* the plain callback that the loop ran, if there is no coroutine */
+	int nr_library; /* frames [0, nr_library) are the libraries that the site called */
+	const struct sleep *sleep; /* the heaviest one; NULL: none */
+	/* Of the heaviest sleep; -1: none. */
+	int32_t syscall, fd;
+	/* What follows is filled by rules_describe(). What the descriptor is: "127.0.0.1:5432",
+	 * "/srv/x", "pipe:[123]"; or empty. */
+	char object[FINDING_OBJECT_LEN];
+	const char *advice;
+	const char *lint[4]; /* codes, NULL-ended */
+};
+
+/* Of one iteration, the costliest first; further ones are added to the last of their rule. */
+#define RULES_MAX_FINDINGS 32
+
+/* Writes up to cap findings, costliest first; returns how many. */
+unsigned rules_eval(const struct rules_config *config, const struct iteration *iteration,
+		    struct finding *findings, unsigned cap);
+
+/*
+ * Fills the words of a finding: object, advice, lint.  Apart from rules_eval(), because of
+ * thousands of findings a second few are shown.  The iteration must still be valid.
+ */
+void rules_describe(struct finding *finding);
+
+/* The time an iteration's thread was asleep in system calls, by cause; sums to
+ * ev.off_ns[OFF_SYSCALL] or less. */
+void rules_asleep_by_cause(const struct iteration *iteration, uint64_t by_cause[CAUSE_MAX]);
+
+/* "clock_nanosleep" for its number on this architecture; NULL if unknown (rules/syscall_name.c). */
+const char *syscall_name(int nr);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* A stack in, the frames that a report speaks of out. */
+#ifndef SITE_H
+#define SITE_H
+
+#include <stdbool.h>
+
+#include "rules.h"
+
+/* Indices into stack->frames; -1: none. */
+struct site {
+	int site; /* innermost frame of the application inside the loop; else the innermost frame */
+	int coroutine;	/* innermost coroutine or async generator inside the loop */
+	int callback;	/* what the loop called, if that is no coroutine */
+	int nr_library; /* frames [0, nr_library) are libraries that the site called; all inside if
+			   it has none */
+};
+
+/* stack may be NULL. */
+void site_find(const struct rules_config *config, const struct loop *loop,
+	       const struct stack *stack, struct site *out);
+
+/* The standard library: lib/python3.N outside of site-packages, a frozen module, a zipped library.
+ */
+bool site_is_stdlib(const char *file);
+/* The standard library, installed packages and what the configuration adds; config may be NULL. */
+bool site_is_library(const struct rules_config *config, const char *file);
+
+/* file ends with suffix, at a path component. */
+bool site_path_ends(const char *file, const char *suffix);
+/* file has part as one or more whole components. */
+bool site_path_has(const char *file, const char *part);
+
+/* The site is silenced by the allow-list. */
+bool site_is_allowed(const struct rules_config *config, const struct frame *frame);
+/* Same file, function and line: one site. */
+bool site_is_same(const struct frame *a, const struct frame *b);
+
+#endif
