@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Records through the whole pipeline to both forms of report. */
+#include "report_output.h"
+
+#include <errno.h>
+
+#define HEAD(upper, type_of, at) .head = { EV_##upper, sizeof(struct type_of), START + (at), 1, 0 }
+
+static void feed(struct pipeline *pipeline, const void *record)
+{
+	assert_int_equal(pipeline_add(pipeline, record, ((const struct ev_head *)record)->size), 0);
+}
+
+static void feed_watch(struct pipeline *pipeline)
+{
+	struct ev_target target = { HEAD(TARGET, ev_target, 0), .pid = 4711, .comm = "python3",
+				    .version = 0x030b02f0 };
+	struct ev_loop loop = { HEAD(LOOP, ev_loop, 1), .pid = 4711, .tid = 4711,
+				.kind = LOOP_KIND_ASYNCIO };
+	struct ev_loop_stats stats = { HEAD(LOOP_STATS, ev_loop_stats, NSEC_PER_SEC),
+				       .counters = { .iterations = 3,
+						     .busy_ns = 250 * MSEC,
+						     .idle_ns = 750 * MSEC,
+						     .max_ns = 150 * MSEC } };
+	struct ev_loss loss = { HEAD(LOSS, ev_loss, NSEC_PER_SEC),
+				.stats = { [STAT_RING_FULL] = 1234 } };
+	struct ev_end end = { HEAD(END, ev_end, 2 * NSEC_PER_SEC) };
+	unsigned int i;
+
+	stats.counters.hist[0] = 2;
+	stats.counters.hist[40] = 1;
+	feed(pipeline, &target);
+	feed(pipeline, &loop);
+	for (i = 0; i < 25; i++) {
+		struct ev_sleep sleep = { HEAD(SLEEP, ev_sleep, 20 * MSEC),
+					  .iteration = i,
+					  .count = 1,
+					  .total_ns = 20 * MSEC,
+					  .asleep_ns = 20 * MSEC,
+					  .fd = -1,
+					  .syscall = SYS_clock_nanosleep };
+		struct ev_iteration iteration = { HEAD(ITERATION, ev_iteration, 20 * MSEC),
+						  .iteration = i,
+						  .start_ns = START,
+						  .end_ns = START + 20 * MSEC,
+						  .off_ns = { [OFF_SYSCALL] = 20 * MSEC },
+						  .nr_sleeps = 1 };
+
+		feed(pipeline, &sleep);
+		feed(pipeline, &iteration);
+	}
+	feed(pipeline, &stats);
+	feed(pipeline, &loss);
+	assert_int_equal(pipeline_add(pipeline, &end, 8), -EBADMSG);
+	feed(pipeline, &end);
+}
+
+static unsigned int count_of(const char *part)
+{
+	const char *at = output();
+	unsigned int nr = 0;
+
+	for (; (at = strstr(at, part)); at++)
+		nr++;
+	return nr;
+}
+
+static void records_become_json_lines(void **state)
+{
+	struct pipeline *pipeline;
+
+	(void)state;
+	assert_int_equal(pipeline_new(&pipeline, reporter_find("jsonl"), &opts), 0);
+	feed_watch(pipeline);
+	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 25);
+	assert_int_equal(pipeline_breaches(pipeline, RULE_CPU_BOUND), 0);
+	assert_non_null(pipeline_model(pipeline));
+	assert_int_equal(pipeline_finish(pipeline), 0);
+	assert_int_equal(count_of("\"type\":\"session\""), 1);
+	assert_int_equal(count_of("\"type\":\"target\""), 1);
+	assert_int_equal(count_of("\"type\":\"breach\""), 11);
+	assert_int_equal(count_of("\"type\":\"loop\""), 1);
+	assert_int_equal(count_of("\"type\":\"summary\""), 1);
+	assert_has("\"count\":15,\"total_ns\":300000000,\"max_ns\":20000000,");
+	assert_has("\"stack_status\":\"missing\"");
+	assert_has("\"utilization\":0.2500");
+	assert_has("\"watched_ns\":2000000000,\"breaches\":25,\"lines\":11,");
+	assert_has("\"ring_full\":1234");
+	assert_has("\"records_invalid\":1");
+	assert_has("{\"function\":null,\"file\":null,\"line\":null,\"rule\":\"blocking-call\","
+		   "\"cause\":\"sleep\","
+		   "\"count\":25,\"total_ns\":500000000,\"max_ns\":20000000}");
+	pipeline_free(pipeline);
+}
+
+static void records_become_text(void **state)
+{
+	struct pipeline *pipeline;
+
+	(void)state;
+	assert_int_equal(pipeline_new(&pipeline, reporter_find("text"), &opts), 0);
+	feed_watch(pipeline);
+	assert_int_equal(pipeline_finish(pipeline), 0);
+	assert_has(
+		"loophound 0.1.0  watch -p 4711                           2026-11-23 06:00:00 UTC\n"
+		"on web-1, kernel 6.18.0\n"
+		"limits: blocking-call 10 ms, cpu-bound 50 ms, host-starved 50 ms\n"
+		"06:00:00.000  watching python3 4711, CPython 3.11.2\n");
+	assert_int_equal(count_of("blocking-call, sleep, 20.0 ms"), 11);
+	assert_has(
+		"\nWatched for 2.00 s: 25 breaches at 1 site.\n"
+		"\n"
+		"Loops                           busy iterations        p50        p99        max\n"
+		"  python3 4711                25.0 %          3");
+	assert_has("  time lost   breaches    longest  cause       site\n"
+		   "     500 ms         25    20.0 ms  sleep       stack not readable\n"
+		   "\n"
+		   "Missed\n"
+		   "      1,234  records that the ring had no room for\n"
+		   "          1  records that contradict themselves\n");
+	check_lines(80);
+	pipeline_free(pipeline);
+}
+
+static void a_quiet_watch_says_so(void **state)
+{
+	struct pipeline *pipeline;
+	struct ev_end end = { HEAD(END, ev_end, 2 * NSEC_PER_SEC) };
+
+	(void)state;
+	assert_int_equal(pipeline_new(&pipeline, &report_text, &opts), 0);
+	feed(pipeline, &end);
+	assert_int_equal(pipeline_finish(pipeline), 0);
+	assert_has("Watched for 2.00 s: no breach.\n");
+	assert_has("No event loop was seen.\n");
+	assert_has("Nothing was missed.\n");
+	pipeline_free(pipeline);
+	assert_null(reporter_find("xml"));
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	struct pipeline *pipeline;
+	struct report_opts to_full = opts;
+	cleanup_fclose FILE *full = fopen("/dev/full", "w");
+
+	(void)state;
+	if (!full)
+		skip();
+	to_full.out = full;
+	assert_int_equal(pipeline_new(&pipeline, &report_text, &to_full), -ENOSPC);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(records_become_json_lines),
+		TEST(records_become_text),
+		TEST(a_quiet_watch_says_so),
+		TEST(a_full_disk_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

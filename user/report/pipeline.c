@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The order of the stages: decode, model, rules, ranking, folding, reporter.  The only file that
+ * knows it; `watch` and `report` differ in where the records come from and in nothing else.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fold.h"
+#include "ranking.h"
+#include "util.h"
+
+struct pipeline {
+	const struct reporter *reporter;
+	struct report_opts opts;
+	struct rules_config rules;
+	struct model *model;
+	struct fold *fold;
+	struct ranking *ranking;
+	uint64_t nr_breaches[RULE_MAX];
+	uint64_t nr_lines;
+	uint64_t nr_invalid; /* records that the decoder refused here */
+	int write_err;	     /* the first one */
+};
+
+static const struct reporter *const reporters[] = { &report_text, &report_jsonl };
+
+const struct reporter *reporter_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(reporters); i++) {
+		if (!strcmp(reporters[i]->name, name))
+			return reporters[i];
+	}
+	return NULL;
+}
+
+static void on_breach(void *context, const struct breach *breach)
+{
+	struct pipeline *pipeline = context;
+
+	pipeline->nr_lines++;
+	pipeline->reporter->breach(&pipeline->opts, breach);
+}
+
+static void pipeline_freep(struct pipeline **pipeline)
+{
+	pipeline_free(*pipeline);
+}
+
+/* Takes note of a failed write; errno is that of the first one if it was cleared before. */
+static int check_output(struct pipeline *pipeline)
+{
+	if (!pipeline->write_err && ferror(pipeline->opts.out))
+		pipeline->write_err = errno ? -errno : -EIO;
+	return pipeline->write_err;
+}
+
+int pipeline_flush(struct pipeline *pipeline)
+{
+	errno = 0;
+	if (fflush(pipeline->opts.out) && !pipeline->write_err)
+		pipeline->write_err = errno ? -errno : -EIO;
+	return check_output(pipeline);
+}
+
+int pipeline_new(struct pipeline **out, const struct reporter *reporter,
+		 const struct report_opts *opts)
+{
+	cleanup(pipeline_freep) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	int err;
+
+	if (!pipeline)
+		return -ENOMEM;
+	pipeline->reporter = reporter;
+	pipeline->opts = *opts;
+	pipeline->rules = *opts->rules;
+	pipeline->opts.rules = &pipeline->rules;
+	err = model_new(&pipeline->model, &model_default_bounds);
+	if (!err)
+		err = fold_new(&pipeline->fold, on_breach, pipeline);
+	if (!err)
+		err = ranking_new(&pipeline->ranking);
+	if (err)
+		return err;
+	reporter->session(&pipeline->opts);
+	err = pipeline_flush(pipeline);
+	if (err)
+		return err;
+	*out = take(pipeline);
+	return 0;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	ranking_free(pipeline->ranking);
+	fold_free(pipeline->fold);
+	model_free(pipeline->model);
+	free(pipeline);
+}
+
+/* Finds by id among those alive: an id of a loop is reused after its end. */
+static void report_loop(struct pipeline *pipeline, const struct ev_head *ev)
+{
+	const struct loop *loop;
+	uint32_t i;
+
+	if (!pipeline->reporter->loop)
+		return;
+	for (i = 0; (loop = model_loop(pipeline->model, i)); i++) {
+		if (!loop->ended && loop->info.head.loop_id == ev->loop_id &&
+		    loop->info.head.target_id == ev->target_id) {
+			pipeline->reporter->loop(&pipeline->opts, loop, ev->ts_ns);
+			return;
+		}
+	}
+}
+
+static void report_target(struct pipeline *pipeline, const struct ev_head *ev)
+{
+	const struct target *target;
+	uint32_t i;
+
+	for (i = 0; (target = model_target(pipeline->model, i)); i++) {
+		if (target->info.head.target_id == ev->target_id) {
+			pipeline->reporter->target(&pipeline->opts, target, ev->ts_ns);
+			return;
+		}
+	}
+}
+
+static int report_findings(struct pipeline *pipeline)
+{
+	struct finding findings[RULES_MAX_FINDINGS];
+	uint64_t now_ns = model_now_ns(pipeline->model);
+	const struct iteration *iteration;
+	unsigned int nr, i;
+	int err;
+
+	while ((iteration = model_next_iteration(pipeline->model))) {
+		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
+		for (i = 0; i < nr; i++) {
+			pipeline->nr_breaches[findings[i].rule]++;
+			ranking_add(pipeline->ranking, &findings[i]);
+			err = fold_add(pipeline->fold, &findings[i], now_ns);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+int pipeline_add(struct pipeline *pipeline, const void *record, size_t size)
+{
+	const struct ev_head *ev;
+	int err;
+
+	errno = 0;
+	err = decode(record, size, &ev);
+	if (err) {
+		pipeline->nr_invalid++;
+		return err;
+	}
+	err = model_add(pipeline->model, ev);
+	if (err)
+		return err;
+	fold_flush(pipeline->fold, model_now_ns(pipeline->model));
+	if (ev->type == EV_TARGET)
+		report_target(pipeline, ev);
+	err = report_findings(pipeline);
+	if (err)
+		return err;
+	if (ev->type == EV_LOOP_STATS)
+		report_loop(pipeline, ev);
+	return ev->type == EV_TICK ? pipeline_flush(pipeline) : check_output(pipeline);
+}
+
+struct model *pipeline_model(struct pipeline *pipeline)
+{
+	return pipeline->model;
+}
+
+uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule)
+{
+	return pipeline->nr_breaches[rule];
+}
+
+int pipeline_finish(struct pipeline *pipeline)
+{
+	struct report_summary summary = { .model = pipeline->model };
+	uint64_t now_ns = model_now_ns(pipeline->model), start_ns = pipeline->opts.session.start_ns;
+	int rule, err;
+
+	err = report_findings(pipeline);
+	if (err)
+		return err;
+	fold_finish(pipeline->fold);
+	for (rule = 0; rule < RULE_MAX; rule++)
+		summary.nr_breaches += pipeline->nr_breaches[rule];
+	summary.nr_lines = pipeline->nr_lines;
+	summary.watched_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+	summary.nr_sites = ranking_sort(pipeline->ranking, &summary.sites);
+	summary.nr_sites_refused = ranking_refused(pipeline->ranking);
+	model_loss(pipeline->model, &summary.loss);
+	/* A replay sees records that the daemon refused too: each counts once. */
+	summary.loss.stats[STAT_RECORDS_INVALID] =
+		max((uint64_t)summary.loss.stats[STAT_RECORDS_INVALID], pipeline->nr_invalid);
+	pipeline->reporter->summary(&pipeline->opts, &summary);
+	return pipeline_flush(pipeline);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Findings in, bytes out.  A reporter is a row of functions over a buffered stream; both forms
+ * (report_text.c, report_jsonl.c) show the same facts.  Pure: bytes depend on the arguments only.
+ *
+ * Everything a target can name (functions, files, processes, paths) is made safe here: terminal
+ * escapes and controls, bad UTF-8 and, for JSON, quoting.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "model.h"
+#include "rules.h"
+#include "stream.h"
+
+/* A finding with those of the same site that were folded into it (report/fold.c). */
+struct breach {
+	const struct finding *finding;
+	uint64_t count, total_ns, max_ns;
+	const uint64_t *asleep_by_cause; /* [CAUSE_MAX], of the finding's iteration */
+};
+
+struct site_total { /* one row of the closing ranking */
+	char function[160], file[EV_PATH_LEN];
+	int32_t line;
+	enum rule_id rule;
+	enum cause cause;
+	uint64_t count, total_ns, max_ns;
+};
+
+struct report_summary {
+	uint64_t watched_ns;
+	uint64_t nr_breaches, nr_lines; /* happened; printed */
+	const struct site_total *sites; /* costliest first */
+	unsigned nr_sites;
+	uint64_t nr_sites_refused; /* breaches of sites past the table's bound */
+	struct ev_loss loss;
+	const struct model *model; /* loops and targets */
+};
+
+struct report_opts {
+	FILE *out;
+	bool use_color;	  /* text only */
+	unsigned columns; /* text only: 80 to 120 */
+	bool is_verbose;  /* text: whole stacks */
+	struct session session;
+	const struct rules_config *rules;
+};
+
+struct reporter {
+	const char *name; /* "text", "jsonl" */
+	void (*session)(const struct report_opts *opts);
+	void (*target)(const struct report_opts *opts, const struct target *target, uint64_t ts_ns);
+	void (*breach)(const struct report_opts *opts, const struct breach *breach);
+	/* Once a second for each loop; may be NULL. */
+	void (*loop)(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns);
+	void (*summary)(const struct report_opts *opts, const struct report_summary *summary);
+};
+extern const struct reporter report_text, report_jsonl;
+const struct reporter *reporter_find(const char *name); /* NULL: none */
+
+/*
+ * The whole way from records to bytes, shared by `watch` and `report` (report/pipeline.c):
+ * decode, model, rules, folding, ranking, reporter, in this order.
+ */
+struct pipeline;
+int pipeline_new(struct pipeline **out, const struct reporter *reporter,
+		 const struct report_opts *opts);
+void pipeline_free(struct pipeline *pipeline);
+/* Takes one raw record. 0; -EBADMSG: refused and counted; -ENOMEM; or the negative errno of a
+ * failed write. */
+int pipeline_add(struct pipeline *pipeline, const void *record, size_t size);
+struct model *pipeline_model(struct pipeline *pipeline);
+/* Writes out what is buffered; a tick does it too. 0 or the negative errno of a failed write. */
+int pipeline_flush(struct pipeline *pipeline);
+/* Breaches so far of each rule, for --fail-on. */
+uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule);
+/* Writes the summary; call it once, after an EV_END was added. */
+int pipeline_finish(struct pipeline *pipeline);
+
+#endif

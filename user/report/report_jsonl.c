@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The JSON lines form, schema "loophound/1": one object a line, every key always there, null where
+ * there is nothing to say.  Keys are added, never renamed.
+ */
+#include "report.h"
+
+#include <string.h>
+
+#include "facts.h"
+#include "json.h"
+
+static void begin_line(struct json *json, const char *type)
+{
+	json_object(json, NULL);
+	json_string(json, "schema", "loophound/1");
+	json_string(json, "type", type);
+}
+
+static void end_line(struct json *json)
+{
+	json_object_end(json);
+	json_line_end(json);
+}
+
+static void put_time(struct json *json, const char *key, const struct report_opts *opts,
+		     uint64_t ts_ns)
+{
+	char text[FACTS_TIME_LEN];
+
+	facts_time(&opts->session, ts_ns, text);
+	json_string(json, key, text);
+}
+
+static void put_python(struct json *json, const char *key, uint32_t version)
+{
+	char text[FACTS_VERSION_LEN];
+
+	facts_python(version, text);
+	json_string(json, key, version ? text : NULL);
+}
+
+/* A text of fixed length that need not be ended; empty: null. */
+static void put_fixed(struct json *json, const char *key, const char *text, size_t size)
+{
+	char copy[EV_PATH_LEN + 1];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)size, text);
+	json_string(json, key, copy[0] ? copy : NULL);
+}
+#define PUT_FIXED(json, key, array) put_fixed(json, key, array, sizeof(array))
+
+static void put_frame_members(struct json *json, const struct frame *frame)
+{
+	bool is_named = frame->naming == FRAME_NAMED;
+
+	json_string(json, "function", is_named ? frame->function : NULL);
+	json_string(json, "file", is_named ? frame->file : NULL);
+	if (frame->line > 0)
+		json_i64(json, "line", frame->line);
+	else
+		json_null(json, "line");
+}
+
+static void put_frame(struct json *json, const char *key, const struct finding *finding, int index)
+{
+	if (!finding->stack || index < 0 || (uint32_t)index >= finding->stack->nr) {
+		json_null(json, key);
+		return;
+	}
+	json_object(json, key);
+	put_frame_members(json, &finding->stack->frames[index]);
+	json_object_end(json);
+}
+
+static void put_stack(struct json *json, const struct finding *finding)
+{
+	uint32_t i;
+
+	json_array(json, "stack");
+	for (i = 0; finding->stack && i < finding->stack->nr; i++) {
+		json_object(json, NULL);
+		put_frame_members(json, &finding->stack->frames[i]);
+		json_bool(json, "coroutine", finding->stack->frames[i].is_coroutine);
+		json_object_end(json);
+	}
+	json_array_end(json);
+	json_string(json, "stack_status", facts_stack_status(finding));
+}
+
+static void put_split(struct json *json, const struct ev_iteration *ev)
+{
+	json_object(json, "split");
+	json_u64(json, "on_cpu_ns", ev->on_cpu_ns);
+	json_u64(json, "syscall_ns", ev->off_ns[OFF_SYSCALL]);
+	json_u64(json, "gil_wait_ns", ev->off_ns[OFF_GIL]);
+	json_u64(json, "gc_ns", 0);
+	json_u64(json, "import_ns", 0);
+	json_u64(json, "run_queue_ns", ev->run_queue_ns);
+	json_u64(json, "page_fault_ns", ev->off_ns[OFF_FAULT]);
+	json_u64(json, "other_ns", ev->off_ns[OFF_STOPPED] + ev->off_ns[OFF_OTHER]);
+	json_object_end(json);
+	json_u64(json, "iteration_ns", facts_iteration_ns(ev));
+}
+
+static void put_asleep(struct json *json, const uint64_t by_cause[CAUSE_MAX])
+{
+	int cause;
+
+	json_object(json, "asleep_by_cause");
+	for (cause = CAUSE_SLEEP; cause <= CAUSE_OTHER; cause++)
+		json_u64(json, cause_names[cause], by_cause[cause]);
+	json_object_end(json);
+}
+
+static void put_syscall(struct json *json, const struct finding *finding)
+{
+	if (finding->syscall < 0) {
+		json_null(json, "syscall");
+		return;
+	}
+	json_object(json, "syscall");
+	json_string(json, "name", syscall_name(finding->syscall));
+	if (finding->fd >= 0)
+		json_i64(json, "fd", finding->fd);
+	else
+		json_null(json, "fd");
+	json_string(json, "target", finding->object[0] ? finding->object : NULL);
+	json_object_end(json);
+}
+
+static void put_process(struct json *json, const struct loop *loop)
+{
+	const struct ev_target *target = &loop->target->info;
+
+	json_u64(json, "pid", loop->info.pid);
+	json_u64(json, "tid", loop->info.tid);
+	json_u64(json, "ns_pid", target->ns_pid);
+	PUT_FIXED(json, "comm", target->comm);
+	PUT_FIXED(json, "exe", target->exe);
+	put_python(json, "python", target->version);
+	json_string(json, "loop", facts_loop_kind(loop->info.kind));
+	json_u64(json, "loop_number", loop->number);
+	PUT_FIXED(json, "container", target->container);
+}
+
+static void put_advice(struct json *json, const struct finding *finding)
+{
+	int i;
+
+	json_string(json, "advice", finding->advice);
+	json_array(json, "lint");
+	for (i = 0; finding->lint[i]; i++)
+		json_string(json, NULL, finding->lint[i]);
+	json_array_end(json);
+}
+
+static void print_session(const struct report_opts *opts)
+{
+	struct json json = { .out = opts->out };
+	int rule;
+
+	begin_line(&json, "session");
+	PUT_FIXED(&json, "version", opts->session.version);
+	PUT_FIXED(&json, "host", opts->session.host);
+	PUT_FIXED(&json, "kernel", opts->session.kernel);
+	PUT_FIXED(&json, "command", opts->session.command);
+	json_u64(&json, "start_ns", opts->session.start_ns);
+	put_time(&json, "time", opts, opts->session.start_ns);
+	json_array(&json, "rules");
+	for (rule = 0; rule < RULE_MAX; rule++) {
+		json_object(&json, NULL);
+		json_string(&json, "rule", rules[rule].id);
+		json_bool(&json, "enabled", opts->rules->is_enabled[rule]);
+		json_u64(&json, "limit_ns", opts->rules->limit_ns[rule]);
+		json_object_end(&json);
+	}
+	json_array_end(&json);
+	end_line(&json);
+}
+
+static void print_target(const struct report_opts *opts, const struct target *target,
+			 uint64_t ts_ns)
+{
+	const struct ev_target *info = &target->info;
+	struct json json = { .out = opts->out };
+
+	begin_line(&json, "target");
+	json_u64(&json, "ts_ns", ts_ns);
+	put_time(&json, "time", opts, ts_ns);
+	json_u64(&json, "pid", info->pid);
+	json_u64(&json, "ns_pid", info->ns_pid);
+	json_string(&json, "status", facts_target_status(info->status));
+	put_python(&json, "python", info->version);
+	PUT_FIXED(&json, "comm", info->comm);
+	PUT_FIXED(&json, "exe", info->exe);
+	PUT_FIXED(&json, "reason", info->reason);
+	PUT_FIXED(&json, "container", info->container);
+	json_bool(&json, "usdt", info->flags & TARGET_USDT);
+	json_bool(&json, "static", info->flags & TARGET_STATIC);
+	json_bool(&json, "free_threaded", info->flags & TARGET_FREE_THREADED);
+	end_line(&json);
+}
+
+static void print_breach(const struct report_opts *opts, const struct breach *breach)
+{
+	const struct finding *finding = breach->finding;
+	const struct iteration *iteration = finding->iteration;
+	struct json json = { .out = opts->out };
+
+	begin_line(&json, "breach");
+	json_string(&json, "rule", rules[finding->rule].id);
+	json_string(&json, "severity", "breach");
+	json_string(&json, "cause", cause_names[finding->cause]);
+	json_u64(&json, "start_ns", finding->start_ns);
+	json_u64(&json, "duration_ns", finding->duration_ns);
+	put_time(&json, "time", opts, finding->start_ns);
+	json_bool(&json, "ongoing", false);
+	json_u64(&json, "count", breach->count);
+	json_u64(&json, "total_ns", breach->total_ns);
+	json_u64(&json, "max_ns", breach->max_ns);
+	json_u64(&json, "calls", finding->calls);
+	put_process(&json, iteration->loop);
+	put_split(&json, &iteration->ev);
+	put_asleep(&json, breach->asleep_by_cause);
+	json_bool(&json, "partial", iteration->ev.flags & ITERATION_PARTIAL);
+	json_bool(&json, "incomplete", iteration->is_incomplete);
+	put_syscall(&json, finding);
+	put_frame(&json, "site", finding, finding->site);
+	put_frame(&json, "leaf", finding, 0);
+	put_frame(&json, "coroutine", finding, finding->coroutine);
+	put_frame(&json, "callback", finding, finding->callback);
+	json_null(&json, "task");
+	put_stack(&json, finding);
+	put_advice(&json, finding);
+	end_line(&json);
+}
+
+static void put_loop_members(struct json *json, const struct loop *loop)
+{
+	const struct loop_counters *counters = &loop->counters;
+
+	json_u64(json, "pid", loop->info.pid);
+	json_u64(json, "tid", loop->info.tid);
+	json_u64(json, "loop", loop->number);
+	json_string(json, "kind", facts_loop_kind(loop->info.kind));
+	json_u64(json, "iterations", counters->iterations);
+	json_u64(json, "busy_ns", counters->busy_ns);
+	json_u64(json, "idle_ns", counters->idle_ns);
+	json_u64(json, "max_ns", counters->max_ns);
+	json_u64(json, "long_iterations", loop->nr_long);
+}
+
+/* Utilization and quantiles are those of the interval since the line before; the rest is
+ * cumulative. */
+static void print_loop(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns)
+{
+	struct json json = { .out = opts->out };
+	struct loop_facts facts;
+
+	facts_loop(loop, &facts);
+	begin_line(&json, "loop");
+	json_u64(&json, "ts_ns", ts_ns);
+	put_time(&json, "time", opts, ts_ns);
+	put_loop_members(&json, loop);
+	json_ratio(&json, "utilization", facts.interval_utilization);
+	if (facts.interval_iterations) {
+		json_u64(&json, "p50_ns", facts.interval_p50_ns);
+		json_u64(&json, "p99_ns", facts.interval_p99_ns);
+	} else {
+		json_null(&json, "p50_ns");
+		json_null(&json, "p99_ns");
+	}
+	end_line(&json);
+}
+
+static void put_summary_loop(struct json *json, const struct loop *loop)
+{
+	struct loop_facts facts;
+
+	facts_loop(loop, &facts);
+	json_object(json, NULL);
+	put_loop_members(json, loop);
+	json_ratio(json, "utilization", facts.utilization);
+	json_u64(json, "p50_ns", facts.p50_ns);
+	json_u64(json, "p99_ns", facts.p99_ns);
+	json_bool(json, "ended", loop->ended);
+	json_object_end(json);
+}
+
+static void put_site(struct json *json, const struct site_total *site)
+{
+	json_object(json, NULL);
+	json_string(json, "function", site->function[0] ? site->function : NULL);
+	json_string(json, "file", site->file[0] ? site->file : NULL);
+	if (site->line > 0)
+		json_i64(json, "line", site->line);
+	else
+		json_null(json, "line");
+	json_string(json, "rule", rules[site->rule].id);
+	json_string(json, "cause", cause_names[site->cause]);
+	json_u64(json, "count", site->count);
+	json_u64(json, "total_ns", site->total_ns);
+	json_u64(json, "max_ns", site->max_ns);
+	json_object_end(json);
+}
+
+static void print_summary(const struct report_opts *opts, const struct report_summary *summary)
+{
+	struct json json = { .out = opts->out };
+	const struct loop *loop;
+	unsigned int i;
+
+	begin_line(&json, "summary");
+	json_u64(&json, "watched_ns", summary->watched_ns);
+	json_u64(&json, "breaches", summary->nr_breaches);
+	json_u64(&json, "lines", summary->nr_lines);
+	json_array(&json, "loops");
+	for (i = 0; (loop = model_loop(summary->model, i)); i++)
+		put_summary_loop(&json, loop);
+	json_array_end(&json);
+	json_array(&json, "sites");
+	for (i = 0; i < summary->nr_sites; i++)
+		put_site(&json, &summary->sites[i]);
+	json_array_end(&json);
+	json_u64(&json, "sites_refused", summary->nr_sites_refused);
+	json_object(&json, "lost");
+	for (i = 0; i < STAT_MAX; i++)
+		json_u64(&json, facts_stat_names[i], summary->loss.stats[i]);
+	json_object_end(&json);
+	end_line(&json);
+}
+
+const struct reporter report_jsonl = {
+	.name = "jsonl",
+	.session = print_session,
+	.target = print_target,
+	.breach = print_breach,
+	.loop = print_loop,
+	.summary = print_summary,
+};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The form for people at a terminal of 80 to 120 columns: its head and its lines about processes.
+ */
+#include "report_text.h"
+
+#include <string.h>
+
+#include "facts.h"
+#include "sanitize.h"
+#include "text.h"
+
+static void print_session(const struct report_opts *opts)
+{
+	const struct session *session = &opts->session;
+	char when[FACTS_TIME_LEN], left[1024], command[160 * 4], version[32 * 4], host[64 * 4],
+		text[1024];
+	unsigned int used;
+	int rule, len;
+
+	facts_time(session, session->start_ns, when);
+	sanitize(version, sizeof(version), session->version, 16, CUT_END);
+	/* "loophound", a version, two pairs of spaces and 23 columns of time share the line with
+	 * it. */
+	sanitize(command, sizeof(command), session->command, text_columns(opts) - 54, CUT_END);
+	snprintf(left, sizeof(left), "loophound %s  %s", version, command);
+	used = sanitize_columns(left);
+	text_print(opts, STYLE_BOLD, "%s", left);
+	text_print(opts, STYLE_DIM, "%*s%.10s %.8s UTC\n", (int)(text_columns(opts) - 23 - used),
+		   "", when, when + strlen("2026-11-23T"));
+
+	sanitize(host, sizeof(host), session->host, 40, CUT_END);
+	sanitize(text, sizeof(text), session->kernel, 40, CUT_END);
+	text_print(opts, STYLE_DIM, "on %s, kernel %s\n", host, text);
+	for (rule = 0, len = 0; rule < RULE_MAX; rule++) {
+		char limit[TEXT_FIGURE_LEN];
+
+		text_limit(opts->rules->limit_ns[rule], limit);
+		len += snprintf(text + len, sizeof(text) - len, "%s%s %s", rule ? ", " : "",
+				rules[rule].id, opts->rules->is_enabled[rule] ? limit : "off");
+	}
+	text_print(opts, STYLE_DIM, "limits: %s\n", text);
+}
+
+static void print_target(const struct report_opts *opts, const struct target *target,
+			 uint64_t ts_ns)
+{
+	const struct ev_target *info = &target->info;
+	char when[FACTS_TIME_LEN], python[FACTS_VERSION_LEN], raw[EV_PATH_LEN + 1], comm[80],
+		text[1024];
+
+	/* Children that are no Python, or already gone, are not news. */
+	if (!opts->is_verbose &&
+	    (info->status == TARGET_PENDING || info->status == TARGET_NOT_PYTHON ||
+	     info->status == TARGET_NOT_READY || info->status == TARGET_GONE))
+		return;
+	facts_time(&opts->session, ts_ns, when);
+	facts_python(info->version, python);
+	snprintf(raw, sizeof(raw), "%.*s", EV_COMM_LEN, info->comm);
+	sanitize(comm, sizeof(comm), raw, 16, CUT_END);
+	text_print(opts, STYLE_DIM, "%.12s", when + strlen("2026-11-23T"));
+	if (info->status == TARGET_OK) {
+		unsigned int used = 12 + strlen("  watching  , CPython , ") +
+				    sanitize_columns(comm) + 10 + strlen(python);
+
+		snprintf(raw, sizeof(raw), "%.*s", EV_PATH_LEN, info->exe);
+		sanitize(text, sizeof(text), raw, text_columns(opts) - used, CUT_START);
+		text_print(opts, STYLE_DIM, "  watching %s %u, CPython %s%s%s\n", comm, info->pid,
+			   python, text[0] ? ", " : "", text);
+		return;
+	}
+	text_print(opts, STYLE_PLAIN, "  cannot watch %s %u: %s\n", comm, info->pid,
+		   facts_target_status(info->status));
+	snprintf(raw, sizeof(raw), "%.*s", (int)sizeof(info->reason), info->reason);
+	if (raw[0])
+		text_paragraph(opts, STYLE_PLAIN, "reason", raw, NULL);
+}
+
+const struct reporter report_text = {
+	.name = "text",
+	.session = print_session,
+	.target = print_target,
+	.breach = text_breach,
+	.summary = text_summary,
+};
