@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Checks the reader's answers and makes up those that it owes. */
+#include "answer.h"
+
+#include <string.h>
+
+#include "identify.h"
+#include "pycode.h"
+#include "util.h"
+
+static bool ends(const char *text, size_t room)
+{
+	return memchr(text, '\0', room) != NULL;
+}
+
+static bool is_valid_target(const struct protocol_request *request, const struct ev_target *target,
+			    size_t bytes)
+{
+	return bytes == sizeof(*target) && target->status < TARGET_STATUS_MAX &&
+	       target->pid == (__u32)request->pid &&
+	       (target->status == TARGET_OK) == (target->layout.valid == 1) &&
+	       ends(target->comm, sizeof(target->comm)) && ends(target->exe, sizeof(target->exe)) &&
+	       ends(target->container, sizeof(target->container)) &&
+	       ends(target->reason, sizeof(target->reason));
+}
+
+static bool is_valid_code(const struct protocol_request *request, const struct ev_code *code,
+			  size_t bytes)
+{
+	return bytes >= sizeof(*code) && code->status < CODE_STATUS_MAX &&
+	       code->code_addr == request->code_addr && code->fingerprint == request->fingerprint &&
+	       code->filename_bytes <= EV_NAME_MAX && code->name_bytes <= EV_NAME_MAX &&
+	       code->qualname_bytes <= EV_NAME_MAX && code->table_bytes <= EV_TABLE_MAX &&
+	       bytes - sizeof(*code) == (size_t)code->filename_bytes + code->name_bytes +
+						code->qualname_bytes + code->table_bytes;
+}
+
+bool answer_is_valid(const struct protocol_request *request, const struct ev_head *record,
+		     size_t bytes)
+{
+	if (bytes < sizeof(*record) || record->size != bytes)
+		return false;
+	if (request->kind == PROTOCOL_TARGET)
+		return record->type == EV_TARGET &&
+		       is_valid_target(request, (const struct ev_target *)record, bytes);
+	return record->type == EV_CODE &&
+	       is_valid_code(request, (const struct ev_code *)record, bytes);
+}
+
+bool answer_is_ok(const struct ev_head *record)
+{
+	if (record->type == EV_TARGET)
+		return ((const struct ev_target *)record)->status == TARGET_OK;
+	return ((const struct ev_code *)record)->status == CODE_OK;
+}
+
+void answer_make_stuck(const struct protocol_request *request, union answer_stuck *stuck)
+{
+	if (request->kind == PROTOCOL_CODE) {
+		pycode_fail(&stuck->code, &request->layout, request->code_addr,
+			    request->fingerprint, CODE_STUCK);
+		return;
+	}
+	memset(stuck, 0, sizeof(*stuck));
+	stuck->head.type = EV_TARGET;
+	stuck->head.size = sizeof(stuck->target);
+	stuck->head.loop_id = EV_NO_LOOP;
+	stuck->target.pid = (__u32)request->pid;
+	stuck->target.status = TARGET_STUCK;
+	snprintf(stuck->target.reason, sizeof(stuck->target.reason), "%s",
+		 identify_reason(TARGET_STUCK));
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* fork, a clean child, exec of ourselves. */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Room for a few of the longest records; the kernel allows less at most hosts, one always fits. */
+#define SOCKET_BYTES  (1 << 20)
+#define CHILD_FD      3
+#define CHILD_FD_TEXT "3"
+#define FIRST_SAFE_FD 10
+
+/* Between fork and exec: only what is safe in a signal handler. */
+static void __attribute__((noreturn)) become_reader(int socket_fd, pid_t parent)
+{
+	char *const argv[] = { "loophound-reader", CHILD_COMMAND, CHILD_FD_TEXT, NULL };
+	sigset_t none;
+	int high, null;
+
+	/* The daemon may have died before this took effect. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(126);
+	high = fcntl(socket_fd, F_DUPFD_CLOEXEC, FIRST_SAFE_FD);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (high < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(high, CHILD_FD) < 0)
+		_exit(126);
+	/* Everything is close-on-exec; this is for what a library opened otherwise. */
+	syscall(SYS_close_range, CHILD_FD + 1, ~0U, 0);
+	/*
+	 * Ignored from the first moment: what ends the daemon's group is not for the reader to act
+	 * on.
+	 */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv("/proc/self/exe", argv);
+	_exit(127);
+}
+
+static void set_buffers(int fd)
+{
+	int bytes = SOCKET_BYTES;
+
+	/* The kernel's default holds the longest record as well: a refusal costs nothing. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+int child_start(pid_t *pid, int *socket_fd)
+{
+	cleanup_close int ours = -1;
+	cleanup_close int theirs = -1;
+	pid_t parent = getpid(), child;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	ours = fds[0];
+	theirs = fds[1];
+	set_buffers(ours);
+	set_buffers(theirs);
+	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		become_reader(theirs, parent);
+	*pid = child;
+	*socket_fd = take_fd(&ours);
+	return 0;
+}
+
+bool child_reap(pid_t pid)
+{
+	pid_t reaped;
+
+	do {
+		reaped = waitpid(pid, NULL, WNOHANG);
+	} while (reaped < 0 && errno == EINTR);
+	/* ECHILD: someone else reaped it. */
+	return reaped != 0;
+}
+
+void child_kill(pid_t pid, int timeout_ms)
+{
+	struct pollfd ended = { .events = POLLIN };
+	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	kill(pid, SIGKILL);
+	ended.fd = pidfd;
+	if (pidfd >= 0 && timeout_ms > 0)
+		(void)poll(&ended, 1, timeout_ms);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Identifies a process: /proc for who it is, its files for the runtime, its memory for the layout.
+ */
+#include "identify.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "layout.h"
+#include "loops.h"
+#include "procinfo.h"
+#include "procmem.h"
+#include "runtime.h"
+#include "util.h"
+
+#define MAPS_BYTES_MAX	    (16u << 20) /* 100 000 mappings; a longer list is cut */
+#define STATUS_BYTES_MAX    16384
+#define CGROUP_BYTES_MAX    65536
+#define MEMORY_BUDGET_BYTES (96ULL << 20)
+#define ATTEMPTS	    2 /* an exec or a dlclose between two reads makes nonsense, once */
+
+/* clang-format off */
+static const char *const reasons[TARGET_STATUS_MAX] = {
+	[TARGET_OK]	       = "",
+	[TARGET_NOT_PYTHON]    = "no CPython runtime is mapped in it",
+	[TARGET_NOT_READY]     = "its Python interpreter has not finished starting",
+	[TARGET_UNSUPPORTED]   = "its CPython's layout is not known to this loophound",
+	[TARGET_GONE]	       = "it has ended",
+	[TARGET_KERNEL_THREAD] = "it is a thread of the kernel",
+	[TARGET_DENIED]	       = "it may not be read: run as root, or with CAP_SYS_PTRACE",
+	[TARGET_BROKEN]	       = "its files or its memory contradict themselves",
+	[TARGET_STUCK]	       = "reading it did not end in time: its names stay unknown",
+	[TARGET_PENDING]       = "it is not identified yet",
+};
+/* clang-format on */
+
+struct identity {
+	int proc_fd;
+	char exe[PATH_MAX];
+	struct ev_target *target;
+};
+
+const char *identify_reason(enum target_status status)
+{
+	return status < TARGET_STATUS_MAX ? reasons[status] : "";
+}
+
+static void set_status(struct ev_target *target, enum target_status status)
+{
+	target->status = (__u8)status;
+	snprintf(target->reason, sizeof(target->reason), "%s", identify_reason(status));
+}
+
+/* The status that a failed read of /proc or of memory stands for. */
+static enum target_status status_of(int err)
+{
+	switch (err) {
+	case -ESRCH:
+		return TARGET_GONE;
+	case -EPERM:
+	case -EACCES:
+		return TARGET_DENIED;
+	case -EAGAIN:
+		return TARGET_NOT_READY;
+	default:
+		return TARGET_BROKEN;
+	}
+}
+
+static void set_broken(struct ev_target *target, const char *what)
+{
+	set_status(target, TARGET_BROKEN);
+	snprintf(target->reason, sizeof(target->reason), "%s; is it a patched build?", what);
+}
+
+static void set_unsupported(struct ev_target *target, const char *reason)
+{
+	set_status(target, TARGET_UNSUPPORTED);
+	snprintf(target->reason, sizeof(target->reason), "%s", reason);
+}
+
+static void read_container(struct identity *identity)
+{
+	cleanup_free char *text = NULL;
+	size_t bytes;
+
+	if (procinfo_read(identity->proc_fd, "cgroup", CGROUP_BYTES_MAX, &text, &bytes) == 0)
+		procinfo_parse_cgroup(text, bytes, identity->target->container);
+}
+
+static void read_ns_pid(struct identity *identity)
+{
+	cleanup_free char *text = NULL;
+	size_t bytes;
+
+	if (procinfo_read(identity->proc_fd, "status", STATUS_BYTES_MAX, &text, &bytes) == 0)
+		identity->target->ns_pid = procinfo_parse_nspid(text, bytes);
+}
+
+static int read_exe(struct identity *identity)
+{
+	ssize_t n = readlinkat(identity->proc_fd, "exe", identity->exe, sizeof(identity->exe) - 1);
+	size_t bytes;
+
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	identity->exe[n] = '\0';
+	bytes = min((size_t)n, sizeof(identity->target->exe) - 1);
+	memcpy(identity->target->exe, identity->exe, bytes);
+	return 0;
+}
+
+static void fill_no_runtime(struct ev_target *target, const struct runtime *runtime)
+{
+	/* Before 3.7 there is no _PyRuntime: the name must do. */
+	if (runtime->version &&
+	    (runtime->version >> 24 < 3 || (runtime->version >> 16 & 0xff) < 7)) {
+		char reason[sizeof(target->reason)];
+
+		target->version = runtime->version;
+		if (layout_is_unsupported(runtime->version, false, reason, sizeof(reason)))
+			set_unsupported(target, reason);
+		return;
+	}
+	set_status(target, runtime->is_loading ? TARGET_NOT_READY : TARGET_NOT_PYTHON);
+}
+
+static void fill_layout(struct ev_target *target, struct mem *mem, const struct runtime *runtime)
+{
+	char reason[sizeof(target->reason)];
+	int err;
+
+	target->version = runtime->version;
+	target->flags = (__u8)((runtime->has_usdt ? TARGET_USDT : 0) |
+			       (runtime->is_static ? TARGET_STATIC : 0) |
+			       (runtime->is_free_threaded ? TARGET_FREE_THREADED : 0));
+	if (layout_is_unsupported(runtime->version, runtime->is_free_threaded, reason,
+				  sizeof(reason))) {
+		set_unsupported(target, reason);
+		return;
+	}
+	if (runtime->is_musl) {
+		set_unsupported(target, "this CPython runs on musl, not glibc: it cannot be watched");
+		return;
+	}
+	err = layout_read(mem, runtime->addr, runtime->version, &target->layout);
+	if (err == -EBADMSG)
+		set_broken(target, "its interpreter's state is not as its version has it");
+	else if (err == -EFAULT)
+		set_broken(target, "its interpreter's state leads to memory that is not there");
+	else
+		set_status(target, err ? status_of(err) : TARGET_OK);
+	if (!err)
+		target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout);
+}
+
+static void find_runtime(struct identity *identity, pid_t pid)
+{
+	struct ev_target *target = identity->target;
+	cleanup_free char *maps = NULL;
+	struct runtime runtime = { 0 };
+	struct runtime_search search = { .proc_fd = identity->proc_fd, .exe = identity->exe };
+	struct mem mem;
+	int err =
+		procinfo_read(identity->proc_fd, "maps", MAPS_BYTES_MAX, &maps, &search.maps_bytes);
+
+	/* No mapping at all: its memory is gone already. */
+	if (!err && search.maps_bytes == 0)
+		err = -ESRCH;
+	if (err) {
+		set_status(target, status_of(err));
+		return;
+	}
+	procmem_of_process(&mem, pid, MEMORY_BUDGET_BYTES);
+	search.maps = maps;
+	search.mem = &mem;
+	err = runtime_find(&search, &runtime);
+	if (!err)
+		fill_layout(target, &mem, &runtime);
+	else if (err == -ENOENT)
+		fill_no_runtime(target, &runtime);
+	else if (err == -ENOEXEC)
+		set_unsupported(target,
+				"its CPython is not built for x86-64: stacks cannot be read");
+	else if (err == -EBADMSG || err == -EFAULT)
+		set_broken(target, "its Python runtime's file and memory do not agree");
+	else
+		set_status(target, status_of(err));
+}
+
+static bool is_ended(const struct procinfo_stat *stat)
+{
+	return stat->state == 'Z' || stat->state == 'X';
+}
+
+static void identify_open(struct identity *identity, pid_t pid)
+{
+	struct ev_target *target = identity->target;
+	struct procinfo_stat before, after;
+	int err = procinfo_stat(identity->proc_fd, &before);
+
+	if (err || is_ended(&before)) {
+		set_status(target, err ? status_of(err) : TARGET_GONE);
+		return;
+	}
+	_Static_assert(sizeof(target->comm) == sizeof(before.comm), "same names");
+	_Static_assert(sizeof(target->container) == PROCINFO_CONTAINER_LEN, "same names");
+	memcpy(target->comm, before.comm, sizeof(target->comm));
+	target->start_ticks = before.start_ticks;
+	if (procinfo_is_kernel_thread(&before)) {
+		set_status(target, TARGET_KERNEL_THREAD);
+		return;
+	}
+	read_ns_pid(identity);
+	read_container(identity);
+	for (int i = 0; i < ATTEMPTS; i++) {
+		err = read_exe(identity);
+		if (err)
+			set_status(target, status_of(err));
+		else
+			find_runtime(identity, pid);
+		if (target->status != TARGET_BROKEN && target->status != TARGET_GONE)
+			break;
+	}
+	/* Memory is read by number: the number must have meant this process all the while. */
+	if (procinfo_stat(identity->proc_fd, &after) || after.start_ticks != before.start_ticks ||
+	    is_ended(&after))
+		set_status(target, TARGET_GONE);
+	else if (target->status == TARGET_GONE)
+		/* Its old image is gone, the new one is not there yet: it is in an exec. */
+		set_status(target, TARGET_NOT_READY);
+	if (target->status != TARGET_OK)
+		memset(&target->layout, 0, sizeof(target->layout));
+}
+
+void identify_process(pid_t pid, struct ev_target *target)
+{
+	cleanup_close int proc_fd = procinfo_open(pid);
+	struct identity identity = { .proc_fd = proc_fd, .target = target };
+
+	memset(target, 0, sizeof(*target));
+	target->head.type = EV_TARGET;
+	target->head.size = sizeof(*target);
+	target->head.loop_id = EV_NO_LOOP;
+	target->pid = (__u32)pid;
+	if (proc_fd < 0)
+		set_status(target, status_of(proc_fd));
+	else
+		identify_open(&identity, pid);
+}

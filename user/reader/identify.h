@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What a process is: a CPython whose stacks can be read, or why it is not. */
+#ifndef IDENTIFY_H
+#define IDENTIFY_H
+
+#include <sys/types.h>
+
+#include "events.h"
+
+/*
+ * Fills in all of the record but head.ts_ns and head.target_id; it never fails, status says what
+ * is.
+ */
+void identify_process(pid_t pid, struct ev_target *target);
+
+/* The sentence for people that belongs to a status; an empty one for TARGET_OK. */
+const char *identify_reason(enum target_status status);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Counts the event loops that run in a process, by the same evidence as the kernel half. */
+#ifndef LOOPS_H
+#define LOOPS_H
+
+#include "procmem.h"
+
+#include "events.h"
+
+/* Threads of the main interpreter whose running-loop slot is set. A list that cannot be read counts as it goes. */
+unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What /proc/PID says about a process, without touching its memory: identity, names, container.
+ * The parsers are pure over a buffer; names in it are the target's to choose.
+ */
+#ifndef PROCINFO_H
+#define PROCINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROCINFO_COMM_LEN      16
+#define PROCINFO_CONTAINER_LEN 72
+
+struct procinfo_stat {
+	uint64_t start_ticks; /* field 22, since boot: tells two lives of one number apart */
+	uint32_t flags;	      /* field 9, PF_* */
+	char state;
+	char comm[PROCINFO_COMM_LEN];
+};
+
+/*
+ * Opens the directory /proc/PID; through it every read is of this very process or fails with
+ * -ESRCH.
+ */
+int procinfo_open(pid_t pid);
+/* Reads at most max_bytes of a file in it; *text is the caller's, with a NUL behind the bytes. */
+int procinfo_read(int proc_fd, const char *name, size_t max_bytes, char **text, size_t *bytes);
+
+int procinfo_parse_stat(const char *text, size_t bytes, struct procinfo_stat *stat);
+/* The number in the innermost PID namespace, 0: not said. */
+uint32_t procinfo_parse_nspid(const char *text, size_t bytes);
+/* Fills in the 64 hexadecimal digits of the innermost container, or an empty string. */
+void procinfo_parse_cgroup(const char *text, size_t bytes, char container[PROCINFO_CONTAINER_LEN]);
+
+int procinfo_stat(int proc_fd, struct procinfo_stat *stat);
+/* By its flag: no exe and no command line would say it of a process that is about to end, too. */
+bool procinfo_is_kernel_thread(const struct procinfo_stat *stat);
+
+#endif

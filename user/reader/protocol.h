@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the daemon and the reader process say to each other, one message a packet (SOCK_SEQPACKET).
+ * Both ends are the same executable, so there is no version.  Requests are answered strictly in
+ * order: the oldest one without an answer is the one the reader is at.
+ */
+#ifndef PROTOCOL_H
+#define PROTOCOL_H
+
+#include <stdint.h>
+
+#include "events.h"
+
+enum protocol_kind { PROTOCOL_TARGET = 1, PROTOCOL_CODE = 2 };
+
+struct protocol_request {
+	uint64_t seq; /* the answer repeats it */
+	uint32_t kind;
+	uint32_t target_id;
+	int32_t pid;
+	uint32_t fingerprint; /* PROTOCOL_CODE, as all below */
+	uint64_t code_addr;
+	uint64_t start_ticks; /* which life of the pid is meant */
+	struct py_layout layout;
+};
+
+/* The record (ev_target or ev_code) follows it in the same packet. */
+struct protocol_answer {
+	uint64_t seq;
+};
+
+#endif

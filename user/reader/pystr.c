@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Reads a Python str: PEP 393 storage of 1, 2 or 4 bytes a character, behind its header or
+ * elsewhere.
+ */
+#include "pystr.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "util.h"
+
+/* PyASCIIObject, Include/cpython/unicodeobject.h; builds with the GIL, 3.9 to 3.13. */
+#define STR_TYPE       8
+#define STR_LENGTH     16 /* characters, signed */
+#define STR_STATE      32 /* bits 0-1 interned, 2-4 kind, 5 compact, 6 ascii */
+
+#define STR_LENGTH_MAX (1LL << 30) /* no name is: not a str */
+#define REPLACEMENT    0xfffd
+
+struct str_header {
+	int64_t length;
+	unsigned kind; /* bytes a character */
+	bool is_compact, is_ascii;
+};
+
+static int parse_header(const uint8_t *raw, struct str_header *header)
+{
+	uint64_t type_addr;
+	uint32_t state;
+
+	memcpy(&type_addr, raw + STR_TYPE, sizeof(type_addr));
+	memcpy(&header->length, raw + STR_LENGTH, sizeof(header->length));
+	memcpy(&state, raw + STR_STATE, sizeof(state));
+	header->kind = state >> 2 & 7;
+	header->is_compact = state >> 5 & 1;
+	header->is_ascii = state >> 6 & 1;
+	/* Kind 0 is a str that is not ready (until 3.11): names are always ready. */
+	if (!type_addr || type_addr % 8 || header->length < 0 || header->length > STR_LENGTH_MAX ||
+	    (header->kind != 1 && header->kind != 2 && header->kind != 4) ||
+	    (header->is_ascii && header->kind != 1))
+		return -EBADMSG;
+	return 0;
+}
+
+/* The n-th character as stored. */
+static uint32_t character(const uint8_t *data, size_t n, unsigned kind)
+{
+	uint32_t value = 0;
+
+	/* Little endian, as the machine. */
+	memcpy(&value, data + n * kind, kind);
+	if ((value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff)
+		return REPLACEMENT;
+	return value;
+}
+
+static size_t encode(uint32_t c, char out[4])
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, char *utf8,
+	       size_t room, size_t *bytes, bool *is_cut)
+{
+	uint8_t raw[STR_STATE + 4], data[EV_NAME_MAX * 4];
+	struct str_header header;
+	uint64_t data_addr = str_addr;
+	size_t nr, used = 0, at = 0;
+	int err;
+
+	if (!str_addr || str_addr % 8)
+		return -EBADMSG;
+	err = procmem_read(mem, str_addr, raw, sizeof(raw));
+	if (!err)
+		err = parse_header(raw, &header);
+	if (err)
+		return err;
+	if (header.is_compact)
+		data_addr += header.is_ascii ? layout->str_ascii_data : layout->str_compact_data;
+	else
+		err = procmem_read_u64(mem, str_addr + layout->str_compact_data, &data_addr);
+	/* A character is a byte of UTF-8 at least: more of them than bytes are never needed. */
+	nr = (size_t)min((uint64_t)header.length, (uint64_t)min(room, (size_t)EV_NAME_MAX));
+	if (!err)
+		err = procmem_read(mem, data_addr, data, nr * header.kind);
+	if (err)
+		return err;
+
+	for (; at < nr; at++) {
+		char encoded[4];
+		size_t n = encode(character(data, at, header.kind), encoded);
+
+		if (n > room - used)
+			break;
+		memcpy(utf8 + used, encoded, n);
+		used += n;
+	}
+	*bytes = used;
+	*is_cut = at < (uint64_t)header.length;
+	return 0;
+}

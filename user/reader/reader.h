@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The daemon's end of the reader process: asks, and hands the answers on as records.
+ *
+ * All memory and all files of a target are read by another process, because a read can block for ever
+ * and because what is read is hostile.  Nothing here waits: a request is queued, the answer arrives on
+ * reader_fd().  A request that is not answered within READER_DEADLINE_NS gets the reader killed and
+ * replaced, is answered with CODE_STUCK or TARGET_STUCK, and its target is never asked about again.
+ */
+#ifndef READER_H
+#define READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "events.h"
+
+#define READER_DEADLINE_NS (2 * 1000000000ULL)
+
+struct reader;
+
+/* Called for every answer: an ev_target or an ev_code, checked for its size, valid during the call. */
+typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
+
+struct reader_stats {
+	uint64_t asked, failed, refused, restarts;
+};
+
+/* Starts the process (this very executable with a hidden command, nothing inherited but the socket). */
+int reader_start(struct reader **out, reader_answer_fn on_answer, void *ctx);
+/* Kills it. NULL is fine. */
+void reader_free(struct reader *reader);
+
+/* Readable when there are answers, or when the process died; the same through all restarts. */
+int reader_fd(const struct reader *reader);
+/* Takes what has arrived.  Returns 0, or a negative errno if the process died and could not be replaced. */
+int reader_dispatch(struct reader *reader, uint64_t now_ns);
+/* Ends what is overdue.  Call it with every tick. */
+int reader_expire(struct reader *reader, uint64_t now_ns);
+
+/* Asks what a process is; the answer is an ev_target with this target_id. */
+int reader_ask_target(struct reader *reader, uint32_t target_id, pid_t pid, uint64_t now_ns);
+/* Asks for the names of a code object of a target that was answered with TARGET_OK; answer: ev_code. */
+int reader_ask_code(struct reader *reader, const struct ev_target *target, uint64_t code_addr,
+		    uint32_t fingerprint, uint64_t now_ns);
+/* The target ended: what is queued for it is dropped, its number can be forgotten. */
+void reader_forget(struct reader *reader, uint32_t target_id);
+
+/* Requests that are not answered yet. */
+unsigned reader_pending(const struct reader *reader);
+void reader_get_stats(const struct reader *reader, struct reader_stats *stats);
+
+/* The reader process itself: `loophound` with the hidden command calls this and exits with its result. */
+int reader_main(int socket_fd);
+
+#endif
