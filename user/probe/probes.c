@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "log.h"
+#include "probes.skel.h"
+
+/* The value of the targets map; maps.bpf.h has the kernel half's view of it. */
+struct target_entry {
+	uint32_t target_id, pad;
+	struct py_layout layout;
+};
+
+#define MAX_LINKS 8
+
+struct probes {
+	struct probes_config config;
+	struct probes__kernel_half *skel;
+	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
+	unsigned nr_links;
+	struct ring_buffer *ring;
+	struct loop_counters *counters; /* mapped, config.max_loops of them */
+	size_t counters_bytes;
+	int nr_cpus;
+	probes_record_fn on_record; /* during probes_consume() */
+	void *ctx;
+};
+
+const struct probes_config probes_default_config = {
+	.sample_after_ns = 12500000,
+	.report_asleep_ns = 10000000,
+	.report_on_cpu_ns = 50000000,
+	.report_starved_ns = 50000000,
+	.ring_bytes = 4 * 1024 * 1024,
+	.max_targets = 4096,
+	.max_loops = 1024,
+	.boundary = BOUNDARY_AUTO,
+};
+
+static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[512];
+
+	if (log_get_level() < LOG_DEBUG || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+void probes_quiet_libbpf(void)
+{
+	libbpf_set_print(libbpf_print);
+}
+
+static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary boundary)
+{
+	bool is_raw = boundary == BOUNDARY_RAW;
+
+	bpf_program__set_autoload(skel->progs.on_any_enter, is_raw);
+	bpf_program__set_autoload(skel->progs.on_any_exit, is_raw);
+	bpf_program__set_autoload(skel->progs.on_wait_enters, !is_raw);
+	bpf_program__set_autoload(skel->progs.on_wait_exits, !is_raw);
+	/* Attached below, to three tracepoints each. */
+	bpf_program__set_autoattach(skel->progs.on_wait_enters, false);
+	bpf_program__set_autoattach(skel->progs.on_wait_exits, false);
+}
+
+static int attach_syscall(struct probes *probes, struct bpf_program *program, const char *tracepoint)
+{
+	struct bpf_link *link = bpf_program__attach_tracepoint(program, "syscalls", tracepoint);
+
+	if (!link)
+		return -errno;
+	probes->links[probes->nr_links++] = link;
+	return 0;
+}
+
+static int attach(struct probes *probes, enum probes_boundary boundary)
+{
+	static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2" };
+	struct probes__kernel_half *skel = probes->skel;
+	char tracepoint[64];
+	int err = probes__kernel_half__attach(skel);
+
+	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++) {
+		snprintf(tracepoint, sizeof(tracepoint), "sys_exit_%s", waits[i]);
+		err = attach_syscall(probes, skel->progs.on_wait_exits, tracepoint);
+		if (err)
+			break;
+		snprintf(tracepoint, sizeof(tracepoint), "sys_enter_%s", waits[i]);
+		err = attach_syscall(probes, skel->progs.on_wait_enters, tracepoint);
+	}
+	return err;
+}
+
+static void unload(struct probes *probes)
+{
+	while (probes->nr_links)
+		bpf_link__destroy(probes->links[--probes->nr_links]);
+	probes__kernel_half__destroy(take(probes->skel));
+}
+
+static int load(struct probes *probes, enum probes_boundary boundary)
+{
+	const struct probes_config *config = &probes->config;
+	struct probes__kernel_half *skel = probes__kernel_half__open();
+	int err;
+
+	if (!skel)
+		return -errno;
+	probes->skel = skel;
+	skel->rodata->cfg_sample_after_ns = config->sample_after_ns;
+	skel->rodata->cfg_report_asleep_ns = config->report_asleep_ns;
+	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;
+	skel->rodata->cfg_report_starved_ns = config->report_starved_ns;
+	bpf_map__set_max_entries(skel->maps.targets, config->max_targets);
+	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
+	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
+	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
+	set_boundary(skel, boundary);
+	err = probes__kernel_half__load(skel);
+	return err ? err : attach(probes, boundary);
+}
+
+static int fill_free_loop_ids(struct probes *probes)
+{
+	int fd = bpf_map__fd(probes->skel->maps.free_loop_ids), err;
+
+	for (uint32_t id = 0; id < probes->config.max_loops; id++) {
+		err = bpf_map_update_elem(fd, NULL, &id, BPF_ANY);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int on_ring_record(void *ctx, void *record, size_t size)
+{
+	struct probes *probes = ctx;
+
+	return probes->on_record(probes->ctx, record, size);
+}
+
+static int map_counters(struct probes *probes)
+{
+	int fd = bpf_map__fd(probes->skel->maps.loop_counters);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = probes->config.max_loops * sizeof(struct loop_counters);
+	void *mapped;
+
+	bytes = (bytes + page - 1) / page * page;
+	mapped = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	probes->counters = mapped;
+	probes->counters_bytes = bytes;
+	return 0;
+}
+
+static int explain(int err, char *why, size_t why_size)
+{
+	if (err == -EPERM || err == -EACCES) {
+		snprintf(why, why_size,
+			 "the kernel does not let this user load BPF programs: run it as root, or with "
+			 "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
+		return -EPERM;
+	}
+	snprintf(why, why_size, "the kernel refuses the BPF programs (%s); loophound -v shows what it says",
+		 strerror(-err));
+	return err == -ENOMEM ? err : -ENOTSUP;
+}
+
+static int open_any(struct probes *probes)
+{
+	enum probes_boundary wanted = probes->config.boundary;
+	int err = -EINVAL;
+
+	if (wanted != BOUNDARY_RAW) {
+		err = load(probes, BOUNDARY_TRACEPOINT);
+		probes->config.boundary = BOUNDARY_TRACEPOINT;
+		if (!err || wanted == BOUNDARY_TRACEPOINT)
+			return err;
+		log_debug("tracepoints of system calls: %s; trying raw tracepoints", strerror(-err));
+		unload(probes);
+	}
+	err = load(probes, BOUNDARY_RAW);
+	probes->config.boundary = BOUNDARY_RAW;
+	return err;
+}
+
+int probes_open(struct probes **out, const struct probes_config *config, char *why, size_t why_size)
+{
+	/* Before 5.11 maps count against this limit; later it does not matter, so a failure does not. */
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct probes *probes;
+	int err;
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		snprintf(why, why_size,
+			 "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
+		return -ENOTSUP;
+	}
+	probes = calloc(1, sizeof(*probes));
+	if (!probes)
+		return -ENOMEM;
+	probes->config = *config;
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	probes_quiet_libbpf();
+	probes->nr_cpus = libbpf_num_possible_cpus();
+	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
+	if (!err)
+		err = fill_free_loop_ids(probes);
+	if (!err)
+		err = map_counters(probes);
+	if (!err) {
+		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
+						on_ring_record, probes, NULL);
+		err = probes->ring ? 0 : -errno;
+	}
+	if (err) {
+		err = explain(err, why, why_size);
+		probes_close(probes);
+		return err;
+	}
+	*out = probes;
+	return 0;
+}
+
+void probes_close(struct probes *probes)
+{
+	if (!probes)
+		return;
+	ring_buffer__free(probes->ring);
+	if (probes->counters)
+		munmap(probes->counters, probes->counters_bytes);
+	unload(probes);
+	free(probes);
+}
+
+enum probes_boundary probes_boundary(const struct probes *probes)
+{
+	return probes->config.boundary;
+}
+
+int probes_ring_fd(const struct probes *probes)
+{
+	return ring_buffer__epoll_fd(probes->ring);
+}
+
+int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
+{
+	probes->on_record = on_record;
+	probes->ctx = ctx;
+	return ring_buffer__consume(probes->ring);
+}
+
+int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout)
+{
+	int fd = bpf_map__fd(probes->skel->maps.targets);
+	struct target_entry entry = {}, old;
+	uint32_t key = (uint32_t)pid;
+
+	if (!bpf_map_lookup_elem(fd, &key, &old) && old.target_id != target_id)
+		return -ESTALE;
+	entry.target_id = target_id;
+	if (layout)
+		entry.layout = *layout;
+	return bpf_map_update_elem(fd, &key, &entry, BPF_ANY);
+}
+
+int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
+{
+	int fd = bpf_map__fd(probes->skel->maps.targets);
+	struct target_entry old;
+	uint32_t key = (uint32_t)pid;
+
+	if (bpf_map_lookup_elem(fd, &key, &old))
+		return -ENOENT;
+	if (old.target_id != target_id)
+		return -ESTALE;
+	return bpf_map_delete_elem(fd, &key);
+}
+
+const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id)
+{
+	return loop_id < probes->config.max_loops ? &probes->counters[loop_id] : NULL;
+}
+
+void probes_release_loop(struct probes *probes, uint32_t loop_id)
+{
+	bpf_map_update_elem(bpf_map__fd(probes->skel->maps.free_loop_ids), NULL, &loop_id, BPF_ANY);
+}
+
+void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX])
+{
+	int fd = bpf_map__fd(probes->skel->maps.stats);
+	cleanup_free uint64_t *values = calloc((size_t)probes->nr_cpus, sizeof(*values));
+
+	for (uint32_t stat = 0; values && stat < STAT_MAX; stat++) {
+		if (bpf_map_lookup_elem(fd, &stat, values))
+			continue;
+		for (int cpu = 0; cpu < probes->nr_cpus; cpu++)
+			stats[stat] += values[cpu];
+	}
+}

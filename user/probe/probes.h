@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The kernel half as one object: opens, configures, loads and attaches it, and is the only file that
+ * knows its skeleton.  Everything goes when it is closed, or when the process dies.
+ */
+#ifndef PROBES_H
+#define PROBES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "events.h"
+
+/* How loop boundaries are seen. */
+enum probes_boundary {
+	BOUNDARY_TRACEPOINT = 0, /* tracepoints of the three system calls; needs tracefs and perf_event_open */
+	BOUNDARY_RAW = 1,	 /* raw tracepoints of all system calls; costs every process of the host more */
+	BOUNDARY_AUTO = 2,	 /* the first that attaches */
+};
+
+struct probes_config {
+	uint64_t sample_after_ns;   /* age of an iteration from which on it is sampled */
+	uint64_t report_asleep_ns;  /* kernel-side limits: the lowest of the rules that look at it */
+	uint64_t report_on_cpu_ns;
+	uint64_t report_starved_ns;
+	uint32_t ring_bytes;	    /* a power of two */
+	uint32_t max_targets, max_loops;
+	enum probes_boundary boundary;
+};
+extern const struct probes_config probes_default_config;
+
+struct probes;
+
+/*
+ * Loads and attaches.  Negative errno on failure, with the reason for people in why (NUL-ended);
+ * -EPERM and -ENOTSUP mean that this host or this user cannot do it.
+ */
+int probes_open(struct probes **out, const struct probes_config *config, char *why, size_t why_size);
+void probes_close(struct probes *probes);
+enum probes_boundary probes_boundary(const struct probes *probes);
+
+/* Readable when records wait and one of them asked for a wake-up. */
+int probes_ring_fd(const struct probes *probes);
+typedef int (*probes_record_fn)(void *ctx, void *record, size_t size);
+/* Hands out all records that wait. The number, or the negative result of the function. */
+int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx);
+
+/*
+ * Watches a process (its forks and execs are followed); layout NULL: not readable yet.  Replaces what
+ * was said before only if that was for the same target_id or for none: an answer that comes late for
+ * an image that is gone changes nothing (-ESTALE).  -E2BIG: more targets than slots.
+ */
+int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout);
+int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
+
+/* Counters of a loop as they are now; NULL: no such slot. */
+const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id);
+/* Gives a slot back after its EV_LOOP_EXIT was seen. */
+void probes_release_loop(struct probes *probes, uint32_t loop_id);
+
+/* Adds the kernel half's counters up. */
+void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX]);
+
+/* libbpf's own messages go to log_debug. */
+void probes_quiet_libbpf(void);
+
+#endif
