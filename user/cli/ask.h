@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Asks the reader what processes are, and waits for the answers: for commands that watch nothing. */
+#ifndef ASK_H
+#define ASK_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "events.h"
+
+/* Fills answers[i] for pids[i]. 0 or a negative errno; a process that is stuck is answered as such. */
+int ask_targets(const pid_t *pids, size_t nr, struct ev_target *answers);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* `doctor`: what this kernel, this user and that process allow, found out by trying. */
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "ask.h"
+#include "commands.h"
+#include "log.h"
+#include "probes.h"
+#include "sanitize.h"
+
+static unsigned nr_missing; /* things without which nothing can be watched */
+
+static void say(bool is_ok, const char *what, const char *fmt, ...) printf_like(3, 4);
+static void say(bool is_ok, const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("  %-4s %-22s ", is_ok ? "ok" : "--", what);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+static void need(bool is_ok, const char *what, const char *have, const char *remedy)
+{
+	nr_missing += !is_ok;
+	say(is_ok, what, "%s", is_ok ? have : remedy);
+}
+
+static long read_sysctl(const char *path)
+{
+	cleanup_fclose FILE *file = fopen(path, "re");
+	long value = -100;
+
+	if (!file || fscanf(file, "%ld", &value) != 1)
+		return -100;
+	return value;
+}
+
+static void check_user(void)
+{
+	static const struct {
+		unsigned capability;
+		const char *name, *remedy;
+		bool is_needed;
+	} caps[] = {
+		{ CAP_BPF, "CAP_BPF", "missing: run as root, or grant it", true },
+		{ CAP_PERFMON, "CAP_PERFMON", "missing: run as root, or grant it", true },
+		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
+		  "missing: processes of other users cannot be read (nothing is ever traced with it)", true },
+		{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
+		  "missing: the executables of other users' processes may be unreadable", false },
+	};
+	bool is_admin;
+
+	capng_get_caps_process();
+	is_admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
+		bool has = capng_have_capability(CAPNG_EFFECTIVE, caps[i].capability) ||
+			   (is_admin && i < 2);
+
+		if (caps[i].is_needed)
+			need(has, caps[i].name, "granted", caps[i].remedy);
+		else
+			say(has, caps[i].name, "%s", has ? "granted" : caps[i].remedy);
+	}
+}
+
+static void check_kernel(void)
+{
+	long paranoid = read_sysctl("/proc/sys/kernel/perf_event_paranoid");
+	struct utsname host;
+	bool has_tracefs = !access("/sys/kernel/tracing/events/syscalls", R_OK) ||
+			   !access("/sys/kernel/debug/tracing/events/syscalls", R_OK);
+
+	if (!uname(&host))
+		say(true, "kernel", "%s %s", host.release, host.machine);
+	say(true, "libbpf", "%s", libbpf_version_string());
+	need(!access("/sys/kernel/btf/vmlinux", R_OK), "BTF", "/sys/kernel/btf/vmlinux",
+	     "missing: the kernel needs CONFIG_DEBUG_INFO_BTF");
+	say(has_tracefs, "tracefs", "%s",
+	    has_tracefs ? "mounted, with system calls" :
+			  "not mounted or not readable: mount -t tracefs nodev /sys/kernel/tracing");
+	say(paranoid <= 2, "perf_event_paranoid", "%ld%s", paranoid,
+	    paranoid > 2 ? ": tracepoints of system calls need CAP_SYS_ADMIN, raw ones do not" : "");
+}
+
+static bool try_boundary(enum probes_boundary boundary, const char *what, const char *cost)
+{
+	struct probes_config config = probes_default_config;
+	struct probes *probes;
+	char why[256];
+
+	config.boundary = boundary;
+	if (probes_open(&probes, &config, why, sizeof(why))) {
+		say(false, what, "%s", why);
+		return false;
+	}
+	probes_close(probes);
+	say(true, what, "loads and attaches; %s", cost);
+	return true;
+}
+
+static void check_programs(void)
+{
+	bool is_any = try_boundary(BOUNDARY_TRACEPOINT, "system-call tracepoints",
+				   "about 50 ns on each system call of the host");
+
+	is_any |= try_boundary(BOUNDARY_RAW, "raw tracepoints",
+			       "about 100 ns on each system call of the host");
+	nr_missing += !is_any;
+}
+
+static void check_process(pid_t pid)
+{
+	static const char *const status_words[TARGET_STATUS_MAX] = {
+		"can be watched", "not Python", "has not finished starting", "not supported", "is gone",
+		"is a kernel thread", "may not be read", "is broken", "did not answer", "not identified",
+	};
+	struct ev_target t = {};
+	char reason[200], exe[EV_PATH_LEN];
+
+	printf("\nprocess %d\n", pid);
+	if (ask_targets(&pid, 1, &t) || t.status >= TARGET_STATUS_MAX) {
+		need(false, "reader", "", "the reader process did not answer");
+		return;
+	}
+	sanitize(reason, sizeof(reason), t.reason, 200, CUT_END);
+	sanitize(exe, sizeof(exe), t.exe, 200, CUT_START);
+	nr_missing += t.status != TARGET_OK;
+	say(t.status == TARGET_OK, "stacks", "%s%s%s", status_words[t.status], reason[0] ? ": " : "",
+	    reason);
+	if (t.status != TARGET_OK)
+		return;
+	say(true, "Python", "%u.%u.%u, %s, %s", t.version >> 24, t.version >> 16 & 255,
+	    t.version >> 8 & 255, t.flags & TARGET_STATIC ? "static" : "shared", exe);
+	say(t.flags & TARGET_USDT, "USDT probes", "%s",
+	    t.flags & TARGET_USDT ? "built in" : "not built in: nothing that is watched today needs them");
+	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
+}
+
+int cmd_doctor(const struct opts *opts)
+{
+	printf("this host\n");
+	check_kernel();
+	printf("\nthis user\n");
+	check_user();
+	printf("\nthe kernel half\n");
+	check_programs();
+	for (unsigned i = 0; i < opts->nr_pids; i++)
+		check_process(opts->pids[i]);
+	printf("\n%s\n", nr_missing ? "Something is missing: see the lines marked --." :
+				      "Ready: `loophound ps`, then `loophound watch -p PID`.");
+	return nr_missing ? EXIT_HOST : EXIT_OK;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* `run`: starts a program under observation, watched before its first instruction. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "commands.h"
+#include "engine.h"
+#include "log.h"
+
+struct started {
+	pid_t pid;
+	int go_fd;     /* closing it lets the program start */
+	int failed_fd; /* readable: the errno of a failed exec */
+};
+
+static void child_main(char **args, const int go[2], const int failed[2])
+{
+	sigset_t none;
+	char byte;
+	int err;
+
+	close(go[1]);
+	close(failed[0]);
+	if (read(go[0], &byte, 1) < 0)
+		_exit(126);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(args[0], args);
+	err = errno;
+	if (write(failed[1], &err, sizeof(err)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static int start(char **args, struct started *started)
+{
+	int go[2], failed[2];
+
+	if (pipe2(go, O_CLOEXEC))
+		return -errno;
+	if (pipe2(failed, O_CLOEXEC)) {
+		close(go[0]);
+		close(go[1]);
+		return -errno;
+	}
+	started->pid = fork();
+	if (started->pid == 0)
+		child_main(args, go, failed);
+	close(go[0]);
+	close(failed[1]);
+	started->go_fd = go[1];
+	started->failed_fd = failed[0];
+	return started->pid < 0 ? -errno : 0;
+}
+
+/* Lets it go. 0, or the errno that exec failed with. */
+static int go(struct started *started)
+{
+	int err = 0;
+
+	close(started->go_fd);
+	if (read(started->failed_fd, &err, sizeof(err)) != sizeof(err))
+		err = 0;
+	close(started->failed_fd);
+	return err;
+}
+
+static int exit_code(int status, int code)
+{
+	if (code)
+		return code;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int cmd_run(const struct opts *opts)
+{
+	struct engine *engine;
+	struct started started = { -1, -1, -1 };
+	int code, err, status = 0;
+
+	if (!opts->nr_args)
+		return log_err(EXIT_USAGE, "run: which program? loophound run -- python3 app.py");
+	code = engine_open(&engine, opts);
+	if (code)
+		return code;
+	err = start(opts->args, &started);
+	if (!err)
+		err = engine_watch_pid(engine, started.pid, false);
+	if (!err)
+		err = -go(&started);
+	if (err) {
+		log_write(LOG_ERR, "run %s: %s", opts->args[0], strerror(-err));
+		engine_free(engine);
+		return EXIT_FAILED;
+	}
+	code = engine_run(engine, started.pid, &status);
+	/* Interrupted, or the duration is over: the program is ours, and asked to end with us. */
+	if (!waitpid(started.pid, &status, WNOHANG)) {
+		kill(started.pid, SIGTERM);
+		waitpid(started.pid, &status, 0);
+	}
+	engine_free(engine);
+	return exit_code(status, code);
+}

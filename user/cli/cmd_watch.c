@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* `watch` and `record`: the same watch, with its report or with its recording as the result. */
+#include <errno.h>
+#include <string.h>
+
+#include "commands.h"
+#include "engine.h"
+#include "find.h"
+#include "log.h"
+
+static int add_named(struct engine *engine, const char *glob)
+{
+	cleanup_free pid_t *pids = NULL;
+	int nr = find_processes(glob, &pids);
+
+	if (nr < 0)
+		return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
+	if (!nr)
+		return log_err(EXIT_FAILED, "--name %s: no such process; `loophound ps` lists them", glob);
+	for (int i = 0; i < nr; i++)
+		engine_watch_pid(engine, pids[i], false);
+	return EXIT_OK;
+}
+
+static int add_pids(struct engine *engine, const struct opts *opts)
+{
+	int err;
+
+	for (unsigned i = 0; i < opts->nr_pids; i++) {
+		err = engine_watch_pid(engine, opts->pids[i], true);
+		if (err)
+			return log_err(EXIT_FAILED, "-p %d: %s", opts->pids[i], strerror(-err));
+	}
+	return EXIT_OK;
+}
+
+static int watch(const struct opts *opts)
+{
+	struct engine *engine;
+	int code, no_status;
+
+	if (!opts->nr_pids && !opts->name_glob && !opts->is_all)
+		return log_err(EXIT_USAGE, "%s: which process? Give -p PID, --name GLOB or --all; "
+			       "`loophound ps` lists them", opts->command);
+	for (unsigned i = 0; i < opts->nr_pids; i++)
+		if (find_exists(opts->pids[i]))
+			return log_err(EXIT_FAILED, "-p %d: no such process; `loophound ps` lists them",
+				       opts->pids[i]);
+	code = engine_open(&engine, opts);
+	if (code)
+		return code;
+	code = add_pids(engine, opts);
+	if (!code && (opts->name_glob || opts->is_all))
+		code = add_named(engine, opts->is_all ? NULL : opts->name_glob);
+	if (!code && !strcmp(opts->command, "record"))
+		log_write(LOG_NOTE, "recording to %s; Ctrl-C ends it", opts->record_to);
+	if (!code)
+		code = engine_run(engine, 0, &no_status);
+	engine_free(engine);
+	return code;
+}
+
+int cmd_watch(const struct opts *opts)
+{
+	return watch(opts);
+}
+
+int cmd_record(const struct opts *opts)
+{
+	struct opts record = *opts;
+
+	if (!opts->output)
+		return log_err(EXIT_USAGE, "record: where to? Give -o FILE");
+	record.record_to = opts->output;
+	record.output = "/dev/null";
+	return watch(&record);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The turn of a watch: waits for one thing, handles all that happened, ends when it is time. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "engine_state.h"
+#include "log.h"
+
+#define SECOND_TICKS 10			 /* counters enter the stream every tenth tick */
+#define DRAIN_NS     (1000 * NSEC_PER_MSEC) /* at the end: how long names are waited for */
+
+static void on_tick(struct engine *engine)
+{
+	uint64_t expirations, now_ns = engine_now_ns();
+
+	if (read(engine->tick_fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	engine_feed_ring(engine);
+	reader_expire(engine->reader, now_ns);
+	if (++engine->ticks % SECOND_TICKS == 0)
+		engine_feed_counters(engine, now_ns);
+	engine_feed_head(engine, EV_TICK, now_ns);
+}
+
+static void arm_retry(struct engine *engine)
+{
+	uint64_t now_ns = engine_now_ns();
+	uint64_t next_ns = targets_tick(engine->targets, now_ns);
+
+	if (next_ns != UINT64_MAX)
+		engine_set_timer(engine->retry_fd, next_ns > now_ns ? next_ns - now_ns : 1, 0);
+}
+
+int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required)
+{
+	return targets_add(engine->targets, pid, is_required, engine_now_ns());
+}
+
+/* True: the watch is to end. */
+static bool on_signal(struct engine *engine, pid_t child, int *child_status)
+{
+	struct signalfd_siginfo info;
+	bool is_over = false;
+
+	while (read(engine->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD) {
+			engine->was_interrupted = true;
+			is_over = true;
+			continue;
+		}
+		if (child && waitpid(child, child_status, WNOHANG) == child)
+			is_over = true;
+	}
+	return is_over;
+}
+
+/* Waits for one thing and handles all that happened. True: the watch is to end. */
+static bool turn(struct engine *engine, pid_t child, int *child_status)
+{
+	struct epoll_event events[8];
+	bool is_over = false;
+	int nr = epoll_wait(engine->epoll_fd, events, ARRAY_SIZE(events), -1);
+
+	for (int i = 0; i < nr; i++) {
+		switch (events[i].data.u32) {
+		case FD_RING:
+			engine_feed_ring(engine);
+			break;
+		case FD_READER:
+			reader_dispatch(engine->reader, engine_now_ns());
+			break;
+		case FD_SIGNAL:
+			is_over |= on_signal(engine, child, child_status);
+			break;
+		case FD_TICK:
+			on_tick(engine);
+			break;
+		case FD_RETRY: {
+			uint64_t expirations;
+
+			if (read(engine->retry_fd, &expirations, sizeof(expirations)) < 0)
+				break;
+		} break;
+		}
+	}
+	arm_retry(engine);
+	engine_flush(engine);
+	return is_over || engine->err;
+}
+
+/* Takes what is left in the ring and waits, a short time, for the names that were asked for. */
+static void drain(struct engine *engine)
+{
+	uint64_t end_ns = engine_now_ns() + DRAIN_NS;
+	int no_status;
+
+	engine_feed_ring(engine);
+	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
+		turn(engine, 0, &no_status);
+	engine_feed_counters(engine, engine_now_ns());
+	engine_feed_head(engine, EV_END, engine_now_ns());
+}
+
+static int finish(struct engine *engine)
+{
+	const char *record_to = engine->opts->record_to;
+	int err = engine->err, record_err;
+
+	if (!err) {
+		drain(engine);
+		err = engine->err;
+	}
+	if (!err)
+		err = pipeline_finish(engine->pipeline);
+	if (!err && (fflush(engine->out) || ferror(engine->out)))
+		err = errno ? -errno : -EIO;
+	record_err = recording_close(take(engine->recording));
+	if (record_err) {
+		log_write(LOG_ERR, "recording %s: %s; it is cut there", record_to, strerror(-record_err));
+		return EXIT_FAILED;
+	}
+	if (err == -EPIPE)
+		return EXIT_FAILED; /* whoever read our output had enough: nobody to tell */
+	if (err) {
+		log_write(LOG_ERR, "%s: %s", engine_output_name(engine), strerror(-err));
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+static bool is_over(struct engine *engine, pid_t child)
+{
+	if (engine->end_ns && engine_now_ns() >= engine->end_ns)
+		return true;
+	if (targets_failed(engine->targets))
+		return true;
+	return !child && !targets_alive(engine->targets);
+}
+
+static int report_failed(const struct ev_target *failed)
+{
+	log_write(LOG_ERR, "process %u: %s", failed->pid,
+		  failed->reason[0] ? failed->reason : "cannot be watched");
+	return failed->status == TARGET_DENIED ? EXIT_HOST : EXIT_FAILED;
+}
+
+static bool has_breach(const struct engine *engine)
+{
+	for (unsigned i = 0; i < RULE_MAX; i++)
+		if (engine->opts->fails_on[i] && pipeline_breaches(engine->pipeline, i))
+			return true;
+	return false;
+}
+
+int engine_run(struct engine *engine, pid_t child, int *child_status)
+{
+	double duration_s = engine->opts->duration_s;
+	const struct ev_target *failed;
+	int code;
+
+	if (duration_s > 0) {
+		engine->end_ns = engine->start_ns + (uint64_t)(duration_s * 1e9);
+	}
+	while (!is_over(engine, child))
+		if (turn(engine, child, child_status))
+			break;
+	failed = targets_failed(engine->targets);
+	if (failed)
+		return report_failed(failed);
+	code = finish(engine);
+	if (code)
+		return code;
+	if (has_breach(engine))
+		return EXIT_BREACH;
+	return engine->was_interrupted ? EXIT_INTERRUPTED : EXIT_OK;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A live watch: the kernel's ring, the reader's answers and the clock become one stream of records,
+ * which goes to the recording (if any) and through the pipeline.  One thread, one epoll set.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "opts.h"
+#include "report.h"
+
+struct engine;
+
+/*
+ * Opens outputs, starts the reader, loads and attaches the kernel half, says so (`session`).
+ * An exit code; EXIT_OK: *out is to be freed.  Messages are printed.
+ */
+int engine_open(struct engine **out, const struct opts *opts);
+void engine_free(struct engine *engine);
+
+/* Follows a process from now on. is_required: if it turns out not to be Python, the watch fails. */
+int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required);
+
+/*
+ * Watches until the duration is over, a signal comes, or no target is left; then prints the summary.
+ * child: a process whose end ends the watch, 0: none; *child_status is then as wait(2) gives it.
+ */
+int engine_run(struct engine *engine, pid_t child, int *child_status);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The one stream of a watch: records of the ring, answers of the reader and counters enter it here, and
+ * what they ask for is done: names are asked for, targets followed, slots of loops given back.
+ */
+#include <errno.h>
+
+#include "engine_state.h"
+
+void engine_feed(struct engine *engine, const struct ev_head *ev)
+{
+	int err = 0;
+
+	if (engine->recording)
+		err = recording_append(engine->recording, ev);
+	if (!err && engine->pipeline)
+		err = pipeline_add(engine->pipeline, ev, ev->size);
+	if (err && err != -EBADMSG && !engine->err)
+		engine->err = err;
+}
+
+void engine_flush(struct engine *engine)
+{
+	int err = pipeline_flush(engine->pipeline);
+
+	if (err && !engine->err)
+		engine->err = err;
+}
+
+void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns)
+{
+	struct ev_head head = { .type = type, .size = sizeof(head), .ts_ns = now_ns,
+				.loop_id = EV_NO_LOOP };
+
+	engine_feed(engine, &head);
+}
+
+static void ask_names(struct engine *engine, uint64_t now_ns)
+{
+	const struct ev_target *target;
+	struct model_want want;
+
+	while (model_next_want(pipeline_model(engine->pipeline), &want)) {
+		target = targets_find(engine->targets, want.target->head.target_id);
+		if (!target)
+			target = want.target; /* gone: the reader says so, and it is counted */
+		reader_ask_code(engine->reader, target, want.code_addr, want.fingerprint, now_ns);
+	}
+}
+
+static void on_loop_record(struct engine *engine, const struct ev_head *ev)
+{
+	if (ev->loop_id >= probes_default_config.max_loops)
+		return;
+	if (ev->type == EV_LOOP) {
+		engine->is_loop_alive[ev->loop_id] = true;
+		engine->loop_target[ev->loop_id] = ev->target_id;
+	} else if (ev->type == EV_LOOP_EXIT) {
+		engine->is_loop_alive[ev->loop_id] = false;
+	}
+}
+
+static void feed_loop_stats(struct engine *engine, uint32_t loop_id, uint64_t now_ns)
+{
+	const struct loop_counters *counters = probes_loop_counters(engine->probes, loop_id);
+	struct ev_loop_stats ev = {
+		.head = { EV_LOOP_STATS, sizeof(ev), now_ns, engine->loop_target[loop_id], loop_id },
+	};
+
+	ev.counters = *counters;
+	engine_feed(engine, &ev.head);
+}
+
+static int on_ring_record(void *ctx, void *record, size_t size)
+{
+	struct engine *engine = ctx;
+	const struct ev_head *ev;
+	uint64_t now_ns = engine_now_ns();
+
+	engine->consumed++;
+	if (decode(record, size, &ev)) {
+		pipeline_add(engine->pipeline, record, size); /* counts it */
+		return 0;
+	}
+	/* The counters of a loop that ends are still in its slot: they enter the stream before its end. */
+	if (ev->type == EV_LOOP_EXIT && ev->loop_id < probes_default_config.max_loops)
+		feed_loop_stats(engine, ev->loop_id, ev->ts_ns);
+	on_loop_record(engine, ev);
+	engine_feed(engine, ev);
+	switch (ev->type) {
+	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev); break;
+	case EV_EXEC: targets_on_exec(engine->targets, (const struct ev_exec *)ev, now_ns); break;
+	case EV_STACK: ask_names(engine, now_ns); break;
+	case EV_EXIT: targets_on_exit(engine->targets, (const struct ev_exit *)ev); break;
+	case EV_LOOP_EXIT: probes_release_loop(engine->probes, ev->loop_id); break;
+	default: break;
+	}
+	return 0;
+}
+
+void engine_feed_answer(void *ctx, const struct ev_head *ev)
+{
+	struct engine *engine = ctx;
+	uint64_t now_ns = engine_now_ns();
+
+	if (ev->type != EV_TARGET) {
+		engine_feed(engine, ev);
+		return;
+	}
+	if (!targets_on_answer(engine->targets, (const struct ev_target *)ev, now_ns))
+		return;
+	engine_feed(engine, ev);
+	ask_names(engine, now_ns);
+}
+
+void engine_feed_counters(struct engine *engine, uint64_t now_ns)
+{
+	struct ev_loss loss = { .head = { EV_LOSS, sizeof(loss), now_ns, 0, EV_NO_LOOP } };
+	uint64_t stats[STAT_MAX] = { 0 };
+	struct reader_stats reader;
+
+	for (uint32_t id = 0; id < probes_default_config.max_loops; id++)
+		if (engine->is_loop_alive[id])
+			feed_loop_stats(engine, id, now_ns);
+	probes_stats(engine->probes, stats);
+	for (unsigned i = 0; i < STAT_MAX; i++)
+		loss.stats[i] = stats[i];
+	reader_get_stats(engine->reader, &reader);
+	loss.stats[STAT_RECORDS_CONSUMED] = engine->consumed;
+	loss.stats[STAT_NAMES_ASKED] = reader.asked;
+	loss.stats[STAT_NAMES_FAILED] = reader.failed;
+	loss.stats[STAT_NAMES_REFUSED] = reader.refused;
+	loss.stats[STAT_READER_RESTARTS] = reader.restarts;
+	engine_feed(engine, &loss.head);
+}
+
+void engine_feed_ring(struct engine *engine)
+{
+	probes_consume(engine->probes, on_ring_record, engine);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The state of a live watch, shared by the files that are the engine: open, feed, run. */
+#ifndef ENGINE_STATE_H
+#define ENGINE_STATE_H
+
+#include "engine.h"
+#include "probes.h"
+#include "reader.h"
+#include "stream.h"
+#include "targets.h"
+#include "util.h"
+
+enum engine_fd { FD_RING, FD_READER, FD_SIGNAL, FD_TICK, FD_RETRY };
+
+struct engine {
+	const struct opts *opts;
+	struct probes *probes;
+	struct reader *reader;
+	struct targets *targets;
+	struct pipeline *pipeline;
+	struct recording_writer *recording;
+	FILE *out;
+	int epoll_fd, signal_fd, tick_fd, retry_fd;
+	uint64_t start_ns, end_ns; /* end_ns: 0: no limit */
+	unsigned ticks;
+	bool *is_loop_alive; /* by loop_id */
+	uint32_t *loop_target;
+	uint64_t consumed;
+	int err;	  /* first error that ends the watch */
+	bool was_interrupted;
+	bool is_draining; /* the summary is near: ended targets no longer end the watch */
+};
+
+uint64_t engine_now_ns(void); /* CLOCK_MONOTONIC */
+/* The file that the report goes to, for messages. */
+const char *engine_output_name(const struct engine *engine);
+void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns);
+/* 0 or a negative errno. */
+int engine_add_fd(struct engine *engine, int fd, enum engine_fd what);
+
+/* Every record of the watch passes here, once, in order: to the recording and through the pipeline. */
+void engine_feed(struct engine *engine, const struct ev_head *ev);
+/* What has been reported so far reaches its reader. */
+void engine_flush(struct engine *engine);
+/* A record that is nothing but its head: EV_TICK, EV_END. */
+void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns);
+/* What the kernel half and the reader have counted, of every loop and of losses. */
+void engine_feed_counters(struct engine *engine, uint64_t now_ns);
+/* Takes what waits in the ring. */
+void engine_feed_ring(struct engine *engine);
+/* A reader_answer_fn. */
+void engine_feed_answer(void *ctx, const struct ev_head *ev);
+
+#endif

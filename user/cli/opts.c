@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "opts.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "log.h"
+#include "report.h"
+
+enum {
+	KEY_NAME = 256, KEY_ALL, KEY_FORMAT, KEY_LIMIT, KEY_RULE, KEY_NO_RULE, KEY_ALLOW, KEY_FAIL_ON,
+	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY,
+};
+
+/* What each subcommand takes besides the common options. */
+enum { TAKES_TARGET = 1, TAKES_ARGS = 2, TAKES_PROGRAM = 4, TAKES_NOTHING = 8 };
+
+struct command_doc {
+	const char *name, *args, *doc, *long_doc;
+	int takes;
+};
+
+static const struct command_doc command_docs[] = {
+	{ "ps", "", "Python processes, their version, loops, probes", "", TAKES_TARGET },
+	{ "watch", "", "breaches as they happen",
+	  "\vTarget: -p PID, --name GLOB or --all; children of a target are followed. Ctrl-C ends the "
+	  "watch and prints the summary.", TAKES_TARGET },
+	{ "record", "-o FILE", "keep the raw events for later",
+	  "\vThe file answers `loophound report FILE` on any machine, without root.", TAKES_TARGET },
+	{ "report", "FILE", "the same answers from a recording", "", TAKES_ARGS },
+	{ "run", "-- PROGRAM [ARGUMENT...]", "start a program under observation",
+	  "\vIts exit code is passed on; 3 if a breach named by --fail-on happened.", TAKES_PROGRAM },
+	{ "doctor", "", "what this kernel, user and process allow", "", TAKES_TARGET },
+	{ "rules", "[RULE]", "every rule, its limit, evidence, advice", "", TAKES_ARGS },
+};
+
+static const struct argp_option options[] = {
+	{ "pid", 'p', "PID", 0, "watch this process (repeatable)", 1 },
+	{ "name", KEY_NAME, "GLOB", 0, "watch processes whose name or script matches", 1 },
+	{ "all", KEY_ALL, NULL, 0, "watch all Python processes", 1 },
+	{ "duration", 'd', "SECONDS", 0, "end after this long (default: Ctrl-C, or all targets ended)", 2 },
+	{ "format", KEY_FORMAT, "text|jsonl", 0, "form of the report (default: text)", 2 },
+	{ "output", 'o', "FILE", 0, "write there instead of standard output", 2 },
+	{ "record", KEY_RECORD, "FILE", 0, "keep the raw events as well", 2 },
+	{ "limit", KEY_LIMIT, "RULE=MS", 0, "milliseconds from which on a rule is broken", 3 },
+	{ "rule", KEY_RULE, "RULE[,RULE]", 0, "only these rules", 3 },
+	{ "no-rule", KEY_NO_RULE, "RULE[,RULE]", 0, "without these rules", 3 },
+	{ "allow", KEY_ALLOW, "FILE:FUNCTION", 0, "say nothing of this site (repeatable)", 3 },
+	{ "library", KEY_LIBRARY, "PATH", 0, "count files below PATH as library code (repeatable)", 3 },
+	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken", 3 },
+	{ "boundary", KEY_BOUNDARY, "auto|tracepoint|raw", 0, "how loop boundaries are seen (default: auto)", 4 },
+	{ "verbose", 'v', NULL, 0, "whole stacks; twice: what the kernel says", 4 },
+	{ 0 },
+};
+
+struct parse_state {
+	struct opts *opts;
+	const struct command_doc *doc;
+	bool has_rule_option;
+	int nr_verbose;
+	int exit_code;
+};
+
+static int usage(struct parse_state *state, const char *fmt, ...) printf_like(2, 3);
+static int usage(struct parse_state *state, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	log_write(LOG_ERR, "%s", line);
+	state->exit_code = EXIT_USAGE;
+	return EINVAL;
+}
+
+static int parse_pid(struct parse_state *state, const char *arg)
+{
+	struct opts *opts = state->opts;
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(arg, &end, 10);
+	if (errno || *end || end == arg || pid <= 0 || pid > 4194304)
+		return usage(state, "-p %s: not a process number; `loophound ps` lists them", arg);
+	if (opts->nr_pids == OPTS_MAX_PIDS)
+		return usage(state, "-p %s: more than %d processes; use --name or --all", arg,
+			     OPTS_MAX_PIDS);
+	opts->pids[opts->nr_pids++] = (pid_t)pid;
+	return 0;
+}
+
+static int parse_duration(struct parse_state *state, const char *arg)
+{
+	char *end;
+	double seconds = strtod(arg, &end);
+
+	if (*end || end == arg || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
+		return usage(state, "-d %s: not a number of seconds above 0", arg);
+	state->opts->duration_s = seconds;
+	return 0;
+}
+
+static int unknown_rule(struct parse_state *state, const char *option, const char *rule)
+{
+	return usage(state, "%s %s: no such rule; `loophound rules` lists them", option, rule);
+}
+
+static int parse_limit(struct parse_state *state, const char *arg)
+{
+	const char *equals = strchr(arg, '=');
+	char rule[64], *end;
+	enum rule_id id;
+	double ms;
+
+	if (!equals || (size_t)(equals - arg) >= sizeof(rule))
+		return usage(state, "--limit %s: expected RULE=MILLISECONDS, as in blocking-call=20", arg);
+	snprintf(rule, sizeof(rule), "%.*s", (int)(equals - arg), arg);
+	if (rules_find(rule, &id))
+		return unknown_rule(state, "--limit", rule);
+	ms = strtod(equals + 1, &end);
+	if (*end || end == equals + 1 || !isfinite(ms) || ms <= 0 || ms > 1e9)
+		return usage(state, "--limit %s: %s is not a number of milliseconds above 0", arg,
+			     equals[1] ? equals + 1 : "nothing");
+	state->opts->rules.limit_ns[id] = (uint64_t)(ms * NSEC_PER_MSEC);
+	return 0;
+}
+
+static int parse_rules(struct parse_state *state, const char *option, const char *arg, bool *set,
+		       bool value)
+{
+	cleanup_free char *list = strdup(arg);
+	char *rest = list, *rule;
+	enum rule_id id;
+
+	if (!list)
+		return ENOMEM;
+	while ((rule = strsep(&rest, ","))) {
+		if (rules_find(rule, &id))
+			return unknown_rule(state, option, rule);
+		set[id] = value;
+	}
+	return 0;
+}
+
+static int parse_fail_on(struct parse_state *state, const char *arg)
+{
+	if (strcmp(arg, "any"))
+		return parse_rules(state, "--fail-on", arg, state->opts->fails_on, true);
+	for (unsigned i = 0; i < RULE_MAX; i++)
+		state->opts->fails_on[i] = true;
+	return 0;
+}
+
+static int parse_allow(struct parse_state *state, const char *arg)
+{
+	struct rules_config *config = &state->opts->rules;
+	const char *colon = strrchr(arg, ':');
+
+	if (!colon || colon == arg || !colon[1])
+		return usage(state, "--allow %s: expected FILE:FUNCTION, as in app.py:handler", arg);
+	if (config->nr_allow == RULES_MAX_ALLOW || strlen(arg) >= EV_PATH_LEN)
+		return usage(state, "--allow %s: too long, or more than %d of them", arg,
+			     RULES_MAX_ALLOW);
+	snprintf(config->allow[config->nr_allow].file, EV_PATH_LEN, "%.*s", (int)(colon - arg), arg);
+	snprintf(config->allow[config->nr_allow].function, EV_PATH_LEN, "%s", colon + 1);
+	config->nr_allow++;
+	return 0;
+}
+
+static int parse_library(struct parse_state *state, const char *arg)
+{
+	struct rules_config *config = &state->opts->rules;
+
+	if (!*arg || config->nr_library == RULES_MAX_LIBRARY || strlen(arg) >= EV_PATH_LEN)
+		return usage(state, "--library %s: empty, too long, or more than %d of them", arg,
+			     RULES_MAX_LIBRARY);
+	snprintf(config->library[config->nr_library++], EV_PATH_LEN, "%s", arg);
+	return 0;
+}
+
+static int parse_choice(struct parse_state *state, const char *option, const char *arg,
+			const char *choices, const char **out)
+{
+	const char *found = strstr(choices, arg);
+	size_t len = strlen(arg);
+
+	if (!len || !found || (found != choices && found[-1] != '|') ||
+	    (found[len] && found[len] != '|'))
+		return usage(state, "%s %s: expected %s", option, arg, choices);
+	*out = arg;
+	return 0;
+}
+
+static int parse_only_rule(struct parse_state *state, const char *arg)
+{
+	bool *is_enabled = state->opts->rules.is_enabled;
+
+	if (!state->has_rule_option)
+		memset(is_enabled, 0, RULE_MAX * sizeof(*is_enabled));
+	state->has_rule_option = true;
+	return parse_rules(state, "--rule", arg, is_enabled, true);
+}
+
+static int parse_argument(struct parse_state *state, struct argp_state *argp)
+{
+	struct opts *opts = state->opts;
+
+	if (!(state->doc->takes & (TAKES_ARGS | TAKES_PROGRAM)))
+		return usage(state, "%s %s: takes no argument; a process is named with -p PID",
+			     state->doc->name, argp->argv[argp->next - 1]);
+	opts->args = &argp->argv[argp->next - 1];
+	opts->nr_args = argp->argc - (argp->next - 1);
+	if ((state->doc->takes & TAKES_ARGS) && opts->nr_args > 1)
+		return usage(state, "%s: one argument at most, not %d", state->doc->name, opts->nr_args);
+	argp->next = argp->argc;
+	return 0;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *argp)
+{
+	struct parse_state *state = argp->input;
+	struct opts *opts = state->opts;
+
+	switch (key) {
+	case 'p': return parse_pid(state, arg);
+	case KEY_NAME: opts->name_glob = arg; return 0;
+	case KEY_ALL: opts->is_all = true; return 0;
+	case 'd': return parse_duration(state, arg);
+	case KEY_FORMAT: return parse_choice(state, "--format", arg, "text|jsonl", &opts->format);
+	case 'o': opts->output = arg; return 0;
+	case KEY_RECORD: opts->record_to = arg; return 0;
+	case KEY_LIMIT: return parse_limit(state, arg);
+	case KEY_RULE: return parse_only_rule(state, arg);
+	case KEY_NO_RULE: return parse_rules(state, "--no-rule", arg, opts->rules.is_enabled, false);
+	case KEY_ALLOW: return parse_allow(state, arg);
+	case KEY_LIBRARY: return parse_library(state, arg);
+	case KEY_FAIL_ON: return parse_fail_on(state, arg);
+	case KEY_BOUNDARY:
+		return parse_choice(state, "--boundary", arg, "auto|tracepoint|raw", &opts->boundary);
+	case 'v': state->nr_verbose++; return 0;
+	case ARGP_KEY_ARG: return parse_argument(state, argp);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct command_doc *find_doc(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(command_docs); i++)
+		if (!strcmp(command_docs[i].name, name))
+			return &command_docs[i];
+	return NULL;
+}
+
+/* argp says only where it stopped; behind bundled short options that is not the culprit. */
+static void explain_option(const char *command, const char *arg)
+{
+	log_write(LOG_ERR, "%s %s: no such option, or its value is missing; see `loophound %s --help`",
+		  command, arg[0] == '-' ? arg : "(options)", command);
+}
+
+int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
+{
+	struct parse_state state = { .opts = opts, .doc = find_doc(argv[0]) };
+	char name[64], doc[512];
+	struct argp argp = { options, parse_option, state.doc->args, doc, NULL, NULL, NULL };
+	unsigned int flags;
+	int next = 0;
+	error_t err;
+
+	memset(opts, 0, sizeof(*opts));
+	opts->command = state.doc->name;
+	opts->format = "text";
+	opts->boundary = "auto";
+	rules_config_init(&opts->rules);
+	snprintf(name, sizeof(name), "loophound %s", argv[0]);
+	snprintf(doc, sizeof(doc), "%s.%s", state.doc->doc, state.doc->long_doc);
+	argv[0] = name;
+	*is_done = false;
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (strcmp(argv[i], "--help") && strcmp(argv[i], "-?") && strcmp(argv[i], "--usage"))
+			continue;
+		if ((state.doc->takes & TAKES_PROGRAM) && argv[i][0] != '-')
+			break; /* from here on it is the program's */
+		*is_done = true;
+	}
+	program_invocation_short_name = name;
+	/* In order: the options of `run`'s program are not ours. */
+	flags = (state.doc->takes & TAKES_PROGRAM ? ARGP_IN_ORDER : 0) | (*is_done ? 0 : ARGP_NO_ERRS);
+	err = argp_parse(&argp, argc, argv, flags | ARGP_NO_EXIT, &next, &state);
+	argv[0] = (char *)opts->command;
+	if (*is_done)
+		return EXIT_OK;
+	if (err && !state.exit_code)
+		explain_option(opts->command, argv[next > 1 ? min(next - 1, argc - 1) : argc - 1]);
+	if (err)
+		return EXIT_USAGE;
+	opts->is_verbose = state.nr_verbose > 0;
+	if (state.nr_verbose > 1)
+		log_set_level(LOG_DEBUG);
+	return EXIT_OK;
+}
+
+void opts_print_overview(void)
+{
+	printf("Usage: loophound COMMAND [OPTION...]\n\n"
+	       "Finds what blocks the event loops of running Python programs, from the kernel.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(command_docs); i++)
+		printf("  %-8s %s\n", command_docs[i].name, command_docs[i].doc);
+	printf("\n`loophound COMMAND --help` lists the options. Start with: loophound ps\n");
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The command line as data: what every subcommand was asked.  Parsing has no side effect but messages. */
+#ifndef OPTS_H
+#define OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rules.h"
+
+/* DESIGN: the exit codes of loophound. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_BREACH = 3,
+	EXIT_HOST = 4,
+	EXIT_INTERRUPTED = 130,
+};
+
+#define OPTS_MAX_PIDS 256
+
+struct opts {
+	const char *command;
+	pid_t pids[OPTS_MAX_PIDS];
+	unsigned nr_pids;
+	const char *name_glob;
+	bool is_all;
+	double duration_s;	/* 0: until interrupted or all targets ended */
+	const char *format;	/* "text", "jsonl" */
+	const char *output;	/* NULL: standard output */
+	const char *record_to;	/* NULL: nowhere */
+	const char *boundary;	/* "auto", "tracepoint", "raw" */
+	struct rules_config rules;
+	bool fails_on[RULE_MAX];
+	bool is_verbose;
+	/* What follows the options: a file, a rule, or the program to run. */
+	char **args;
+	int nr_args;
+};
+
+/*
+ * Parses argv of a subcommand (argv[0] is its name).  0, or the exit code to end with: EXIT_OK after
+ * --help, EXIT_USAGE after one line that names the option, the value and the remedy.
+ */
+int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done);
+
+/* Prints the overview of all subcommands. */
+void opts_print_overview(void);
+
+#endif

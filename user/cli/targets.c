@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "targets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "log.h"
+
+/*
+ * A process that has just been started maps its libpython and sets up its runtime within some tens of
+ * milliseconds.  It is asked again at growing intervals, and given up after about four seconds.
+ */
+#define FIRST_RETRY_NS (2 * NSEC_PER_MSEC)
+#define MAX_RETRY_NS   (500 * NSEC_PER_MSEC)
+#define MAX_RETRIES    16
+
+struct entry {
+	UT_hash_handle hh;
+	uint32_t target_id;
+	pid_t pid;
+	bool is_required;
+	bool is_known; /* info is the reader's final answer */
+	unsigned retries;
+	uint64_t retry_ns; /* when to ask again; 0: not */
+	struct ev_target info;
+};
+
+struct targets {
+	struct probes *probes;
+	struct reader *reader;
+	struct entry *entries; /* by target_id */
+	uint32_t next_id;      /* below the kernel half's own numbers */
+	struct ev_target failed;
+	bool has_failed;
+};
+
+int targets_new(struct targets **out, struct probes *probes, struct reader *reader)
+{
+	struct targets *targets = calloc(1, sizeof(*targets));
+
+	if (!targets)
+		return -ENOMEM;
+	targets->probes = probes;
+	targets->reader = reader;
+	targets->next_id = 1;
+	*out = targets;
+	return 0;
+}
+
+static struct entry *find(const struct targets *targets, uint32_t target_id)
+{
+	struct entry *entry;
+
+	HASH_FIND(hh, targets->entries, &target_id, sizeof(target_id), entry);
+	return entry;
+}
+
+static void drop(struct targets *targets, struct entry *entry)
+{
+	reader_forget(targets->reader, entry->target_id);
+	HASH_DEL(targets->entries, entry);
+	free(entry);
+}
+
+void targets_free(struct targets *targets)
+{
+	if (!targets)
+		return;
+	while (targets->entries)
+		drop(targets, targets->entries);
+	free(targets);
+}
+
+static struct entry *add(struct targets *targets, uint32_t target_id, pid_t pid)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	entry->target_id = target_id;
+	entry->pid = pid;
+	HASH_ADD(hh, targets->entries, target_id, sizeof(entry->target_id), entry);
+	return entry;
+}
+
+int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t now_ns)
+{
+	struct entry *entry;
+	int err;
+
+	for (entry = targets->entries; entry; entry = entry->hh.next)
+		if (entry->pid == pid)
+			return 0;
+	entry = add(targets, targets->next_id++, pid);
+	if (!entry)
+		return -ENOMEM;
+	entry->is_required = is_required;
+	err = probes_watch(targets->probes, pid, entry->target_id, NULL);
+	if (!err)
+		err = reader_ask_target(targets->reader, entry->target_id, pid, now_ns);
+	if (err)
+		drop(targets, entry);
+	return err;
+}
+
+void targets_on_fork(struct targets *targets, const struct ev_fork *ev)
+{
+	const struct entry *parent = find(targets, ev->parent_target_id);
+	struct entry *entry = add(targets, ev->head.target_id, (pid_t)ev->child_pid);
+
+	if (!entry || !parent || !parent->is_known)
+		return;
+	/* Same memory, same layout; its own number. The reader needs no more to name its code. */
+	entry->is_known = true;
+	entry->info = parent->info;
+	entry->info.head.target_id = ev->head.target_id;
+	entry->info.pid = ev->child_pid;
+	entry->info.start_ticks = 0;
+}
+
+void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t now_ns)
+{
+	struct entry *old = find(targets, ev->head.target_id), *entry;
+
+	entry = add(targets, ev->new_target_id, (pid_t)ev->pid);
+	if (old && entry)
+		entry->is_required = false;
+	if (old)
+		drop(targets, old);
+	if (entry)
+		reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
+}
+
+void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
+{
+	struct entry *entry = find(targets, ev->head.target_id);
+
+	if (entry && entry->is_required && !entry->is_known && !targets->has_failed) {
+		targets->has_failed = true;
+		targets->failed = entry->info;
+		targets->failed.pid = ev->pid;
+		targets->failed.status = TARGET_GONE;
+		snprintf(targets->failed.reason, sizeof(targets->failed.reason),
+			 "ended before it could be looked at");
+	}
+	if (entry)
+		drop(targets, entry);
+}
+
+static bool must_ask_again(const struct entry *entry, const struct ev_target *ev)
+{
+	if (entry->retries >= MAX_RETRIES)
+		return false;
+	/* A process that was just started has its runtime library not mapped yet. */
+	return ev->status == TARGET_NOT_READY || (ev->status == TARGET_NOT_PYTHON && !entry->is_required);
+}
+
+bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns)
+{
+	struct entry *entry = find(targets, ev->head.target_id);
+	uint64_t wait;
+
+	if (!entry)
+		return false; /* it ended or was replaced meanwhile */
+	if (must_ask_again(entry, ev)) {
+		wait = FIRST_RETRY_NS << min(entry->retries, 8u);
+		entry->retry_ns = now_ns + min(wait, MAX_RETRY_NS);
+		entry->retries++;
+		return false;
+	}
+	entry->info = *ev;
+	entry->is_known = true;
+	if (ev->status == TARGET_OK) {
+		probes_watch(targets->probes, entry->pid, entry->target_id, &ev->layout);
+		return true;
+	}
+	if (entry->is_required && !targets->has_failed) {
+		targets->has_failed = true;
+		targets->failed = *ev;
+	}
+	/* Not Python itself, but its children may be: it stays followed until it ends. */
+	return entry->is_required || ev->status != TARGET_NOT_PYTHON;
+}
+
+uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (struct entry *entry = targets->entries; entry; entry = entry->hh.next) {
+		if (entry->retry_ns && entry->retry_ns <= now_ns) {
+			entry->retry_ns = 0;
+			reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
+		}
+		if (entry->retry_ns)
+			next = min(next, entry->retry_ns);
+	}
+	return next;
+}
+
+unsigned targets_alive(const struct targets *targets)
+{
+	return HASH_COUNT(targets->entries);
+}
+
+const struct ev_target *targets_find(const struct targets *targets, uint32_t target_id)
+{
+	const struct entry *entry = find(targets, target_id);
+
+	return entry && entry->is_known && entry->info.status == TARGET_OK ? &entry->info : NULL;
+}
+
+const struct ev_target *targets_failed(const struct targets *targets)
+{
+	return targets->has_failed ? &targets->failed : NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The processes of a watch: which are followed, which are identified, which must be asked again.
+ * Decides when the reader is asked what a process is, and tells the kernel half what it answered.
+ */
+#ifndef TARGETS_H
+#define TARGETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "events.h"
+#include "probes.h"
+#include "reader.h"
+
+struct targets;
+
+int targets_new(struct targets **out, struct probes *probes, struct reader *reader);
+void targets_free(struct targets *targets);
+
+/* Follows a process and asks what it is. is_required: not being Python is an error of the user. */
+int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t now_ns);
+
+/* What the kernel half said. */
+void targets_on_fork(struct targets *targets, const struct ev_fork *ev);
+void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t now_ns);
+void targets_on_exit(struct targets *targets, const struct ev_exit *ev);
+/* What the reader said. True: it is final and worth showing; false: it will be asked again. */
+bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns);
+
+/* Asks again where it is time to. Returns when it is time next, UINT64_MAX: never. */
+uint64_t targets_tick(struct targets *targets, uint64_t now_ns);
+
+/* Followed processes, identified or not. */
+unsigned targets_alive(const struct targets *targets);
+/* The identity of a target, for the reader; NULL if it is not known (any more). */
+const struct ev_target *targets_find(const struct targets *targets, uint32_t target_id);
+/* The first required process that turned out not to be watchable; NULL: none. */
+const struct ev_target *targets_failed(const struct targets *targets);
+
+#endif

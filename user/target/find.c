@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "find.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "util.h"
+
+/* Reads a small file of /proc/PID; bytes read, NUL-ended, or -1. */
+static ssize_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+	cleanup_close int fd = -1;
+	char path[64];
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	got = read(fd, buf, size - 1);
+	if (got >= 0)
+		buf[got] = '\0';
+	return got;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool matches(pid_t pid, const char *glob)
+{
+	char buf[4096], *arg;
+	ssize_t got;
+
+	if (!glob)
+		return true;
+	got = read_proc(pid, "comm", buf, sizeof(buf));
+	if (got <= 0)
+		return false;
+	buf[strcspn(buf, "\n")] = '\0';
+	if (!fnmatch(glob, buf, 0))
+		return true;
+	/* The interpreter and the script: `python3 app.py` is found as app.py too. */
+	got = read_proc(pid, "cmdline", buf, sizeof(buf));
+	arg = buf;
+	for (int i = 0; i < 2 && arg < buf + got; i++) {
+		if (!fnmatch(glob, last_part(arg), 0))
+			return true;
+		arg += strlen(arg) + 1;
+	}
+	return false;
+}
+
+static int add(pid_t **pids, size_t *nr, pid_t pid)
+{
+	pid_t *grown;
+
+	if (*nr % 256 == 0) {
+		grown = realloc(*pids, (*nr + 256) * sizeof(**pids));
+		if (!grown)
+			return -ENOMEM;
+		*pids = grown;
+	}
+	(*pids)[(*nr)++] = pid;
+	return 0;
+}
+
+static void closedirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+int find_processes(const char *glob, pid_t **pids)
+{
+	cleanup(closedirp) DIR *dir = opendir("/proc");
+	cleanup_free pid_t *found = NULL;
+	struct dirent *entry;
+	size_t nr = 0;
+	pid_t pid;
+	int err;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (pid == getpid() || !matches(pid, glob))
+			continue;
+		err = add(&found, &nr, pid);
+		if (err)
+			return err;
+	}
+	*pids = take(found);
+	return (int)nr;
+}
+
+int find_exists(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return access(path, F_OK) ? -ESRCH : 0;
+}
