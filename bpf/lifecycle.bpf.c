@@ -41,12 +41,14 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!target)
 		return 0;
 	entry = *target;
+	entry.is_forked = 1;
+	entry.watched_ns = bpf_ktime_get_ns();
 	entry.target_id = __sync_fetch_and_add(&next_target_id, 1);
 	if (bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY)) {
 		count(STAT_TARGETS_REFUSED);
 		return 0;
 	}
-	head_init(&ev.head, EV_FORK, sizeof(ev), bpf_ktime_get_ns(), entry.target_id, EV_NO_LOOP);
+	head_init(&ev.head, EV_FORK, sizeof(ev), entry.watched_ns, entry.target_id, EV_NO_LOOP);
 	ev.parent_pid = parent_tgid;
 	ev.child_pid = child_tgid;
 	ev.parent_target_id = target->target_id;

@@ -165,26 +165,25 @@ static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratc
  */
 extern int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns);
 
-/* se.sum_exec_runtime is brought up to date at least this often; a tick at 100 Hz. */
-#define EXEC_STALE_NS 12000000
-
 static __always_inline void loop_finish(struct loop_thread *th, struct task_struct *task, u32 end,
 					u64 now_ns)
 {
-	u64 ran, on_cpu;
+	u64 ran, on_cpu; /* on_cpu: what is left of the iteration after all time off the CPU that was seen */
 
 	if (!th->start_ns)
 		return;
 	loop_settle(th, task, now_ns);
 	/*
 	 * Time that was neither seen off the CPU nor, by the scheduler's own sum, spent on it: a sleep that
-	 * went unseen, or a CPU that the hypervisor took away.  Nobody's code is to blame for it.
+	 * went unseen, or a CPU that the hypervisor took away.  Nobody's code is to blame for it.  The sum
+	 * is up to a tick behind, half of one on average.
 	 */
 	ran = task->se.sum_exec_runtime - th->start_exec_ns;
 	on_cpu = now_ns - th->start_ns - th->off_total_ns;
-	if (!th->left_ns && (s64)(on_cpu - ran) > EXEC_STALE_NS) {
-		th->off_total_ns += on_cpu - ran;
-		th->off_ns[OFF_OTHER] += on_cpu - ran;
+	if (!th->left_ns && (s64)(on_cpu - ran) > (s64)(cfg_tick_ns + cfg_tick_ns / 4)) {
+		on_cpu -= ran + cfg_tick_ns / 2;
+		th->off_total_ns += on_cpu;
+		th->off_ns[OFF_OTHER] += on_cpu;
 	}
 	th->nvcsw = task->nvcsw - th->nvcsw;
 	th->nivcsw = task->nivcsw - th->nivcsw;

@@ -16,5 +16,6 @@ const volatile __u64 cfg_sample_gap_ns = 900000;
 const volatile __u64 cfg_report_asleep_ns = 10000000;
 const volatile __u64 cfg_report_on_cpu_ns = 50000000;
 const volatile __u64 cfg_report_starved_ns = 50000000;
+const volatile __u64 cfg_tick_ns = 10000000;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

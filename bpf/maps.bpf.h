@@ -25,7 +25,8 @@
 /* What a watched process is: who, and where its Python is. */
 struct target_entry {
 	u32 target_id;
-	u32 pad;
+	u32 is_forked;	/* a copy of its parent, until the daemon says more */
+	u64 watched_ns; /* since when */
 	struct py_layout layout; /* .valid == 0: followed, but not readable (yet) */
 };
 
@@ -137,6 +138,8 @@ extern const volatile __u64 cfg_sample_gap_ns;	/* and at most this often */
 extern const volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if asleep in system calls this long */
 extern const volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
 extern const volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
+
+extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 
 static __always_inline void count(u32 stat)
 {

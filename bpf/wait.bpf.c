@@ -147,15 +147,17 @@ static __always_inline void on_wait_exit(s32 syscall)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct target_entry *target;
 	struct pt_regs *regs;
 	struct scratch *s;
 	u64 now_ns;
+	u32 tgid;
 
 	if (th && !th->in_wait)
 		return; /* a wait on something else */
 	now_ns = bpf_ktime_get_ns();
 	if (!th) {
-		/* Watching began in the middle of this wait: it is found here, its length is not known. */
+		/* Watching began in the middle of this wait: what was seen of it counts. */
 		s = scratch_get(SCRATCH_SYSCALL);
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		if (!s)
@@ -163,7 +165,9 @@ static __always_inline void on_wait_exit(s32 syscall)
 		th = find(task, NULL, s, 1, (s32)regs->di, syscall, now_ns);
 		if (!th)
 			return;
-		th->wait_start_ns = now_ns;
+		tgid = task->tgid;
+		target = bpf_map_lookup_elem(&targets, &tgid);
+		th->wait_start_ns = target ? target->watched_ns : now_ns;
 		th->wait_run_delay = task->sched_info.run_delay;
 	}
 	loop_end_wait(th, task, now_ns, 0);
@@ -248,12 +252,15 @@ int BPF_PROG(on_timer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct target_entry *target;
 	u32 tgid = task->tgid;
 	struct scratch *s;
 	u64 now_ns;
 
 	if (!th) {
-		if (!tgid || !bpf_map_lookup_elem(&targets, &tgid))
+		target = tgid ? bpf_map_lookup_elem(&targets, &tgid) : NULL;
+		/* A child on its way to exec has its parent's stack; its own loop is seen at its first wait. */
+		if (!target || target->is_forked)
 			return 0;
 		s = scratch_get(SCRATCH_TICK);
 		if (!s)

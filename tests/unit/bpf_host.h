@@ -197,7 +197,8 @@ static inline void fake_set_offset(u64 frame, u64 code, s32 offset_bytes)
 		fake_put32(frame + l->frame_instr,
 			   (u32)(offset_bytes < 0 ? -1 : offset_bytes / l->instr_scale));
 	else
-		fake_put64(frame + l->frame_instr, code + l->code_bytecode + (u64)(s64)offset_bytes);
+		fake_put64(frame + l->frame_instr,
+			   code + l->code_bytecode + (u64)(s64)offset_bytes);
 }
 
 static inline u64 fake_frame(u64 code, s32 offset_bytes, u8 owner, u64 back)

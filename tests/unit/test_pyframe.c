@@ -10,7 +10,7 @@
 
 #define TARGET_ID 7
 
-/* Frames named by number, innermost is 0; [i] runs code[i] at offset 10 + 2 i. Returns the innermost. */
+/* Frames by number, innermost is 0; [i] runs codes[i] at 10 + 2 i. Returns the innermost. */
 static u64 build_chain(unsigned nr, u64 *codes, u64 *frames)
 {
 	u64 frame = 0;
@@ -281,7 +281,8 @@ static void a_frame_that_cannot_be_read_ends_the_walk(void **state)
 			assert_walk(s, STACK_BAD_FRAME, 0, 2);
 			assert_int_equal(s->frames[1].code_addr, codes[1]);
 		}
-		fake_put64(frames[1] + fake_layout.frame_back, frames[2] + 4); /* readable, but no frame */
+		/* Readable, but no frame. */
+		fake_put64(frames[1] + fake_layout.frame_back, frames[2] + 4);
 		assert_walk(s, STACK_BAD_FRAME, 0, 2);
 		fake_put64(frames[1] + fake_layout.frame_back, frames[2]);
 		fake_shorten(frames[2], (minor < 11 ? FRAME_BYTES_OLD : FRAME_BYTES) - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* How the kernel half finds out that a thread runs a loop, over fake memory of every supported layout. */
+/* How the kernel half finds out that a thread runs a loop, over fake memory of every layout. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +99,7 @@ static void run_loop_in_dict(unsigned minor, unsigned log2_size, bool is_unicode
 	struct scratch *s = fake_python(minor);
 	struct fake_dict d = fake_dict(s, log2_size, is_unicode, nr);
 	u64 loop = fake_object(fake_type("_UnixSelectorEventLoop", 0)), held = in_holder(loop), slot;
-	u64 other = fake_str("__asyncio_running_event_loop_!"); /* as long, but another */
+	u64 other = fake_str("__asyncio_running_event_loop_!"); /* as long */
 
 	for (unsigned i = 0; i < index; i++)
 		dict_put(&d, i, other, loop);
@@ -119,7 +119,7 @@ static void the_dict_is_searched_up_to_its_bound(void **state)
 		for (int is_unicode = 0; is_unicode <= (minor > 10); is_unicode++) {
 			run_loop_in_dict(minor, 3, is_unicode, 0, 1, 0);
 			run_loop_in_dict(minor, 3, is_unicode, 4, 5, 0);
-			run_loop_in_dict(minor, 3, is_unicode, 5, 5, -1); /* behind the last one */
+			run_loop_in_dict(minor, 3, is_unicode, 5, 5, -1); /* behind them */
 			run_loop_in_dict(minor, 3, is_unicode, 0, 0, -1);
 			run_loop_in_dict(minor, 7, is_unicode, 84, 85, 0); /* one byte an index */
 			run_loop_in_dict(minor, 8, is_unicode, 127, 200, 0); /* two */
@@ -162,7 +162,7 @@ static void a_thread_without_a_dict_has_no_loop(void **state)
 static void a_hostile_dict_costs_no_more_than_the_bound(void **state)
 {
 	(void)state;
-	static const u64 hostile[] = { ~0ULL, 1ULL << 63, 1ULL << 32, 1ULL << 31, 0x10000, 0xffffff };
+	static const u64 hostile[] = { ~0ULL, 1ULL << 63, 1ULL << 32, 0x10000, 0xffffff };
 
 	for (unsigned minor = 9; has_dict(minor); minor++) {
 		for (unsigned i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
@@ -333,22 +333,14 @@ static void uvloop_is_known_by_the_type_of_the_loop(void **state)
 		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UVLOOP);
 		assert_int_equal(s->nr, 2);
 		assert_int_equal(py_wait_kind(s, 0), LOOP_KIND_UNKNOWN);
+		/* A coroutine that waits is not the loop. */
+		walk(s, STACK("main", "run", "<module>"), CO_COROUTINE | 3);
+		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
+		walk(s, STACK("run", "<module>"), 0);
 		set_loop(s, fake_type("uvloop", 0));
 		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
 		s->nr = 0;
 		set_loop(s, fake_type("uvloop.Loop", 0));
-		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
-	}
-}
-
-static void a_coroutine_that_waits_is_not_uvloop(void **state)
-{
-	(void)state;
-	for FAKE_MINORS(minor) {
-		struct scratch *s = fake_python(minor);
-
-		set_loop(s, fake_type("uvloop.loop.Loop", 0));
-		walk(s, STACK("main", "run", "<module>"), CO_COROUTINE | 3);
 		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
 	}
 }
@@ -360,7 +352,7 @@ static void uvloop_is_found_through_the_bases(void **state)
 	u64 type = fake_type("uvloop.loop.Loop", 0), cycle;
 
 	walk(s, STACK("run", "<module>"), 0);
-	for (int depth = 1; depth <= PYDICT_MAX_BASES; depth++) {
+	for (int depth = 1; depth <= 4; depth++) {
 		set_loop(s, type);
 		assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UVLOOP);
 		type = fake_type("Loop", type);
@@ -397,7 +389,6 @@ int main(void)
 		cmocka_unit_test(a_wait_that_a_callback_makes_is_not_the_loops),
 		cmocka_unit_test(without_run_once_it_is_no_loop_of_asyncio),
 		cmocka_unit_test(uvloop_is_known_by_the_type_of_the_loop),
-		cmocka_unit_test(a_coroutine_that_waits_is_not_uvloop),
 		cmocka_unit_test(uvloop_is_found_through_the_bases),
 	};
 

@@ -257,11 +257,28 @@ static const struct command_doc *find_doc(const char *name)
 	return NULL;
 }
 
+static const char *value_of_option(const char *arg)
+{
+	for (const struct argp_option *option = options; option->name; option++) {
+		bool is_short = arg[0] == '-' && arg[1] == option->key && !arg[2];
+		bool is_long = !strncmp(arg, "--", 2) && !strcmp(arg + 2, option->name);
+
+		if (option->arg && (is_short || is_long))
+			return option->arg;
+	}
+	return NULL;
+}
+
 /* argp says only where it stopped; behind bundled short options that is not the culprit. */
 static void explain_option(const char *command, const char *arg)
 {
-	log_write(LOG_ERR, "%s %s: no such option, or its value is missing; see `loophound %s --help`",
-		  command, arg[0] == '-' ? arg : "(options)", command);
+	const char *value = value_of_option(arg);
+
+	if (value)
+		log_write(LOG_ERR, "%s %s: the argument %s is missing", command, arg, value);
+	else
+		log_write(LOG_ERR, "%s %s: no such option; `loophound %s --help` lists them", command,
+			  arg[0] == '-' ? arg : "(options)", command);
 }
 
 int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)

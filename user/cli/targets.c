@@ -20,6 +20,7 @@ struct entry {
 	uint32_t target_id;
 	pid_t pid;
 	bool is_required;
+	bool was_required; /* before an exec: named by the user, and Python then */
 	bool is_known; /* info is the reader's final answer */
 	unsigned retries;
 	uint64_t retry_ns; /* when to ask again; 0: not */
@@ -125,7 +126,7 @@ void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t
 
 	entry = add(targets, ev->new_target_id, (pid_t)ev->pid);
 	if (old && entry)
-		entry->is_required = false;
+		entry->was_required = old->is_required || old->was_required;
 	if (old)
 		drop(targets, old);
 	if (entry)
@@ -178,6 +179,14 @@ bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint
 	if (entry->is_required && !targets->has_failed) {
 		targets->has_failed = true;
 		targets->failed = *ev;
+	}
+	if (entry->was_required) {
+		/* What the user named is gone by an exec: there is nothing left of it to watch. */
+		log_write(LOG_NOTE, "process %d replaced its program by one that cannot be watched: %.*s",
+			  entry->pid, (int)sizeof(ev->reason), ev->reason);
+		probes_unwatch(targets->probes, entry->pid, entry->target_id);
+		drop(targets, entry);
+		return true;
 	}
 	/* Not Python itself, but its children may be: it stays followed until it ends. */
 	return entry->is_required || ev->status != TARGET_NOT_PYTHON;

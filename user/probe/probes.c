@@ -7,13 +7,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "log.h"
 #include "probes.skel.h"
 
 /* The value of the targets map; maps.bpf.h has the kernel half's view of it. */
 struct target_entry {
-	uint32_t target_id, pad;
+	uint32_t target_id, is_forked;
+	uint64_t watched_ns; /* CLOCK_MONOTONIC */
 	struct py_layout layout;
 };
 
@@ -108,6 +110,16 @@ static void unload(struct probes *probes)
 	probes__kernel_half__destroy(take(probes->skel));
 }
 
+/* The coarse clocks advance with the tick, so their resolution is its length. */
+static uint64_t tick_ns(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec <= 0)
+		return 10 * NSEC_PER_MSEC;
+	return (uint64_t)tick.tv_nsec;
+}
+
 static int load(struct probes *probes, enum probes_boundary boundary)
 {
 	const struct probes_config *config = &probes->config;
@@ -118,6 +130,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 		return -errno;
 	probes->skel = skel;
 	skel->rodata->cfg_sample_after_ns = config->sample_after_ns;
+	skel->rodata->cfg_tick_ns = tick_ns();
 	skel->rodata->cfg_report_asleep_ns = config->report_asleep_ns;
 	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;
 	skel->rodata->cfg_report_starved_ns = config->report_starved_ns;
@@ -267,10 +280,13 @@ int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const str
 	int fd = bpf_map__fd(probes->skel->maps.targets);
 	struct target_entry entry = {}, old;
 	uint32_t key = (uint32_t)pid;
+	struct timespec now;
 
 	if (!bpf_map_lookup_elem(fd, &key, &old) && old.target_id != target_id)
 		return -ESTALE;
 	entry.target_id = target_id;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	entry.watched_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
 	if (layout)
 		entry.layout = *layout;
 	return bpf_map_update_elem(fd, &key, &entry, BPF_ANY);

@@ -10,8 +10,7 @@
 #include "util.h"
 
 #define NATIVE_MIN_SAMPLES 3 /* fewer can agree by chance */
-#define NATIVE_MIN_PCT \
-	90 /* of a step's samples on one instruction; the rest is the way there and back */
+#define NATIVE_MIN_PCT	   75 /* of a step's samples on one instruction; the rest is the way there and back */
 #define MAX_STEPS \
 	128 /* told apart in one iteration; one with a limit's worth of samples is among them */
 #define MAX_SITES 64 /* told apart in one step */
@@ -87,7 +86,7 @@ static struct hot_site hottest_site(const struct rules_config *config,
 }
 
 /*
- * Whether the bytecode stood still: nearly all of a step's samples have the very same stack, down
+ * Whether the bytecode stood still: most of a step's samples have the very same stack, down
  * to the instruction.  *still is set to that stack.  A majority is found by voting it against the
  * rest.
  */
