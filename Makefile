@@ -21,11 +21,10 @@ BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_$(ARCH) -Ibpf 
 WARN    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
 STAGES  := base stream model rules report reader probe target cli
 CFLAGS  ?= -O2 -g
-SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all,)
+SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(SANFLAGS) \
 	-Ibpf $(STAGES:%=-Iuser/%) -I$(OUT) -MMD -MP
 LDLIBS  := -lbpf -lelf -lz -lcap-ng
-comma   := ,
 
 # maps.bpf.o first: the linker of libbpf 1.1 loses the offset of a map whose extern it meets before it.
 BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
@@ -138,7 +137,8 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
-		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) -o $@
+		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
+		user/reader/layout.c user/reader/procmem.c -lm -o $@
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 

@@ -66,7 +66,8 @@ int cmd_ps(const struct opts *opts)
 	cleanup_free pid_t *pids = NULL;
 	unsigned nr_shown = 0, nr_denied = 0;
 	bool is_json = !strcmp(opts->format, "jsonl");
-	int nr = find_processes(opts->name_glob, &pids), err;
+	struct find_filter filter = { opts->name_glob, opts->cgroup };
+	int nr = find_processes(&filter, &pids), err;
 
 	if (nr < 0)
 		return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));

@@ -8,15 +8,18 @@
 #include "find.h"
 #include "log.h"
 
-static int add_named(struct engine *engine, const char *glob)
+static int add_found(struct engine *engine, const struct opts *opts)
 {
+	struct find_filter filter = { opts->name_glob, opts->cgroup };
 	cleanup_free pid_t *pids = NULL;
-	int nr = find_processes(glob, &pids);
+	int nr = find_processes(&filter, &pids);
 
 	if (nr < 0)
 		return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
 	if (!nr)
-		return log_err(EXIT_FAILED, "--name %s: no such process; `loophound ps` lists them", glob);
+		return log_err(EXIT_FAILED, "%s %s: no such process; `loophound ps` lists them",
+			       opts->cgroup ? "--cgroup" : "--name",
+			       opts->cgroup ? opts->cgroup : opts->name_glob);
 	for (int i = 0; i < nr; i++)
 		engine_watch_pid(engine, pids[i], false);
 	return EXIT_OK;
@@ -36,12 +39,13 @@ static int add_pids(struct engine *engine, const struct opts *opts)
 
 static int watch(const struct opts *opts)
 {
+	bool is_search = opts->name_glob || opts->cgroup || opts->is_all;
 	struct engine *engine;
 	int code, no_status;
 
-	if (!opts->nr_pids && !opts->name_glob && !opts->is_all)
-		return log_err(EXIT_USAGE, "%s: which process? Give -p PID, --name GLOB or --all; "
-			       "`loophound ps` lists them", opts->command);
+	if (!opts->nr_pids && !is_search)
+		return log_err(EXIT_USAGE, "%s: which process? Give -p PID, --name GLOB, --cgroup PATH "
+			       "or --all; `loophound ps` lists them", opts->command);
 	for (unsigned i = 0; i < opts->nr_pids; i++)
 		if (find_exists(opts->pids[i]))
 			return log_err(EXIT_FAILED, "-p %d: no such process; `loophound ps` lists them",
@@ -50,8 +54,8 @@ static int watch(const struct opts *opts)
 	if (code)
 		return code;
 	code = add_pids(engine, opts);
-	if (!code && (opts->name_glob || opts->is_all))
-		code = add_named(engine, opts->is_all ? NULL : opts->name_glob);
+	if (!code && is_search)
+		code = add_found(engine, opts);
 	if (!code && !strcmp(opts->command, "record"))
 		log_write(LOG_NOTE, "recording to %s; Ctrl-C ends it", opts->record_to);
 	if (!code)

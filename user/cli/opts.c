@@ -12,7 +12,7 @@
 
 enum {
 	KEY_NAME = 256, KEY_ALL, KEY_FORMAT, KEY_LIMIT, KEY_RULE, KEY_NO_RULE, KEY_ALLOW, KEY_FAIL_ON,
-	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY,
+	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY, KEY_CGROUP,
 };
 
 /* What each subcommand takes besides the common options. */
@@ -26,7 +26,7 @@ struct command_doc {
 static const struct command_doc command_docs[] = {
 	{ "ps", "", "Python processes, their version, loops, probes", "", TAKES_TARGET },
 	{ "watch", "", "breaches as they happen",
-	  "\vTarget: -p PID, --name GLOB or --all; children of a target are followed. Ctrl-C ends the "
+	  "\vTarget: -p PID, --name GLOB, --cgroup PATH or --all; children of a target are followed. Ctrl-C ends the "
 	  "watch and prints the summary.", TAKES_TARGET },
 	{ "record", "-o FILE", "keep the raw events for later",
 	  "\vThe file answers `loophound report FILE` on any machine, without root.", TAKES_TARGET },
@@ -40,6 +40,7 @@ static const struct command_doc command_docs[] = {
 static const struct argp_option options[] = {
 	{ "pid", 'p', "PID", 0, "watch this process (repeatable)", 1 },
 	{ "name", KEY_NAME, "GLOB", 0, "watch processes whose name or script matches", 1 },
+	{ "cgroup", KEY_CGROUP, "PATH", 0, "watch processes in this cgroup and below", 1 },
 	{ "all", KEY_ALL, NULL, 0, "watch all Python processes", 1 },
 	{ "duration", 'd', "SECONDS", 0, "end after this long (default: Ctrl-C, or all targets ended)", 2 },
 	{ "format", KEY_FORMAT, "text|jsonl", 0, "form of the report (default: text)", 2 },
@@ -184,6 +185,15 @@ static int parse_library(struct parse_state *state, const char *arg)
 	return 0;
 }
 
+static int parse_cgroup(struct parse_state *state, const char *arg)
+{
+	if (*arg != '/')
+		return usage(state, "--cgroup %s: expected a path from the root, as in /system.slice/app.service",
+			     arg);
+	state->opts->cgroup = arg;
+	return 0;
+}
+
 static int parse_choice(struct parse_state *state, const char *option, const char *arg,
 			const char *choices, const char **out)
 {
@@ -230,6 +240,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *argp)
 	switch (key) {
 	case 'p': return parse_pid(state, arg);
 	case KEY_NAME: opts->name_glob = arg; return 0;
+	case KEY_CGROUP: return parse_cgroup(state, arg);
 	case KEY_ALL: opts->is_all = true; return 0;
 	case 'd': return parse_duration(state, arg);
 	case KEY_FORMAT: return parse_choice(state, "--format", arg, "text|jsonl", &opts->format);

@@ -25,7 +25,7 @@ struct opts {
 	const char *command;
 	pid_t pids[OPTS_MAX_PIDS];
 	unsigned nr_pids;
-	const char *name_glob;
+	const char *name_glob, *cgroup;
 	bool is_all;
 	double duration_s;	/* 0: until interrupted or all targets ended */
 	const char *format;	/* "text", "jsonl" */

@@ -35,7 +35,7 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool matches(pid_t pid, const char *glob)
+static bool has_name(pid_t pid, const char *glob)
 {
 	char buf[4096], *arg;
 	ssize_t got;
@@ -55,6 +55,36 @@ static bool matches(pid_t pid, const char *glob)
 		if (!fnmatch(glob, last_part(arg), 0))
 			return true;
 		arg += strlen(arg) + 1;
+	}
+	return false;
+}
+
+/* path is wanted, or below it; both begin with a slash. */
+static bool is_below(const char *path, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	while (len && wanted[len - 1] == '/')
+		len--;
+	return !strncmp(path, wanted, len) && (!path[len] || path[len] == '/');
+}
+
+static bool is_in_cgroup(pid_t pid, const char *wanted)
+{
+	static const char root[] = "/sys/fs/cgroup";
+	char buf[8192], *rest = buf, *line, *path;
+
+	if (!wanted)
+		return true;
+	if (is_below(wanted, root))
+		wanted += sizeof(root) - 1;
+	if (read_proc(pid, "cgroup", buf, sizeof(buf)) <= 0)
+		return false;
+	while ((line = strsep(&rest, "\n"))) {
+		/* "0::/path", or "4:memory:/path" for each controller of version 1. */
+		path = strchr(line, '/');
+		if (path && is_below(path, *wanted ? wanted : "/"))
+			return true;
 	}
 	return false;
 }
@@ -79,7 +109,7 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
-int find_processes(const char *glob, pid_t **pids)
+int find_processes(const struct find_filter *filter, pid_t **pids)
 {
 	cleanup(closedirp) DIR *dir = opendir("/proc");
 	cleanup_free pid_t *found = NULL;
@@ -94,7 +124,8 @@ int find_processes(const char *glob, pid_t **pids)
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid == getpid() || !matches(pid, glob))
+		if (pid == getpid() || !has_name(pid, filter->name_glob) ||
+		    !is_in_cgroup(pid, filter->cgroup))
 			continue;
 		err = add(&found, &nr, pid);
 		if (err)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Did a program grow?  What the verifier walked and what was loaded, of each program, against what it
+ * was when the table was written (Linux 6.18, clang 14).  If it grew for a reason, so does the table.
+ */
+#include <bpf/bpf.h>
+#include <dirent.h>
+
+#include "watched.h"
+
+#define HEADROOM_PCT 25
+#define VERIFIER_MAX 1000000 /* the kernel's own limit of verified instructions */
+
+static const struct budget {
+	const char *name;
+	uint32_t verified_insns, xlated_bytes;
+} budgets[] = {
+	/* clang-format off */
+	{ "on_fork",	     116,   1128 },
+	{ "on_exec",	     3205,  4928 },
+	{ "on_exit",	     3205,  5024 },
+	{ "on_sched_switch", 23478, 21088 },
+	{ "on_wait_enters",  10395, 14184 },
+	{ "on_wait_exits",   6992,  10496 },
+	{ "on_any_enter",    10406, 14168 },
+	{ "on_any_exit",     7003,  10504 },
+	{ "on_timer",	     7550,  13648 },
+	/* clang-format on */
+};
+
+static unsigned nr_seen, nr_over;
+static bool is_seen[ARRAY_SIZE(budgets)];
+
+static void check(const struct bpf_prog_info *info)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(budgets); i++) {
+		const struct budget *b = &budgets[i];
+		bool is_over;
+
+		if (strcmp(b->name, info->name) != 0)
+			continue;
+		is_over = info->verified_insns > b->verified_insns * (100 + HEADROOM_PCT) / 100 ||
+			  info->xlated_prog_len > b->xlated_bytes * (100 + HEADROOM_PCT) / 100 ||
+			  info->verified_insns > VERIFIER_MAX / 2;
+		print_message("%-16s %9u of %9u  %8u of %8u%s\n", info->name, info->verified_insns,
+			      b->verified_insns, info->xlated_prog_len, b->xlated_bytes,
+			      is_over ? "  TOO MUCH" : "");
+		nr_over += is_over;
+		nr_seen += !is_seen[i];
+		is_seen[i] = true;
+		return;
+	}
+	print_message("%-16s %9u is in no table, %u bytes\n", info->name, info->verified_insns,
+		      info->xlated_prog_len);
+	nr_over++;
+}
+
+/* All programs that this process holds a descriptor of. */
+static void check_own_programs(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char path[300], link[64] = "";
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%s", entry->d_name);
+		if (readlink(path, link, sizeof(link) - 1) < 0 ||
+		    strcmp(link, "anon_inode:bpf-prog") != 0)
+			continue;
+		assert_int_equal(bpf_obj_get_info_by_fd(atoi(entry->d_name), &info, &size), 0);
+		check(&info);
+	}
+	closedir(dir);
+}
+
+static void no_program_grew(void **state)
+{
+	static const enum probes_boundary boundaries[] = { BOUNDARY_TRACEPOINT, BOUNDARY_RAW };
+
+	(void)state;
+	print_message("%-16s %22s  %20s\n", "program", "verified instructions", "bytes loaded");
+	for (unsigned i = 0; i < ARRAY_SIZE(boundaries); i++) {
+		struct probes_config config = probes_default_config;
+		struct watch *w;
+
+		config.boundary = boundaries[i];
+		w = watch_open(&config);
+		check_own_programs();
+		watch_close(w);
+	}
+	assert_int_equal(nr_over, 0);
+	assert_int_equal(nr_seen, ARRAY_SIZE(budgets));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_program_grew),
+	};
+
+	require_host();
+	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}

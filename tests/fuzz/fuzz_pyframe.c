@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Can a hostile process hurt the kernel half's reading of CPython?  The input is the process's memory;
+ * the verifier proves that the real thing stays in bounds, this finds walks that go wrong in bounds.
+ *
+ * clang -fsanitize=fuzzer,address,undefined -Ibpf -Iuser/base -Iuser/reader tests/fuzz/fuzz_pyframe.c \
+ *	user/reader/layout.c user/reader/procmem.c
+ */
+#include <stddef.h>
+
+#define BPF_HOST_MEMORY_ELSEWHERE
+#include "../unit/bpf_host.h"
+#include "layout.h"
+
+#define WINDOW	  0xffff /* addresses repeat every 64 KiB: random pointers lead somewhere ... */
+#define UNMAPPED  (1ULL << 47) /* ... unless this bit is set */
+#define PLANTED	  (1ULL << 46) /* the strings that are looked for, which no chance finds */
+#define FS_BASE	  0x100
+#define SLOT	  0x18
+#define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES)
+#define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
+#define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t *memory;
+static size_t memory_bytes;
+static unsigned nr_reads;
+
+#define PLANTED_BYTES 128
+static u8 planted[8][PLANTED_BYTES];
+
+static void plant_str(unsigned at, const char *text, u32 ascii_data)
+{
+	u64 len = strlen(text);
+
+	memcpy(planted[at] + 16, &len, sizeof(len));
+	if (ascii_data + len <= PLANTED_BYTES)
+		memcpy(planted[at] + ascii_data, text, len);
+}
+
+static void plant_type(unsigned at, const char *name)
+{
+	u64 name_addr = PLANTED + (at + 1) * PLANTED_BYTES;
+
+	memcpy(planted[at] + PYTYPE_NAME, &name_addr, sizeof(name_addr));
+	memcpy(planted[at + 1], name, strlen(name));
+}
+
+static void plant(const struct py_layout *layout)
+{
+	memset(planted, 0, sizeof(planted));
+	plant_str(0, PYRUNNING_KEY, layout->str_ascii_data);
+	plant_str(1, "_run_once", layout->str_ascii_data);
+	plant_str(2, "_run", layout->str_ascii_data);
+	plant_type(4, "uvloop.loop.Loop");
+	plant_type(6, "NoneType");
+}
+
+int host_read_user(void *to, __u32 size, __u64 addr)
+{
+	size_t at = addr & WINDOW;
+
+	nr_reads++;
+	if (addr & PLANTED && !(addr & UNMAPPED)) {
+		at = addr & (sizeof(planted) - 1);
+		if (size > sizeof(planted) - at)
+			return -14;
+		memcpy(to, (const u8 *)planted + at, size);
+		return 0;
+	}
+	if (addr & UNMAPPED || at > memory_bytes || size > memory_bytes - at)
+		return -14;
+	memcpy(to, memory + at, size);
+	return 0;
+}
+
+static void demand(bool is_true)
+{
+	if (!is_true)
+		__builtin_trap();
+}
+
+/* Bounded in reads, whatever the memory holds. */
+static void demand_reads(unsigned bound)
+{
+	demand(nr_reads <= bound);
+	nr_reads = 0;
+}
+
+struct head {
+	u8 minor, is_layout_hostile, is_in_wait, target_id;
+};
+
+/* The reader only checks so much of what a target says of its layout: take any. */
+static void spoil(struct py_layout *layout, const uint8_t **data, size_t *size)
+{
+	size_t from = offsetof(struct py_layout, tstate_frame), n = sizeof(*layout) - from;
+
+	if (*size < n)
+		return;
+	memcpy((u8 *)layout + from, *data, n);
+	*data += n;
+	*size -= n;
+}
+
+static void walk(struct scratch *s, const struct head *head)
+{
+	u32 kind, depth;
+
+	py_walk(s, head->target_id);
+	demand_reads(READS_MAX);
+	demand(s->nr <= EV_MAX_FRAMES && s->status < STACK_STATUS_MAX);
+	demand(s->flags == 0 || s->flags == STACK_TRUNCATED);
+	for (u32 i = 0; i < s->nr; i++)
+		demand(s->frames[i].offset_bytes >= -1 && !(s->frame_addrs[i] & 7));
+	depth = s->nr;
+	kind = py_wait_kind(s, head->is_in_wait & 1);
+	demand_reads(KIND_READS_MAX);
+	demand(kind <= LOOP_KIND_UVLOOP && s->nr <= depth);
+	demand(kind == LOOP_KIND_UNKNOWN || s->nr > 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct scratch scratch;
+	struct scratch *s = &scratch;
+	struct head head;
+
+	if (size < sizeof(head))
+		return 0;
+	memcpy(&head, data, sizeof(head));
+	data += sizeof(head);
+	size -= sizeof(head);
+	memset(s, 0xa5, sizeof(*s));
+	s->layout = layout_find(LAYOUT_MINOR_FIRST + head.minor % 5)->py;
+	s->layout.tstate_slot = SLOT;
+	if (head.is_layout_hostile & 1)
+		spoil(&s->layout, &data, &size);
+	plant(&s->layout);
+	memory = data;
+	memory_bytes = size;
+	nr_reads = 0;
+	s->status = STACK_OK;
+	/* As wait.bpf.c does; but a thread that is not found is walked from the start of memory. */
+	if (pyframe_thread(s, FS_BASE)) {
+		demand(s->status == STACK_NO_THREAD_STATE || s->status == STACK_BAD_THREAD_STATE);
+		s->tstate_addr = 0x40;
+	}
+	demand_reads(2);
+	if (py_running_loop(s))
+		s->loop_addr = 0x80;
+	else
+		demand(s->loop_addr && s->slot_addr);
+	demand_reads(DICT_READS_MAX);
+	walk(s, &head);
+	return 0;
+}
