@@ -1,0 +1,74 @@
+"""What the end-to-end tests need: root, the binary, and every CPython this machine has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from interpreters import find_interpreters, system_interpreter
+from watch import BINARY
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+NEEDS_ROOT = "loading BPF programs needs root: run `sudo make check`"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not os.access(BINARY, os.X_OK):
+        pytest.exit(f"{BINARY} is not there: run `make`, or name another in $LOOPHOUND", returncode=2)
+    if not find_interpreters():
+        pytest.exit("no CPython 3.9 to 3.13 found: name some in $LOOPHOUND_PYTHONS", returncode=2)
+
+
+def pytest_report_header() -> list[str]:
+    found = ", ".join(f"{each} ({each.path})" for each in find_interpreters())
+    return [f"loophound: {BINARY}", f"interpreters: {found}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=NEEDS_ROOT))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if os.geteuid() == 0 and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("skipped as root: that counts as failed", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """As root there is no excuse: a skipped test would hide that something is no longer tested."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.geteuid() == 0 and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)  # the interpreter comes last in a test's id
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "interpreter" in metafunc.fixturenames:
+        metafunc.parametrize("interpreter", find_interpreters(), ids=str)
+
+
+@pytest.fixture(scope="session")
+def python():
+    """The interpreter of tests for which one is enough."""
+    return system_interpreter()
+
+
+@pytest.fixture
+def open_dir():
+    """A directory that an unprivileged user may enter; pytest's own are private."""
+    path = Path(tempfile.mkdtemp(prefix="loophound-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def public_binary(open_dir) -> str:
+    """loophound where an unprivileged user can start it, wherever the checkout is."""
+    return shutil.copy(BINARY, open_dir / "loophound")

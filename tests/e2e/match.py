@@ -1,0 +1,187 @@
+"""Compares what was reported with what was planted: nothing missed, nothing invented, all of it right."""
+
+from __future__ import annotations
+
+from watch import Outcome
+
+MILLISECOND = 1_000_000
+LIMIT_NS = {
+    "blocking-call": 10 * MILLISECOND,
+    "cpu-bound": 50 * MILLISECOND,
+    "host-starved": 50 * MILLISECOND,
+}
+
+
+def tolerance_ns(ns: int) -> int:
+    return 2 * MILLISECOND + ns // 50
+
+
+def _wall_ns(truth: dict) -> int:
+    return truth["end_ns"] - truth["start_ns"]
+
+
+def _bounds_ns(truth: dict) -> tuple[int, int]:
+    """Shortest and longest duration that is a true answer."""
+    wall, cpu = _wall_ns(truth), truth["cpu_ns"]
+    if truth["rule"] == "cpu-bound":
+        low = high = cpu
+    elif truth["rule"] == "host-starved":  # a CPU quota may run out around the planted work as well
+        low, high = wall - cpu - truth["run_delay_ns"], wall + 200 * MILLISECOND
+    else:  # off the CPU; whether the wait for one after the wake-up counts is loophound's choice
+        low, high = wall - cpu - truth["run_delay_ns"], wall - cpu
+    return low - tolerance_ns(low), high + tolerance_ns(high)
+
+
+def _certain(truth: dict) -> bool:
+    """False for a stall so short, a quick disk's fsync, that not reporting it would be right too."""
+    return _bounds_ns(truth)[0] > LIMIT_NS[truth["rule"]]
+
+
+def _same_site(truth: dict, breach: dict) -> bool:
+    if (truth["rule"], truth["tid"]) != (breach["rule"], breach["tid"]):
+        return False
+    if truth["rule"] == "host-starved":
+        return True  # the host is to blame, not a line
+    site = breach["site"]
+    return (
+        site is not None
+        and site["file"] == truth["file"]
+        and site["function"] == truth["qualname"]
+        and site["line"] in truth.get("lines", [truth["line"]])
+    )
+
+
+def _overlap(truth: dict, breach: dict) -> bool:
+    end_ns = breach["start_ns"] + breach["duration_ns"]
+    return breach["start_ns"] < truth["end_ns"] and truth["start_ns"] < end_ns
+
+
+def _brief(breach: dict) -> str:
+    keys = "rule cause tid start_ns duration_ns count total_ns site coroutine syscall"
+    return ", ".join(f"{key} {breach.get(key)}" for key in keys.split())
+
+
+def _check_details(truth: dict, breach: dict) -> list[str]:
+    """What a breach that is a truth's says wrong about it."""
+    wrong = []
+
+    def expect(what: str, seen: object, true: object) -> None:
+        if seen != true:
+            wrong.append(f"{truth['truth']}: {what} is {seen!r}, in truth {true!r}")
+
+    expect("pid", breach["pid"], truth["pid"])
+    expect("severity", breach["severity"], "breach")
+    expect("partial", breach["partial"], False)
+    expect("sum of split", sum(breach["split"].values()), breach["iteration_ns"])
+    if not breach["advice"]:
+        wrong.append(f"{truth['truth']}: no advice")
+    expect("cause", breach["cause"], truth["cause"])
+    if truth["target"]:
+        expect("target", (breach["syscall"] or {}).get("target"), truth["target"])
+    if truth["rule"] == "host-starved":
+        return wrong
+
+    coroutine = breach["coroutine"]
+    expect("coroutine", coroutine and coroutine["function"], truth["coroutine"])
+    if not coroutine and not breach["callback"]:
+        wrong.append(f"{truth['truth']}: neither coroutine nor callback")
+    wrong += _check_stack(truth, breach)
+    return wrong
+
+
+def _check_stack(truth: dict, breach: dict) -> list[str]:
+    """From the site outwards the stack is the one the workload saw itself, frame by frame."""
+    true = truth["stack"]
+    seen = breach["stack"][-len(true) :]
+    if len(seen) < len(true):
+        return [f"{truth['truth']}: {len(seen)} frames, in truth {len(true)} or more"]
+    if seen[0]["line"] in truth.get("lines", ()):
+        true = [{**true[0], "line": seen[0]["line"]}, *true[1:]]
+    for depth, (one, other) in enumerate(zip(seen, true)):
+        one = {key: one.get(key, False) for key in other}  # "coroutine" may be left out where false
+        if one != other:
+            return [f"{truth['truth']}: frame {depth} from the site is {one}, in truth {other}"]
+    if breach["stack"][0]["function"] != breach["leaf"]["function"]:
+        return [f"{truth['truth']}: the leaf is not the innermost frame"]
+    return []
+
+
+def _check_group(truths: list[dict], breaches: list[dict]) -> list[str]:
+    """All stalls of one site against all lines about it, of which some may be folded."""
+    name = truths[0]["truth"]
+    count = sum(breach["count"] for breach in breaches)
+    certain = sum(map(_certain, truths))
+    if not certain <= count <= len(truths):
+        return [f"{name}: reported {count} times, happened {len(truths)} times, {certain} surely too long"]
+
+    wrong = []
+    for breach in breaches:
+        if breach["count"] > 1:
+            continue
+        low, high = _bounds_ns(next(truth for truth in truths if _overlap(truth, breach)))
+        if not low <= breach["duration_ns"] <= high:
+            wrong.append(f"{name}: duration {breach['duration_ns']} ns, in truth {low} to {high}")
+    if count == len(truths):
+        total = sum(breach["total_ns"] for breach in breaches)
+        low, high = (sum(bound) for bound in zip(*map(_bounds_ns, truths)))
+        if not low <= total <= high:
+            wrong.append(f"{name}: total {total} ns, in truth {low} to {high}")
+    return wrong
+
+
+def _site_key(truth: dict) -> tuple:
+    return truth["rule"], truth["tid"], truth["file"], truth["line"], truth["qualname"]
+
+
+def _check_starved(breaches: list[dict], outcome: Outcome) -> list[str]:
+    """A machine shared with others does starve: what the kernel itself accounts for is no invention."""
+    said_ns = sum(breach["total_ns"] for breach in breaches)
+    if said_ns <= outcome.run_delay_ns + tolerance_ns(said_ns):
+        return []
+    return [f"starved for {said_ns} ns, the kernel says {outcome.run_delay_ns}: {_brief(breaches[0])}"]
+
+
+def check_breaches(outcome: Outcome) -> None:
+    """Every planted stall is reported, right, and nothing else is."""
+    lines = outcome.of_type("breach")
+    final = [breach for breach in lines if not breach["ongoing"]]
+    wrong: list[str] = []
+    starved: list[dict] = []
+
+    groups: dict[tuple, tuple[list[dict], list[dict]]] = {}
+    for truth in outcome.truths:
+        groups.setdefault(_site_key(truth), ([], []))[0].append(truth)
+    for breach in final:
+        of_site = [truth for truth in outcome.truths if _same_site(truth, breach)]
+        hits = [truth for truth in of_site if breach["count"] > 1 or _overlap(truth, breach)]
+        if hits:
+            groups[_site_key(hits[0])][1].append(breach)
+            wrong += _check_details(hits[0], breach)
+        elif (breach["rule"], breach["cause"]) == ("host-starved", "run-queue"):
+            starved.append(breach)
+        else:
+            wrong.append(f"reported, but not planted: {_brief(breach)}")
+    wrong += _check_starved(starved, outcome)
+    for truths, breaches in groups.values():
+        wrong += _check_group(truths, breaches)
+
+    ended = {(breach["tid"], breach["rule"], breach["start_ns"]) for breach in final}
+    for breach in lines:
+        if breach["ongoing"] and (breach["tid"], breach["rule"], breach["start_ns"]) not in ended:
+            wrong.append(f"ongoing, but never ended: {_brief(breach)}")
+
+    assert not wrong, "\n".join(wrong) + outcome.output
+
+
+def check_summary(outcome: Outcome) -> None:
+    """The summary counts what was printed, names every loop, no other thread, and owns up to no loss."""
+    summary = outcome.summary()
+    loops = {loop["tid"]: loop for loop in summary["loops"] if loop["pid"] == outcome.pid}
+    assert set(loops) == outcome.loop_tids, f"loops {set(loops)}, in truth {outcome.loop_tids}{outcome.output}"
+    assert all(loop["iterations"] > 0 for loop in loops.values()), outcome.output
+    counted = sum(breach["count"] for breach in outcome.of_type("breach") if not breach["ongoing"])
+    said = summary["breaches"]
+    assert said == counted, f"the summary says {said} breaches, printed were {counted}{outcome.output}"
+    for counter in ("ring_full", "records_invalid", "stacks_unreadable", "breaches_incomplete"):
+        lost = summary["lost"][counter]
+        assert not lost, f"{counter} is {lost}{outcome.output}"

@@ -1,0 +1,33 @@
+"""Healthy twin of the sleeps, locks and files: the same calls in asyncio.to_thread()."""
+
+import asyncio
+import os
+import tempfile
+import threading
+import time
+
+from truth import repeat, run
+
+event = threading.Event()
+
+
+def save():
+    with tempfile.NamedTemporaryFile(prefix="loophound-") as file:
+        file.write(b"x" * (1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def handler():
+    await asyncio.gather(
+        asyncio.to_thread(time.sleep, 0.12),
+        asyncio.to_thread(event.wait, 0.12),
+        asyncio.to_thread(save),
+    )
+
+
+async def plant():
+    await repeat(5, handler)
+
+
+run(plant)

@@ -1,0 +1,174 @@
+"""The other side of a stall, in a process of its own so that no GIL is shared with the workload.
+
+`Peer(mode, ...)` starts this file as a program; see MODES for what it can be.  A peer prints one line
+when it is ready (its address, where it has one), takes orders as lines and ends with its input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Peer:
+    """A peer process; make it before the loop runs, for its start blocks."""
+
+    def __init__(self, mode: str, *args: object, pass_fds: tuple[int, ...] = ()) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, mode, *map(str, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=pass_fds,
+            bufsize=0,
+        )
+        self.output_fd = self.process.stdout.fileno()
+        self.greeting = self.process.stdout.readline().decode().strip()
+        if not self.greeting:
+            raise RuntimeError(f"peer {mode} did not start")
+
+    def address(self) -> tuple[str, int]:
+        host, port = self.greeting.rsplit(":", 1)
+        return host, int(port)
+
+    def order(self) -> None:
+        self.process.stdin.write(b"go\n")
+
+    async def answer(self) -> None:
+        """Wait, without blocking the loop, for the peer's next line."""
+        loop = asyncio.get_running_loop()
+        arrived = loop.create_future()
+
+        def on_readable() -> None:
+            loop.remove_reader(self.output_fd)
+            arrived.set_result(os.read(self.output_fd, 4096))
+
+        loop.add_reader(self.output_fd, on_readable)
+        await arrived
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def late_echo(delay: str) -> None:
+    """TCP: sends back what it gets, late."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve(client: socket.socket) -> None:
+        while data := client.recv(4096):
+            time.sleep(float(delay))
+            client.sendall(data)
+
+    def accept() -> None:
+        while True:
+            client, _ = server.accept()
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    say("127.0.0.1:%d" % server.getsockname()[1])
+    sys.stdin.read()
+
+
+def late_http(delay: str) -> None:
+    """HTTP: answers every GET, late."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(float(delay))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"late\n")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    say("127.0.0.1:%d" % server.server_address[1])
+    sys.stdin.read()
+
+
+def late_dns(address: str, delay: str) -> None:
+    """DNS: answers every question with A 127.0.0.1, late.  The port is 53: libc asks no other."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, 53))
+
+    def serve() -> None:
+        while True:
+            query, client = server.recvfrom(512)
+            time.sleep(float(delay))
+            question = query[12 : query.index(b"\0", 12) + 5]
+            header = query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0"
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1"
+            server.sendto(header + question + record, client)
+
+    threading.Thread(target=serve, daemon=True).start()
+    say(f"{address}:53")
+    sys.stdin.read()
+
+
+def flock(path: str, delay: str) -> None:
+    """Per order: lock the file, say so, keep the lock for a while."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    say("ready")
+    for _ in sys.stdin:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        say("held")
+        time.sleep(float(delay))
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def late_line(fd: str, delay: str) -> None:
+    """Per order: write one line to the descriptor, late."""
+    say("ready")
+    for _ in sys.stdin:
+        time.sleep(float(delay))
+        os.write(int(fd), b"late\n")
+
+
+def stop_parent(delay: str) -> None:
+    """Per order: stop the workload for a while."""
+    say("ready")
+    for _ in sys.stdin:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        time.sleep(float(delay))
+        os.kill(os.getppid(), signal.SIGCONT)
+
+
+def spin(nice: str) -> None:
+    """Keep a CPU busy."""
+    os.nice(int(nice))
+
+    def burn() -> None:
+        while True:
+            pass
+
+    threading.Thread(target=burn, daemon=True).start()
+    say("ready")
+    sys.stdin.read()
+
+
+MODES = {
+    "late-echo": late_echo,
+    "late-http": late_http,
+    "late-dns": late_dns,
+    "flock": flock,
+    "late-line": late_line,
+    "stop-parent": stop_parent,
+    "spin": spin,
+}
+
+if __name__ == "__main__":
+    MODES[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,173 @@
+"""Ground truth of a workload: says what was planted, and lets the test decide when it is.
+
+A workload prints JSON lines: {"ready": true, ...} once its loop runs, one line per planted stall, and
+{"done": true, ...}.  It plants after one line came in on standard input and ends when that closes, so
+that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on CPython 3.9 and later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+import threading
+import time
+from types import FrameType
+
+COROUTINE_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+_output_lock = threading.Lock()
+_loop_tids: set[int] = set()
+
+
+def emit(**line: object) -> None:
+    """Write one JSON line to standard output, whole, from any thread."""
+    data = (json.dumps(line) + "\n").encode()
+    with _output_lock:
+        while data:
+            data = data[os.write(1, data) :]
+
+
+def note_loop() -> None:
+    """The calling thread runs an event loop: the summary must name it."""
+    _loop_tids.add(threading.get_native_id())
+
+
+def run_delay_ns(thread: str = "thread-self") -> int:
+    """Time a thread has been runnable without having a CPU; 0 where the kernel does not tell."""
+    try:
+        with open(f"/proc/{thread}/schedstat") as stat:
+            return int(stat.read().split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def emit_done() -> None:
+    tids = sorted(_loop_tids)
+    emit(
+        done=True,
+        pid=os.getpid(),
+        loop_tids=tids,
+        run_delay_ns=sum(run_delay_ns(f"self/task/{tid}") for tid in tids),
+    )
+
+
+def _describe(frame: FrameType, line: int) -> dict[str, object]:
+    code = frame.f_code
+    return {
+        "function": getattr(code, "co_qualname", code.co_name),  # CPython 3.11 has the qualified name
+        "file": code.co_filename,
+        "line": line,
+        "coroutine": bool(code.co_flags & COROUTINE_FLAGS),
+    }
+
+
+class planted:
+    """Context manager around one planted stall; prints its truth at the end.
+
+    `with planted(name, cause):` stands on one line, the blocking call on the very next one.  Where
+    that cannot be, `line` says how far below the `with` the call is; a stall that keeps several lines
+    busy gives their number as `lines`, any of which is a true answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cause: str,
+        *,
+        rule: str = "blocking-call",
+        target: str | None = None,
+        line: int = 1,
+        lines: int | None = None,
+    ) -> None:
+        self.what = {"truth": name, "rule": rule, "cause": cause, "target": target}
+        self.line = line
+        self.lines = lines
+
+    def __enter__(self) -> None:
+        site = sys._getframe(1)
+        first = site.f_lineno + self.line
+        stack = [_describe(site, first)]
+        frame = site.f_back
+        while frame:
+            stack.append(_describe(frame, frame.f_lineno))
+            frame = frame.f_back
+        coroutine = next((entry for entry in stack if entry["coroutine"]), None)
+        self.what.update(
+            pid=os.getpid(),
+            tid=threading.get_native_id(),
+            file=site.f_code.co_filename,
+            line=first,
+            function=site.f_code.co_name,
+            qualname=stack[0]["function"],
+            coroutine=coroutine and coroutine["function"],
+            stack=stack,  # innermost first, from the site outwards
+        )
+        if self.lines:
+            self.what["lines"] = list(range(first, first + self.lines))
+        self.run_delay_ns = run_delay_ns()
+        self.cpu_ns = time.thread_time_ns()
+        self.start_ns = time.monotonic_ns()
+
+    def __exit__(self, *exception: object) -> None:
+        end_ns = time.monotonic_ns()
+        cpu_ns = time.thread_time_ns() - self.cpu_ns
+        emit(
+            **self.what,
+            start_ns=self.start_ns,
+            end_ns=end_ns,
+            cpu_ns=cpu_ns,
+            run_delay_ns=run_delay_ns() - self.run_delay_ns,
+        )
+
+
+async def wait_for_input() -> bytes:
+    """Bytes from standard input, b"" at its end, without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    arrived = loop.create_future()
+
+    def on_readable() -> None:
+        loop.remove_reader(0)
+        arrived.set_result(os.read(0, 4096))
+
+    loop.add_reader(0, on_readable)
+    return await arrived
+
+
+async def wait_for_go() -> None:
+    note_loop()
+    emit(ready=True, pid=os.getpid())
+    await wait_for_input()
+
+
+async def session(plant) -> None:
+    """The whole dialogue with the test around the coroutine function `plant`."""
+    await wait_for_go()
+    await plant()
+    emit_done()
+    await wait_for_input()
+
+
+def run(plant) -> None:
+    asyncio.run(session(plant))
+
+
+async def repeat(times: int, handler) -> None:
+    """Await `handler()` so often, with the loop idle in between: each stall gets its own iteration."""
+    for _ in range(times):
+        await handler()
+        await asyncio.sleep(0.05)
+
+
+def calibrate(work, seconds: float) -> int:
+    """The n for which work(n) keeps this thread on the CPU for about `seconds`."""
+    n = 1000
+    while True:
+        started = time.thread_time()
+        work(n)
+        took = time.thread_time() - started
+        if took > 0.03:
+            return int(n * seconds / took)
+        n *= 2
