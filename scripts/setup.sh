@@ -6,7 +6,7 @@ set -eu
 
 build='gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev uthash-dev'
 demo="$build python3 python3-aiohttp python3-requests util-linux"
-check="$demo libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout clang-format clang-tidy shellcheck"
+check="$demo python3-uvloop libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout clang-format clang-tidy shellcheck"
 bench="$demo python3-uvloop wrk"
 
 case "${1:-}" in

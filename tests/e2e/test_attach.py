@@ -46,7 +46,8 @@ def take_under_way(outcome: Outcome) -> list[dict]:
         line for line in outcome.of_type("breach") if line["start_ns"] < ends.get(line["tid"], 0)
     ]
     rest = [record for record in outcome.records if record not in early]
-    check_breaches(replace(outcome, records=rest, truths=[t for t in outcome.truths if t not in old]))
+    new = [truth for truth in outcome.truths if truth not in old]
+    check_breaches(replace(outcome, records=rest, truths=new))
     check_summary(outcome)
     for line in early:
         assert line["partial"], f"its beginning was not seen{outcome.output}"
@@ -54,7 +55,7 @@ def take_under_way(outcome: Outcome) -> list[dict]:
 
 
 def test_attached_in_an_idle_wait(python):
-    """Two processes in one watch: the other's lines, one a second, tell that time has passed for the first."""
+    """The lines about another process, one a second, tell that time has passed for the idle one."""
     with Workload("under_way", python, "idle") as idle, Workload("time_sleep", python) as other:
         idle.wait_ready()
         other.wait_ready()
@@ -79,7 +80,6 @@ def test_attached_in_an_idle_wait(python):
         other.end()
     outcome = outcome_of(watch, python, idle, other)
     check_breaches(outcome)
-    session = outcome.of_type("session")[0]
     loops = {loop["tid"]: loop for loop in outcome.summary()["loops"]}
     assert set(loops) == outcome.loop_tids, outcome.output
     (loop,) = [loop for loop in loops.values() if loop["pid"] == idle.pid]
@@ -107,7 +107,8 @@ def test_attached_in_a_hog(interpreter):
         assert line in said or line["rule"] == "host-starved", outcome.output
     for line in said:
         assert line["cause"] == "python", outcome.output
-        assert line["site"]["file"] == hog["file"] and line["site"]["line"] in hog["lines"], outcome.output
+        assert line["site"]["file"] == hog["file"], outcome.output
+        assert line["site"]["line"] in hog["lines"], outcome.output
         assert line["coroutine"]["function"] == hog["coroutine"], outcome.output
         longest_ns = hog["end_ns"] - outcome.of_type("session")[0]["start_ns"]
         assert on_cpu_ns - tolerance_ns(on_cpu_ns) < line["duration_ns"] < longest_ns, outcome.output
@@ -123,8 +124,8 @@ def test_attached_to_several_loops(python):
 
 
 def site_of(line: dict) -> tuple:
-    site = line["site"]
-    return line["rule"], line["cause"], line["tid"], site["file"], site["line"], site["function"], line["count"]
+    site = tuple(line["site"][key] for key in ("file", "line", "function"))
+    return line["rule"], line["cause"], line["tid"], line["count"], *site
 
 
 def test_two_watches_say_the_same(python):

@@ -20,7 +20,7 @@ struct protocol_request {
 	int32_t pid;
 	uint32_t fingerprint; /* PROTOCOL_CODE, as all below */
 	uint64_t code_addr;
-	uint64_t start_ticks; /* which life of the pid is meant */
+	uint64_t start_ticks; /* which life of the pid is meant; 0: not known */
 	struct py_layout layout;
 };
 

@@ -1,0 +1,85 @@
+"""Loops that wait otherwise than asyncio on glibc does, and both ways of seeing a wait."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from match import check_breaches, check_summary
+from recording import wait_syscalls
+from watch import Watch, outcome_of, watch_workload
+from workload import Workload, script
+
+SHIM = Path(__file__).with_name("epoll_shim.c")
+SYSCALLS = {"epoll_wait": 232, "epoll_pwait": 281, "epoll_pwait2": 441}
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory) -> str:
+    library = tmp_path_factory.mktemp("shim") / "epoll_shim.so"
+    command = ["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, SHIM]
+    subprocess.run(command, check=True, timeout=60)
+    return str(library)
+
+
+def test_the_usual_wait(python, tmp_path):
+    """That the recording tells the calls apart, without which the test below would show nothing."""
+    recording = tmp_path / "recording"
+    watch_workload("time_sleep", python, "--record", str(recording))
+    assert wait_syscalls(recording) == [SYSCALLS["epoll_wait"]]
+
+
+@pytest.mark.parametrize("wait", ["epoll_pwait", "epoll_pwait2"])
+def test_another_wait(wait, shim, interpreter, tmp_path):
+    recording = tmp_path / "recording"
+    env = {"LD_PRELOAD": shim, "LOOPHOUND_TEST_WAIT": wait}
+    outcome = watch_workload("time_sleep", interpreter, "--record", str(recording), env=env)
+
+    check_breaches(outcome)
+    check_summary(outcome)
+    assert f"waits by {wait}: " in outcome.output and f"waits by {wait}: 0\n" not in outcome.output
+    assert wait_syscalls(recording) == [SYSCALLS[wait]], outcome.output
+
+
+UNDER_UVLOOP = "time_sleep cpu_python plain_callback loop_in_thread healthy_saturated healthy_streams"
+
+
+@pytest.mark.parametrize("workload", UNDER_UVLOOP.split())
+def test_uvloop(workload, python):
+    """python3-uvloop is the distribution's, and made for its interpreter only."""
+    outcome = watch_workload(workload, python, through=(script("under_uvloop"),))
+
+    assert bool(outcome.truths) != workload.startswith("healthy_"), outcome.output
+    check_breaches(outcome)
+    check_summary(outcome)
+    kinds = {loop["kind"] for loop in outcome.summary()["loops"]}
+    assert kinds == {"uvloop"}, outcome.output
+    for breach in outcome.of_type("breach"):
+        assert breach["loop"] == "uvloop", outcome.output
+    if workload in ("time_sleep", "cpu_python"):
+        assert {breach["coroutine"]["function"] for breach in outcome.of_type("breach")} == {"handler"}
+
+
+@pytest.mark.parametrize("workload", ["time_sleep", "subprocess_capture", "cpu_python", "healthy_saturated"])
+def test_both_boundaries(workload, python):
+    """Side by side on the same run: what the one says the other says."""
+    with Workload(workload, python) as program:
+        program.wait_ready()
+        with (
+            Watch(program.pid, "--boundary", "raw") as raw,
+            Watch(program.pid, "--boundary", "tracepoint") as other,
+        ):
+            raw.wait_attached()
+            other.wait_attached()
+            program.go()
+            program.wait_done()
+            raw.interrupt()
+            other.interrupt()
+        program.end()
+    for watch in (raw, other):
+        outcome = outcome_of(watch, python, program)
+        assert bool(outcome.truths) != workload.startswith("healthy_"), outcome.output
+        check_breaches(outcome)
+        check_summary(outcome)
