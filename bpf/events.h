@@ -40,7 +40,8 @@
 	X(18, LOOP_STATS, loop_stats)	/* daemon: counters of one loop, cumulative */ \
 	X(19, LOSS,       loss)		/* daemon: what was seen, sent and lost, cumulative */ \
 	X(20, TICK,       tick)		/* daemon: time passes */		\
-	X(21, END,        end)		/* daemon: the watch is over */
+	X(21, END,        end)		/* daemon: the watch is over */ \
+	X(22, ONGOING,    ongoing)	/* daemon: an iteration past its limits, still under way */
 /* clang-format on */
 
 enum ev_type {
@@ -188,6 +189,8 @@ enum iteration_end {
 	ITERATION_WAIT = 0, /* the loop went back to its wait */
 	ITERATION_LEFT = 1, /* the thread was seen outside its loop: the end is when that was noticed */
 	ITERATION_EXIT = 2, /* the thread ended */
+	ITERATION_UNDER_WAY = 3, /* in an ev_ongoing: not ended, end_ns is now */
+	ITERATION_UNSEEN = 4,	 /* in an ev_ongoing: the watch ends before it does */
 };
 #define ITERATION_PARTIAL 1u /* flag: already under way when watching began; start_ns is that moment */
 
@@ -211,6 +214,14 @@ struct ev_iteration {
 	__u16 pad;
 };
 _Static_assert(sizeof(struct ev_iteration) == 24 + 48 + 48 + 24, "stream ABI");
+
+/* What is known of an iteration that lasts. Its samples are in the stream already. */
+struct ev_ongoing {
+	struct ev_head head;
+	struct ev_iteration so_far; /* adds up as an ended one does; head, iteration and nr_* are 0 */
+	struct ev_sleep sleep;	    /* the sleep that is under way, until now; count 0: none */
+};
+_Static_assert(sizeof(struct ev_ongoing) == 24 + 144 + 416, "stream ABI");
 
 struct ev_fork {
 	struct ev_head head; /* target_id: the child's, already watched */
@@ -353,8 +364,19 @@ struct loop_counters {
 	__u64 idle_ns;	 /* in waits that ended */
 	__u64 max_ns;	 /* longest iteration */
 	__u64 since_ns;	 /* start of the iteration or wait that is under way */
-	__u64 in_wait;	 /* 1: it is a wait */
+	__u64 in_wait;	 /* 1: it is a wait; 2: the thread was seen outside its loop */
 	__u64 hist[HIST_BUCKETS];
+};
+
+/* How far an iteration is, written by the kernel half whenever its thread leaves or gets the CPU. */
+struct loop_live {
+	__u64 start_ns; /* of the iteration that it is about: see loop_counters.since_ns */
+	__u64 out_ns;	/* off the CPU since; 0: on it */
+	__u64 off_total_ns, run_queue_ns; /* up to the last time it got the CPU back */
+	__u64 off_ns[OFF_CLASS_MAX];
+	__u32 out_class;    /* enum off_class; of out_ns, or of the last time off if that is 0 */
+	__u32 has_sleep;    /* sleep is about out_ns */
+	struct ev_sleep sleep;
 };
 
 struct ev_loop_stats {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The end of an iteration: adds it to its loop's counters, and sends its sleeps and its split if it
- * went past a limit.  A healthy iteration leaves no record.
+ * went past a limit.  A healthy iteration leaves no record.  And, while it lasts, how far it is.
  */
 #include "loop.bpf.h"
 
@@ -105,4 +105,29 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	emit(&ev, sizeof(ev), wakeup_flags(th, now_ns));
 	th->start_ns = 0;
 	return 1;
+}
+
+__noinline int loop_publish(struct loop_thread *th)
+{
+	struct loop_live *live;
+	u32 id, site;
+
+	if (!th)
+		return 0;
+	id = th->loop_id;
+	site = th->site;
+	live = bpf_map_lookup_elem(&loop_lives, &id);
+	if (!live)
+		return 0;
+	live->start_ns = 0; /* for a reader in between: not valid */
+	live->out_ns = th->out_ns;
+	live->off_total_ns = th->off_total_ns;
+	live->run_queue_ns = th->run_queue_ns;
+	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));
+	live->out_class = th->out_class;
+	live->has_sleep = th->out_ns && th->is_sleep && site < MAX_SITES;
+	if (live->has_sleep && site < MAX_SITES)
+		__builtin_memcpy(&live->sleep, &th->sites[site], sizeof(live->sleep));
+	live->start_ns = th->start_ns;
+	return 0;
 }

@@ -117,6 +117,19 @@ static __always_inline int loop_is_running(struct loop_thread *th, struct scratc
 	return 1;
 }
 
+/* The thread was seen outside its loop: the iteration is over, whatever comes next is not the loop's. */
+static __always_inline void loop_left(struct loop_thread *th, u64 now_ns)
+{
+	u32 id = th->loop_id;
+	struct loop_counters *c = bpf_map_lookup_elem(&loop_counters, &id);
+
+	th->left_ns = now_ns;
+	if (c) {
+		c->since_ns = now_ns;
+		c->in_wait = 2;
+	}
+}
+
 /*
  * Walks the current thread's Python stack and makes sure that its record has been sent.
  * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
@@ -164,6 +177,9 @@ static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratc
  * Everything is booked, and nvcsw, nivcsw, maj_flt are those of the iteration: see loop_finish().
  */
 extern int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns);
+
+/* Lets the daemon see an iteration that lasts: fills its struct loop_live. */
+extern int loop_publish(struct loop_thread *th);
 
 static __always_inline void loop_finish(struct loop_thread *th, struct task_struct *task, u32 end,
 					u64 now_ns)

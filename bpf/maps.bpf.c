@@ -6,6 +6,7 @@ struct targets_map targets SEC(".maps");
 struct loop_threads_map loop_threads SEC(".maps");
 struct free_loop_ids_map free_loop_ids SEC(".maps");
 struct loop_counters_map loop_counters SEC(".maps");
+struct loop_lives_map loop_lives SEC(".maps");
 struct seen_stacks_map seen_stacks SEC(".maps");
 struct scratch_map scratches SEC(".maps");
 struct stats_map stats SEC(".maps");

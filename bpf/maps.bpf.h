@@ -97,6 +97,14 @@ struct loop_counters_map { /* loop_id -> counters; the daemon reads it by mmap *
 	__type(value, struct loop_counters);
 };
 
+struct loop_lives_map { /* loop_id -> how far its iteration is; the daemon reads it by mmap */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_LOOPS);
+	__type(key, u32);
+	__type(value, struct loop_live);
+};
+
 struct seen_stacks_map { /* stack_id whose record was sent; an evicted one is sent again */
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -127,6 +135,7 @@ extern struct targets_map targets SEC(".maps");
 extern struct loop_threads_map loop_threads SEC(".maps");
 extern struct free_loop_ids_map free_loop_ids SEC(".maps");
 extern struct loop_counters_map loop_counters SEC(".maps");
+extern struct loop_lives_map loop_lives SEC(".maps");
 extern struct seen_stacks_map seen_stacks SEC(".maps");
 extern struct scratch_map scratches SEC(".maps");
 extern struct stats_map stats SEC(".maps");

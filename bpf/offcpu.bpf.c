@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Where a loop thread sleeps.  When it leaves the CPU outside its loop's own wait, it is still the
- * current task: its Python stack, its system call and the call's arguments are taken there and then.
- * When it comes back, the length is known, and what the descriptor is, while the call still runs.
+ * current task: its Python stack, its system call and the call's arguments are taken there and then, and
+ * what its descriptor is, while the call runs.  When it comes back, the length is known.
  *
  * Sleeps of one stack, call and descriptor within one iteration add up in th->sites; most iterations
  * end healthy and all of it is forgotten.
@@ -13,8 +13,6 @@
 
 #define TASK_STOPPED 4
 #define TASK_TRACED  8
-
-#define OBJECT_MIN_NS 1000000 /* a descriptor is looked at once its sleeps add up to this much */
 
 /* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
 static __always_inline u32 make_room(struct loop_thread *th)
@@ -51,18 +49,37 @@ static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 s
 	return MAX_SITES;
 }
 
-static __always_inline void begin_sleep(struct loop_thread *th, struct scratch *s,
-					struct pt_regs *regs, u64 now_ns)
+/* The descriptor that the current thread's system call works on; -1: none.  A function of its own, so
+ * that the verifier forgets which of 64 values it is. */
+__noinline int sleep_fd(void)
 {
-	u64 stack_id = loop_take_stack(th, s, now_ns);
-	s32 syscall = (s32)regs->orig_ax, fd = syscall_fd(s, syscall, regs);
-	u32 site = find_site(th, stack_id, syscall, fd);
-	struct ev_sleep *e;
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
+	return syscall_fd((s32)regs->orig_ax, regs);
+}
+
+/*
+ * The current thread goes to sleep in a system call: takes its stack, finds or makes the entry.  A
+ * function of its own for the verifier: inlined, its paths multiply with those of its caller.
+ */
+__noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct ev_sleep *e;
+	s32 syscall, fd;
+	u64 stack_id;
+	u32 site;
+
+	if (!th || !s)
+		return 0;
+	stack_id = loop_take_stack(th, s, now_ns);
+	syscall = (s32)regs->orig_ax;
+	fd = sleep_fd();
+	site = find_site(th, stack_id, syscall, fd);
 	th->is_sleep = 1;
 	if (site < MAX_SITES) {
 		th->site = site;
-		return;
+		return 0;
 	}
 	site = make_room(th) & (MAX_SITES - 1);
 	th->site = site;
@@ -78,6 +95,9 @@ static __always_inline void begin_sleep(struct loop_thread *th, struct scratch *
 	e->args[1] = regs->si;
 	e->args[2] = regs->dx;
 	object_as_given(&e->object, syscall, regs);
+	if (fd >= 0)
+		object_read(&e->object, fd);
+	return 0;
 }
 
 static __always_inline void switch_out(struct loop_thread *th, struct task_struct *prev,
@@ -114,7 +134,7 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 	if (!s)
 		return;
 	if (!loop_is_running(th, s)) {
-		th->left_ns = now_ns;
+		loop_left(th, now_ns);
 		th->out_ns = 0;
 		return;
 	}
@@ -124,20 +144,7 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 		th->out_class = OFF_GIL;
 		return;
 	}
-	begin_sleep(th, s, regs, now_ns);
-}
-
-static __always_inline void switch_in(struct loop_thread *th, struct task_struct *next, u64 now_ns)
-{
-	u32 site = th->site;
-	struct ev_sleep *e;
-
-	loop_back_on_cpu(th, now_ns);
-	if (!th->is_sleep || site >= MAX_SITES)
-		return;
-	e = &th->sites[site];
-	if (e->fd >= 0 && e->object.kind == OBJECT_NONE && e->total_ns >= OBJECT_MIN_NS)
-		object_read(&e->object, next, e->fd);
+	sleep_begin(th, s, now_ns);
 }
 
 /*
@@ -169,11 +176,15 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	if (th && (th->start_ns || th->in_wait)) {
 		now_ns = bpf_ktime_get_ns();
 		check_wait(th, prev, now_ns);
-		if (th->start_ns && !th->in_wait && !th->left_ns)
+		if (th->start_ns && !th->in_wait && !th->left_ns) {
 			switch_out(th, prev, preempt, now_ns);
+			loop_publish(th);
+		}
 	}
 	th = bpf_task_storage_get(&loop_threads, next, 0, 0);
-	if (th && th->out_ns)
-		switch_in(th, next, bpf_ktime_get_ns());
+	if (th && th->out_ns) {
+		loop_back_on_cpu(th, bpf_ktime_get_ns());
+		loop_publish(th);
+	}
 	return 0;
 }

@@ -59,7 +59,7 @@ static __always_inline bool has_fd_argument(s32 syscall)
 	return false;
 }
 
-static __always_inline s32 syscall_fd(struct scratch *s, s32 syscall, struct pt_regs *regs)
+static __always_inline s32 syscall_fd(s32 syscall, struct pt_regs *regs)
 {
 	s32 fd;
 

@@ -236,7 +236,7 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 
 	th->last_sample_ns = now_ns;
 	if (!loop_is_running(th, s)) {
-		th->left_ns = now_ns;
+		loop_left(th, now_ns);
 		return;
 	}
 	ev.stack_id = loop_take_stack(th, s, now_ns);

@@ -38,6 +38,8 @@ static void check_sizes(uint32_t type, uint32_t right, const char *name)
 		char bytes[2048];
 	} rec = { .head = { .type = type } };
 
+	if (type == EV_ONGOING) /* it must say that it has not ended */
+		((struct ev_ongoing *)&rec)->so_far.end = ITERATION_UNDER_WAY;
 	assert_true(right + 8 < sizeof(rec));
 	assert_string_equal(decode_name(type), name);
 	for (uint32_t size = 0; size <= right + 8; size++) {
@@ -60,7 +62,7 @@ static void every_type_passes_empty_and_in_no_other_size(void **state)
 
 static void unknown_types_are_refused(void **state)
 {
-	const uint32_t types[] = { 0, 10, 15, 22, 255, 1u << 31, UINT32_MAX };
+	const uint32_t types[] = { 0, 10, 15, 23, 255, 1u << 31, UINT32_MAX };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -204,9 +206,30 @@ static void enums_are_in_range(void **state)
 		assert_refuses(ev);
 	}
 	{
-		EVENT(loop_stats, LOOP_STATS, .counters = { .in_wait = 2 });
+		EVENT(loop_stats, LOOP_STATS, .counters = { .in_wait = 3 });
 		assert_refuses(ev);
 	}
+}
+
+static void what_goes_on_has_not_ended_and_adds_up(void **state)
+{
+	EVENT(ongoing, ONGOING, .so_far = { .start_ns = 10, .end_ns = 30, .on_cpu_ns = 20 });
+
+	(void)state;
+	for (unsigned end = 0; end < 8; end++) {
+		ev.so_far.end = end;
+		assert_int_equal(decoded(&ev, sizeof(ev)),
+				 end == ITERATION_UNDER_WAY || end == ITERATION_UNSEEN ? 0 : -EBADMSG);
+	}
+	ev.so_far.end = ITERATION_UNDER_WAY;
+	ev.so_far.run_queue_ns = 1;
+	assert_refuses(ev);
+	ev.so_far.on_cpu_ns = 19;
+	assert_passes(ev);
+	ev.sleep.object.kind = OBJECT_KIND_MAX; /* of no sleep: not looked at */
+	assert_passes(ev);
+	ev.sleep.count = 1;
+	assert_refuses(ev);
 }
 
 static void a_sleep_ends_after_it_began(void **state)
@@ -264,6 +287,7 @@ int main(void)
 		cmocka_unit_test(names_and_tables_have_a_longest),
 		cmocka_unit_test(strings_end_within_their_arrays),
 		cmocka_unit_test(enums_are_in_range),
+		cmocka_unit_test(what_goes_on_has_not_ended_and_adds_up),
 		cmocka_unit_test(a_sleep_ends_after_it_began),
 		cmocka_unit_test(the_parts_of_an_iteration_add_up_to_the_nanosecond),
 	};

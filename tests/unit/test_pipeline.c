@@ -138,6 +138,30 @@ static void a_quiet_watch_says_so(void **state)
 	assert_null(reporter_find("xml"));
 }
 
+static void what_lasts_is_told_but_counted_once(void **state)
+{
+	struct pipeline *pipeline;
+	struct ev_ongoing ev = { HEAD(ONGOING, ev_ongoing, 120 * MSEC) };
+
+	(void)state;
+	assert_int_equal(pipeline_new(&pipeline, &report_text, &opts), 0);
+	ev.so_far = (struct ev_iteration){ .start_ns = START, .end_ns = START + 120 * MSEC,
+					   .off_ns = { [OFF_SYSCALL] = 120 * MSEC },
+					   .end = ITERATION_UNDER_WAY };
+	ev.sleep = (struct ev_sleep){ .count = 1, .first_ns = START, .last_ns = START + 120 * MSEC,
+				      .total_ns = 120 * MSEC, .asleep_ns = 120 * MSEC,
+				      .max_ns = 120 * MSEC, .syscall = SYS_futex, .fd = -1 };
+	feed(pipeline, &ev);
+	assert_has("blocking-call, lock, 120 ms, and still ");
+	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 0);
+	ev.so_far.end = ITERATION_UNSEEN; /* the watch is over before it is */
+	feed(pipeline, &ev);
+	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 1);
+	assert_int_equal(pipeline_finish(pipeline), 0);
+	assert_has("Watched for 120 ms: 1 breach at 1 site.\n");
+	pipeline_free(pipeline);
+}
+
 static void a_full_disk_is_an_error(void **state)
 {
 	struct pipeline *pipeline;
@@ -158,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(records_become_json_lines),
 		TEST(records_become_text),
+		TEST(what_lasts_is_told_but_counted_once),
 		TEST(a_quiet_watch_says_so),
 		TEST(a_full_disk_is_an_error),
 	};

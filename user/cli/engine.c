@@ -23,6 +23,7 @@ static void on_tick(struct engine *engine)
 	reader_expire(engine->reader, now_ns);
 	if (++engine->ticks % SECOND_TICKS == 0)
 		engine_feed_counters(engine, now_ns);
+	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);
 	engine_feed_head(engine, EV_TICK, now_ns);
 }
 
@@ -99,6 +100,7 @@ static void drain(struct engine *engine)
 	int no_status;
 
 	engine_feed_ring(engine);
+	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
 		turn(engine, 0, &no_status);
 	engine_feed_counters(engine, engine_now_ns());

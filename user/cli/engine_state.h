@@ -25,6 +25,7 @@ struct engine {
 	unsigned ticks;
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
+	uint64_t *told_ns; /* by loop_id: when a stall of it was last told while it lasted */
 	uint64_t consumed;
 	int err;	  /* first error that ends the watch */
 	bool was_interrupted;
@@ -46,6 +47,8 @@ void engine_flush(struct engine *engine);
 void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns);
 /* What the kernel half and the reader have counted, of every loop and of losses. */
 void engine_feed_counters(struct engine *engine, uint64_t now_ns);
+/* Iterations that last: ITERATION_UNDER_WAY, or ITERATION_UNSEEN when the watch ends. */
+void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end);
 /* Takes what waits in the ring. */
 void engine_feed_ring(struct engine *engine);
 /* A reader_answer_fn. */

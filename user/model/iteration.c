@@ -82,6 +82,64 @@ static void wait_for_names(struct model *model, struct draft *draft)
 		release_oldest(model);
 }
 
+/* From here on only names can change: waits for them, or comes out. */
+static void submit(struct model *model, struct draft *draft, struct loop_entry *loop)
+{
+	draft->loop = loop;
+	draft->iteration.loop = &loop->loop;
+	loop->refs++;
+	if (!model->ended && draft_is_pending(draft))
+		wait_for_names(model, draft);
+	else
+		make_ready(model, draft);
+}
+
+/* What the stream has of the iteration that began at start_ns. */
+static int copy_so_far(struct model *model, const struct draft *from, struct draft *to,
+		       uint64_t start_ns)
+{
+	struct ev_sample ev = { 0 };
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < from->iteration.nr_samples; i++) {
+		const struct sample *sample = &from->samples[i];
+
+		if (sample->ts_ns < start_ns)
+			continue;
+		ev.head.ts_ns = sample->ts_ns;
+		ev.step = sample->step;
+		ev.stack_id = sample->stack ? sample->stack->id : 0;
+		err = draft_add_sample(model, to, &ev);
+	}
+	for (uint32_t i = 0; !err && i < from->iteration.nr_sleeps; i++)
+		if (from->sleeps[i].ev.first_ns >= start_ns)
+			err = draft_add_sleep(model, to, &from->sleeps[i].ev);
+	return err;
+}
+
+int iteration_add_ongoing(struct model *model, const struct ev_ongoing *ev)
+{
+	struct loop_entry *loop = processes_loop(model, &ev->head);
+	struct draft *draft = draft_new(model, 0);
+	int err = 0;
+
+	if (!draft)
+		return -ENOMEM;
+	if (!loop)
+		loop = &model->nowhere;
+	if (loop->draft)
+		err = copy_so_far(model, loop->draft, draft, ev->so_far.start_ns);
+	if (!err && ev->sleep.count)
+		err = draft_add_sleep(model, draft, &ev->sleep);
+	if (err) {
+		draft_drop(model, draft);
+		return err;
+	}
+	draft_finish(model, draft, &ev->so_far);
+	submit(model, draft, loop);
+	return 0;
+}
+
 int iteration_add_end(struct model *model, const struct ev_iteration *ev)
 {
 	struct loop_entry *loop = processes_loop(model, &ev->head);
@@ -96,14 +154,8 @@ int iteration_add_end(struct model *model, const struct ev_iteration *ev)
 	if (!draft)
 		return -ENOMEM;
 	draft_finish(model, draft, ev);
-	draft->loop = loop;
-	draft->iteration.loop = &loop->loop;
-	loop->refs++;
 	loop->loop.nr_long++;
-	if (!model->ended && draft_is_pending(draft))
-		wait_for_names(model, draft);
-	else
-		make_ready(model, draft);
+	submit(model, draft, loop);
 	return 0;
 }
 

@@ -59,6 +59,7 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_SLEEP: return iteration_add_sleep(model, (const struct ev_sleep *)ev);
 	case EV_SAMPLE: return iteration_add_sample(model, (const struct ev_sample *)ev);
 	case EV_ITERATION: return iteration_add_end(model, (const struct ev_iteration *)ev);
+	case EV_ONGOING: return iteration_add_ongoing(model, (const struct ev_ongoing *)ev);
 	case EV_STACK: return stacks_add(model, (const struct ev_stack *)ev);
 	case EV_CODE: return names_add(model, (const struct ev_code *)ev);
 	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;

@@ -93,6 +93,12 @@ struct iteration {
 	bool is_incomplete; /* a stack or a name is missing that should be there */
 };
 
+/* Not ended: ev is what is known so far, and of its sleeps only the one under way. */
+static inline bool iteration_is_ongoing(const struct iteration *iteration)
+{
+	return iteration->ev.end == ITERATION_UNDER_WAY || iteration->ev.end == ITERATION_UNSEEN;
+}
+
 /* A code object whose names should be asked for. */
 struct model_want {
 	const struct ev_target *target;

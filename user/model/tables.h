@@ -208,6 +208,7 @@ void stacks_refresh(struct code *code);
 /* Iterations (iteration.c, draft.c). */
 int iteration_add_sleep(struct model *model, const struct ev_sleep *ev);
 int iteration_add_sample(struct model *model, const struct ev_sample *ev);
+int iteration_add_ongoing(struct model *model, const struct ev_ongoing *ev);
 int iteration_add_end(struct model *model, const struct ev_iteration *ev);
 /* Moves on what is complete or has waited long enough. */
 void iteration_settle(struct model *model);

@@ -28,7 +28,7 @@ struct probes {
 	unsigned nr_links;
 	struct ring_buffer *ring;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
-	size_t counters_bytes;
+	struct loop_live *lives;	/* likewise */
 	int nr_cpus;
 	probes_record_fn on_record; /* during probes_consume() */
 	void *ctx;
@@ -137,6 +137,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets);
 	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
+	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	set_boundary(skel, boundary);
 	err = probes__kernel_half__load(skel);
@@ -162,20 +163,40 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 	return probes->on_record(probes->ctx, record, size);
 }
 
-static int map_counters(struct probes *probes)
+static size_t mapped_bytes(const struct probes *probes, size_t element_bytes)
 {
-	int fd = bpf_map__fd(probes->skel->maps.loop_counters);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = probes->config.max_loops * sizeof(struct loop_counters);
-	void *mapped;
 
-	bytes = (bytes + page - 1) / page * page;
-	mapped = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	return (probes->config.max_loops * element_bytes + page - 1) / page * page;
+}
+
+/* Maps an array that the kernel half writes, to be read. */
+static int map_array(const struct probes *probes, struct bpf_map *map, size_t element_bytes, void *out)
+{
+	void *mapped = mmap(NULL, mapped_bytes(probes, element_bytes), PROT_READ, MAP_SHARED,
+			    bpf_map__fd(map), 0);
+
 	if (mapped == MAP_FAILED)
 		return -errno;
-	probes->counters = mapped;
-	probes->counters_bytes = bytes;
+	*(void **)out = mapped;
 	return 0;
+}
+
+static int map_arrays(struct probes *probes)
+{
+	int err = map_array(probes, probes->skel->maps.loop_counters, sizeof(*probes->counters),
+			    &probes->counters);
+
+	return err ? err : map_array(probes, probes->skel->maps.loop_lives, sizeof(*probes->lives),
+				     &probes->lives);
+}
+
+static void unmap_arrays(struct probes *probes)
+{
+	if (probes->counters)
+		munmap(probes->counters, mapped_bytes(probes, sizeof(*probes->counters)));
+	if (probes->lives)
+		munmap(probes->lives, mapped_bytes(probes, sizeof(*probes->lives)));
 }
 
 static int explain(int err, char *why, size_t why_size)
@@ -232,7 +253,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	if (!err)
 		err = fill_free_loop_ids(probes);
 	if (!err)
-		err = map_counters(probes);
+		err = map_arrays(probes);
 	if (!err) {
 		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
 						on_ring_record, probes, NULL);
@@ -252,8 +273,7 @@ void probes_close(struct probes *probes)
 	if (!probes)
 		return;
 	ring_buffer__free(probes->ring);
-	if (probes->counters)
-		munmap(probes->counters, probes->counters_bytes);
+	unmap_arrays(probes);
 	unload(probes);
 	free(probes);
 }
@@ -308,6 +328,11 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id)
 {
 	return loop_id < probes->config.max_loops ? &probes->counters[loop_id] : NULL;
+}
+
+const volatile struct loop_live *probes_loop_live(const struct probes *probes, uint32_t loop_id)
+{
+	return loop_id < probes->config.max_loops ? &probes->lives[loop_id] : NULL;
 }
 
 void probes_release_loop(struct probes *probes, uint32_t loop_id)

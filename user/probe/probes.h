@@ -57,6 +57,8 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
 
 /* Counters of a loop as they are now; NULL: no such slot. */
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id);
+/* How far its iteration is; it changes while it is looked at: see engine_ongoing.c. NULL: no such slot. */
+const volatile struct loop_live *probes_loop_live(const struct probes *probes, uint32_t loop_id);
 /* Gives a slot back after its EV_LOOP_EXIT was seen. */
 void probes_release_loop(struct probes *probes, uint32_t loop_id);
 

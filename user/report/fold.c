@@ -139,7 +139,7 @@ static void show_folded(struct fold *fold, struct entry *entry)
 	entry->count = entry->total_ns = entry->max_ns = 0;
 }
 
-static void show_now(struct fold *fold, struct finding *finding)
+void fold_show(struct fold *fold, struct finding *finding)
 {
 	uint64_t by_cause[CAUSE_MAX];
 	struct breach breach = {
@@ -215,7 +215,7 @@ int fold_add(struct fold *fold, struct finding *finding, uint64_t now_ns)
 	if (entry->nr_lines >= FOLD_MAX_LINES)
 		return fold_into(fold, entry, finding);
 	entry->nr_lines++;
-	show_now(fold, finding);
+	fold_show(fold, finding);
 	return 0;
 }
 

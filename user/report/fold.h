@@ -22,6 +22,8 @@ void fold_free(struct fold *fold);
 
 /* Shows the finding or folds it, described; what a folded one refers to is copied. 0 or -ENOMEM. */
 int fold_add(struct fold *fold, struct finding *finding, uint64_t now_ns);
+/* Shows the finding, described, whatever else is shown or folded. */
+void fold_show(struct fold *fold, struct finding *finding);
 /* Shows what was folded in seconds that are over. */
 void fold_flush(struct fold *fold, uint64_t now_ns);
 /* Shows all that is left. */

@@ -145,6 +145,11 @@ static int report_findings(struct pipeline *pipeline)
 	while ((iteration = model_next_iteration(pipeline->model))) {
 		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
 		for (i = 0; i < nr; i++) {
+			/* Its end will count it, unless nobody is there to see that. */
+			if (iteration->ev.end == ITERATION_UNDER_WAY) {
+				fold_show(pipeline->fold, &findings[i]);
+				continue;
+			}
 			pipeline->nr_breaches[findings[i].rule]++;
 			ranking_add(pipeline->ranking, &findings[i]);
 			err = fold_add(pipeline->fold, &findings[i], now_ns);

@@ -215,7 +215,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	json_u64(&json, "start_ns", finding->start_ns);
 	json_u64(&json, "duration_ns", finding->duration_ns);
 	put_time(&json, "time", opts, finding->start_ns);
-	json_bool(&json, "ongoing", false);
+	json_bool(&json, "ongoing", iteration_is_ongoing(iteration));
 	json_u64(&json, "count", breach->count);
 	json_u64(&json, "total_ns", breach->total_ns);
 	json_u64(&json, "max_ns", breach->max_ns);

@@ -18,6 +18,7 @@ static void print_head(const struct report_opts *opts, const struct breach *brea
 {
 	const struct finding *finding = breach->finding;
 	const struct loop *loop = finding->iteration->loop;
+	const char *still = iteration_is_ongoing(finding->iteration) ? ", and still" : "";
 	char when[FACTS_TIME_LEN], lost[TEXT_FIGURE_LEN], comm[80], process[128],
 		raw[EV_COMM_LEN + 1];
 	unsigned int used, width;
@@ -36,9 +37,9 @@ static void print_head(const struct report_opts *opts, const struct breach *brea
 	text_print(opts, STYLE_DIM, "%.12s", when + strlen("2026-11-23T"));
 	text_print(opts, STYLE_RULE, "  %s", rules[finding->rule].id);
 	text_print(opts, STYLE_PLAIN, ", %s, ", cause_names[finding->cause]);
-	text_print(opts, STYLE_TIME_LOST, "%s", lost);
+	text_print(opts, STYLE_TIME_LOST, "%s%s", lost, still);
 	used = 12 + 2 + strlen(rules[finding->rule].id) + 2 + strlen(cause_names[finding->cause]) +
-	       2 + sanitize_columns(lost);
+	       2 + sanitize_columns(lost) + strlen(still);
 	width = sanitize_columns(process);
 	text_print(opts, STYLE_DIM, "%*s%s\n",
 		   used + width + 2 < text_columns(opts) ? (int)(text_columns(opts) - used - width)

@@ -62,11 +62,11 @@ static bool sleep_is_sane(const struct ev_sleep *ev)
 }
 
 /* The parts must add up to the whole, to the nanosecond: reports show them as shares of it. */
-static bool iteration_is_sane(const struct ev_iteration *ev)
+static bool parts_are_sane(const struct ev_iteration *ev)
 {
 	uint64_t sum;
 
-	if (ev->end > ITERATION_EXIT || ev->end_ns < ev->start_ns || ev->off_ns[OFF_RUNNABLE])
+	if (ev->end_ns < ev->start_ns || ev->off_ns[OFF_RUNNABLE])
 		return false;
 	if (__builtin_add_overflow(ev->on_cpu_ns, ev->run_queue_ns, &sum))
 		return false;
@@ -74,6 +74,17 @@ static bool iteration_is_sane(const struct ev_iteration *ev)
 		if (__builtin_add_overflow(sum, ev->off_ns[i], &sum))
 			return false;
 	return sum == ev->end_ns - ev->start_ns;
+}
+
+static bool iteration_is_sane(const struct ev_iteration *ev)
+{
+	return ev->end <= ITERATION_EXIT && parts_are_sane(ev);
+}
+
+static bool ongoing_is_sane(const struct ev_ongoing *ev)
+{
+	return (ev->so_far.end == ITERATION_UNDER_WAY || ev->so_far.end == ITERATION_UNSEEN) &&
+	       parts_are_sane(&ev->so_far) && (!ev->sleep.count || sleep_is_sane(&ev->sleep));
 }
 
 static bool target_is_sane(const struct ev_target *ev)
@@ -99,9 +110,10 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_STACK: return stack_is_sane((const struct ev_stack *)ev);
 	case EV_SLEEP: return sleep_is_sane((const struct ev_sleep *)ev);
 	case EV_ITERATION: return iteration_is_sane((const struct ev_iteration *)ev);
+	case EV_ONGOING: return ongoing_is_sane((const struct ev_ongoing *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
-	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 1;
+	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 2;
 	default: return true;
 	}
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Says what a descriptor of a sleeping thread is, from kernel memory and while its call still runs:
+ * the peer of a socket, the path of a file.  Nothing of it can be changed by a race with close().
+ */
+#include "object.bpf.h"
+
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG	 0100000
+#define S_IFBLK	 0060000
+#define S_IFDIR	 0040000
+#define S_IFCHR	 0020000
+#define S_IFIFO	 0010000
+
+#define AF_UNIX	  1
+#define AF_INET	  2
+#define AF_INET6  10
+#define TCP_LISTEN 10
+
+#define PATH_MAX_DEPTH	   16 /* components of a path that are kept */
+#define COMPONENT_MAX	   63
+#define ANON_INODE_FS_MAGIC 0x09041934
+
+static __always_inline struct file *task_file(struct task_struct *task, s32 fd)
+{
+	struct files_struct *files = BPF_CORE_READ(task, files);
+	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	struct file **table = BPF_CORE_READ(fdt, fd), *file = NULL;
+
+	if ((u32)fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
+	return file;
+}
+
+/* Appends a path component and its NUL to name[]. 0: it fitted. */
+static __always_inline int add_component(struct ev_object *object, const unsigned char *name)
+{
+	u32 used = object->name_len;
+	u8 next = 0;
+	long got;
+
+	if (used > EV_PATH_LEN - COMPONENT_MAX - 1) {
+		object->flags |= OBJECT_NAME_CUT;
+		return -1;
+	}
+	got = bpf_probe_read_kernel_str(&object->name[used], COMPONENT_MAX + 1, name);
+	if (got <= 0)
+		return -1;
+	object->name_len = used + (got & 0x7f);
+	if (got == COMPONENT_MAX + 1)
+		bpf_probe_read_kernel(&next, sizeof(next), name + COMPONENT_MAX);
+	if (next)
+		object->flags |= OBJECT_NAME_CUT;
+	return 0;
+}
+
+/* The components from the file outward to the task's root, mounts crossed. */
+static __always_inline void read_path(struct ev_object *object, struct file *file,
+				      struct task_struct *task)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent, *mnt_root;
+	struct vfsmount *vfsmnt = BPF_CORE_READ(file, f_path.mnt);
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct dentry *root = BPF_CORE_READ(fs, root.dentry);
+	struct vfsmount *root_mnt = BPF_CORE_READ(fs, root.mnt);
+	struct mount *mnt, *mnt_parent;
+	int i;
+
+	for (i = 0; i < PATH_MAX_DEPTH; i++) {
+		if (dentry == root && vfsmnt == root_mnt)
+			return;
+		mnt_root = BPF_CORE_READ(vfsmnt, mnt_root);
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (dentry == mnt_root || dentry == parent) {
+			mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
+			mnt_parent = BPF_CORE_READ(mnt, mnt_parent);
+			if (mnt_parent == mnt)
+				return;
+			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+			vfsmnt = (void *)mnt_parent + bpf_core_field_offset(struct mount, mnt);
+			continue;
+		}
+		if (add_component(object, BPF_CORE_READ(dentry, d_name.name)))
+			return;
+		dentry = parent;
+	}
+	object->flags |= OBJECT_NAME_CUT;
+}
+
+static __always_inline void read_unix_socket(struct ev_object *object, struct sock *sk)
+{
+	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	struct unix_address *addr;
+	long got;
+
+	addr = BPF_CORE_READ((struct unix_sock *)(peer ? peer : sk), addr);
+	if (!addr)
+		return;
+	got = bpf_probe_read_kernel_str(object->name, sizeof(object->name) - 1,
+					(void *)addr + bpf_core_field_offset(struct unix_address, name) +
+						bpf_core_field_offset(struct sockaddr_un, sun_path));
+	if (got > 0)
+		object->name_len = got;
+}
+
+static __always_inline void read_socket(struct ev_object *object, struct file *file)
+{
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	bool is_listening = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+	u32 v4;
+
+	object->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	object->protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (object->family == AF_UNIX) {
+		read_unix_socket(object, sk);
+		return;
+	}
+	if (object->family != AF_INET && object->family != AF_INET6)
+		return;
+	if (is_listening) {
+		object->flags |= OBJECT_LISTENING;
+		object->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	} else {
+		object->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	}
+	if (object->family == AF_INET) {
+		v4 = is_listening ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) :
+				    BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		__builtin_memcpy(object->addr, &v4, sizeof(v4));
+	} else if (is_listening) {
+		BPF_CORE_READ_INTO(&object->addr, sk, __sk_common.skc_v6_rcv_saddr);
+	} else {
+		BPF_CORE_READ_INTO(&object->addr, sk, __sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline u8 object_kind_of(u32 mode, unsigned long magic)
+{
+	switch (mode & S_IFMT) {
+	case S_IFSOCK:
+		return OBJECT_SOCKET;
+	case S_IFREG:
+		return OBJECT_FILE;
+	case S_IFDIR:
+		return OBJECT_DIR;
+	case S_IFIFO:
+		return OBJECT_PIPE;
+	case S_IFCHR:
+		return OBJECT_CHAR;
+	case S_IFBLK:
+		return OBJECT_BLOCK;
+	}
+	return OBJECT_ANON;
+}
+
+#define O_NONBLOCK_FLAG 04000
+
+__noinline int object_read(struct ev_object *object, s32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct file *file = task_file(task, fd);
+	struct inode *inode;
+
+	if (!object || !file)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	object->kind = object_kind_of(BPF_CORE_READ(inode, i_mode), 0);
+	object->inode = BPF_CORE_READ(inode, i_ino);
+	object->rdev = BPF_CORE_READ(inode, i_rdev);
+	if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_FLAG)
+		object->flags |= OBJECT_NONBLOCK;
+	switch (object->kind) {
+	case OBJECT_SOCKET:
+		read_socket(object, file);
+		break;
+	case OBJECT_FILE:
+	case OBJECT_DIR:
+	case OBJECT_CHAR:
+	case OBJECT_BLOCK:
+		read_path(object, file, task);
+		break;
+	case OBJECT_ANON:
+		add_component(object, BPF_CORE_READ(file, f_path.dentry, d_name.name));
+		break;
+	}
+	return 0;
+}

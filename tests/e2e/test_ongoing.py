@@ -1,0 +1,74 @@
+"""A stall is told while it lasts: asleep or on the CPU, also one that never ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+
+from process import Child
+from watch import Watch
+from workload import environment
+
+MILLISECOND = 1_000_000
+PATIENCE_NS = 200 * MILLISECOND
+
+# Prints when it began and how to tell the line; what follows never ends.
+STALL = """
+import asyncio, json, sys, threading, time
+lock = threading.Lock()
+lock.acquire()
+def wait_for_ever():
+    lock.acquire()  # line 6
+def spin_for_ever():
+    x = 1
+    while True: x = (x * 3 + 1) % 7919 + (x ^ 5) - (x & 3) * (x | 1) % 13  # line 9
+async def main():
+    print(json.dumps({{"ready": True}}), flush=True)
+    go = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().add_reader(0, lambda: go.done() or go.set_result(None))
+    await go
+    print(json.dumps({{"start_ns": time.monotonic_ns()}}), flush=True)
+    {stall}()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "stall, line, rule, cause, limit_ns",
+    [
+        ("wait_for_ever", 6, "blocking-call", "lock", 10 * MILLISECOND),
+        ("spin_for_ever", 9, "cpu-bound", "python", 50 * MILLISECOND),
+    ],
+)
+def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns):
+    with contextlib.ExitStack() as stack:
+        program = stack.enter_context(
+            Child([interpreter.path, "-c", STALL.format(stall=stall)], env=environment())
+        )
+        program.expect("its ready line", lambda text: '"ready"' in text)
+        watch = stack.enter_context(Watch(program.pid))
+        watch.wait_attached()
+        program.process.stdin.write(b"go\n")
+        program.process.stdin.flush()
+        program.expect("its start", lambda text: '"start_ns"' in text)
+        start_ns = json.loads(program.out.lines[-1])["start_ns"]
+
+        def is_second(text: str) -> bool:
+            record = json.loads(text)
+            return record.get("rule") == rule and record["duration_ns"] > 1_000 * MILLISECOND
+
+        watch.expect("the line that says it lasts for more than a second", is_second)
+        watch.interrupt()
+        breaches = [record for record in watch.records() if record.get("rule") == rule]
+        assert len(breaches) >= 3, f"limit, a second later, and the end of the watch{watch.dump()}"
+        for breach in breaches:
+            said = (breach["ongoing"], breach["rule"], breach["cause"], breach["site"]["line"])
+            assert said == (True, rule, cause, line), watch.dump()
+            assert sum(breach["split"].values()) == breach["iteration_ns"], watch.dump()
+            assert breach["start_ns"] == breaches[0]["start_ns"], watch.dump()
+        told_after_ns = breaches[0]["start_ns"] + breaches[0]["iteration_ns"] - start_ns
+        assert told_after_ns <= limit_ns + PATIENCE_NS + 50 * MILLISECOND, watch.dump()
+        [site] = [site for site in watch.records()[-1]["sites"] if site["rule"] == rule]
+        assert site["count"] == 1, f"it is one breach, and it counts{watch.dump()}"

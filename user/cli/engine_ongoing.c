@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Speaks while a stall lasts: with each tick, looks at how old the iteration of each loop is, and puts what
+ * is known of an old one into the stream.  Whether it breaks a rule is decided where all else is.
+ *
+ * The kernel half writes what is read here, and does not wait: a value that changed meanwhile is
+ * looked at with the next tick.
+ */
+#include <string.h>
+
+#include "engine_state.h"
+
+#define PATIENCE_NS (100 * NSEC_PER_MSEC) /* past a limit; with a tick as long, that is limit + 200 ms */
+#define REPEAT_NS   NSEC_PER_SEC
+
+/* A copy of what the kernel half says of a loop that is in an iteration since since_ns; false: it moved on. */
+static bool read_live(const struct engine *engine, uint32_t loop_id, uint64_t since_ns,
+		      struct loop_live *live)
+{
+	const volatile struct loop_counters *counters =
+		probes_loop_counters(engine->probes, loop_id);
+	const volatile struct loop_live *source = probes_loop_live(engine->probes, loop_id);
+
+	memcpy(live, (const void *)source, sizeof(*live));
+	if (live->start_ns != since_ns)
+		memset(live, 0, sizeof(*live)); /* it never left the CPU, or it is being written */
+	__sync_synchronize();
+	return !counters->in_wait && counters->since_ns == since_ns && live->start_ns == source->start_ns;
+}
+
+/* The time off the CPU that is not booked yet: the last one, or the one under way. */
+static void book_rest(struct ev_iteration *ev, const struct loop_live *live, uint64_t off_total_ns)
+{
+	uint64_t booked = live->run_queue_ns, rest;
+
+	for (unsigned i = OFF_RUNNABLE + 1; i < OFF_CLASS_MAX; i++) {
+		ev->off_ns[i] = live->off_ns[i];
+		booked += live->off_ns[i];
+	}
+	ev->run_queue_ns = live->run_queue_ns;
+	rest = off_total_ns > booked ? off_total_ns - booked : 0;
+	if (live->out_class == OFF_RUNNABLE || live->out_class >= OFF_CLASS_MAX)
+		ev->run_queue_ns += rest;
+	else
+		ev->off_ns[live->out_class] += rest;
+}
+
+static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t since_ns,
+		 uint64_t now_ns, enum iteration_end end)
+{
+	uint64_t out_ns = live->out_ns && live->out_ns < now_ns ? now_ns - live->out_ns : 0;
+	uint64_t off_total_ns = live->off_total_ns + out_ns, known = 0;
+	struct ev_iteration *so_far = &ev->so_far;
+
+	so_far->start_ns = since_ns;
+	so_far->end_ns = now_ns;
+	so_far->end = (uint8_t)end;
+	book_rest(so_far, live, off_total_ns);
+	known = so_far->run_queue_ns;
+	for (unsigned i = OFF_RUNNABLE + 1; i < OFF_CLASS_MAX; i++)
+		known += so_far->off_ns[i];
+	if (known > now_ns - since_ns)
+		return false; /* torn */
+	so_far->on_cpu_ns = now_ns - since_ns - known;
+	if (!live->has_sleep || !out_ns)
+		return true;
+	ev->sleep = live->sleep;
+	ev->sleep.count++;
+	ev->sleep.total_ns += out_ns;
+	ev->sleep.asleep_ns += out_ns;
+	ev->sleep.max_ns = max(ev->sleep.max_ns, out_ns);
+	ev->sleep.last_ns = now_ns;
+	return true;
+}
+
+static uint64_t patience_ns(const struct engine *engine)
+{
+	const struct rules_config *config = &engine->opts->rules;
+	uint64_t limit_ns = UINT64_MAX - PATIENCE_NS;
+
+	for (unsigned i = 0; i < RULE_MAX; i++)
+		if (config->is_enabled[i])
+			limit_ns = min(limit_ns, config->limit_ns[i]);
+	return limit_ns + PATIENCE_NS;
+}
+
+static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, enum iteration_end end)
+{
+	const volatile struct loop_counters *counters =
+		probes_loop_counters(engine->probes, loop_id);
+	uint64_t since_ns = counters->since_ns;
+	struct ev_ongoing ev = {
+		.head = { EV_ONGOING, sizeof(ev), now_ns, engine->loop_target[loop_id], loop_id },
+	};
+	struct loop_live live;
+
+	if (counters->in_wait || !since_ns || now_ns < since_ns + patience_ns(engine))
+		return;
+	if (engine->told_ns[loop_id] >= since_ns && end == ITERATION_UNDER_WAY &&
+	    now_ns - engine->told_ns[loop_id] < REPEAT_NS)
+		return;
+	if (!read_live(engine, loop_id, since_ns, &live) || !fill(&ev, &live, since_ns, now_ns, end))
+		return;
+	engine->told_ns[loop_id] = now_ns;
+	engine_feed(engine, &ev.head);
+}
+
+void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end)
+{
+	for (uint32_t id = 0; id < probes_default_config.max_loops; id++)
+		if (engine->is_loop_alive[id])
+			look_at(engine, id, now_ns, end);
+}
