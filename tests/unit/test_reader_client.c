@@ -70,6 +70,10 @@ static int run_bad_reader(const char *mode, int fd)
 			answer_plainly(fd, &request);
 		else if (strcmp(mode, "die") == 0)
 			return 1;
+		else if (mode[0] == '/' && unlink(mode) == 0)
+			return 1; /* the first of them only: the file is gone now */
+		else if (mode[0] == '/')
+			answer_plainly(fd, &request);
 		else if (strcmp(mode, "lie") == 0)
 			send(fd, "nonsense, and no record", 24, MSG_NOSIGNAL);
 		else
@@ -257,6 +261,25 @@ static void check_replaced(const char *mode)
 	assert_int_equal(answers.target.status, TARGET_NOT_PYTHON);
 	assert_int_equal(reader_ask_target(reader, 2, BAD_PID, 0), -ETIMEDOUT);
 	reader_get_stats(reader, &stats);
+	assert_int_equal(stats.restarts, 2); /* dying once may be chance */
+	reader_free(reader);
+}
+
+static void a_reader_that_dies_once_costs_no_answer(void **state)
+{
+	char marker[] = "/tmp/loophound-test-dies-XXXXXX";
+	struct reader_stats stats;
+	struct reader *reader;
+
+	(void)state;
+	close(mkstemp(marker));
+	reader = start(marker);
+	assert_int_equal(reader_ask_target(reader, 1, GOOD_PID, 0), 0);
+	assert_int_equal(reader_ask_target(reader, 2, BAD_PID, 0), 0);
+	wait_answers(reader, 2, 0);
+	assert_int_equal(answers.nr_stuck, 0);
+	assert_int_equal(answers.last_target_id, 2);
+	reader_get_stats(reader, &stats);
 	assert_int_equal(stats.restarts, 1);
 	reader_free(reader);
 }
@@ -397,6 +420,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(answers_arrive_in_order),
 		cmocka_unit_test(a_callback_may_ask),
 		cmocka_unit_test(a_silent_reader_costs_one_target_its_names),
+		cmocka_unit_test(a_reader_that_dies_once_costs_no_answer),
 		cmocka_unit_test(a_dead_reader_is_replaced),
 		cmocka_unit_test(a_lying_reader_is_replaced),
 		cmocka_unit_test(a_reader_that_always_dies_is_started_ever_more_seldom),

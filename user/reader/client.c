@@ -183,35 +183,53 @@ static void pump(struct reader *reader, uint64_t now_ns)
 	}
 }
 
-/* Ends the process, blames the oldest request, puts the others back and starts a new process. */
-static int replace_process(struct reader *reader, bool is_overdue, uint64_t now_ns)
+/*
+ * The request that the process was at when it ended, if it is to blame: overdue, or the second process
+ * that died at it.  Once may be chance: anybody can kill a process.  is_forgotten: nobody is to blame.
+ */
+static struct queue_entry take_blamed(struct reader *reader, bool is_overdue)
 {
 	struct queue *queue = &reader->queue;
-	struct queue_entry oldest = { .is_forgotten = true };
+	struct queue_entry blamed = { .is_forgotten = true };
+
+	if (queue->in_flight) {
+		struct queue_entry *oldest = queue_at(queue, 0);
+
+		if (is_overdue || oldest->was_at_work || oldest->is_forgotten) {
+			blamed = *oldest;
+			queue_pop(queue);
+		} else {
+			oldest->was_at_work = true;
+		}
+	}
+	queue->in_flight = 0;
+	return blamed;
+}
+
+/* Ends the process, puts what is not answered back and starts a new process. */
+static int replace_process(struct reader *reader, bool is_overdue, uint64_t now_ns)
+{
+	struct queue_entry blamed;
 	int err;
 
 	child_kill(reader->pid, 0);
 	reader->unreaped[reader->nr_unreaped++] = reader->pid;
 	close(take_fd(&reader->socket_fd));
 	reader->stats.restarts++;
-	if (queue->in_flight) {
-		oldest = *queue_at(queue, 0);
-		queue_pop(queue);
-		queue->in_flight = 0;
-		/* A forgotten number may be in use again for another target. */
-		if (!oldest.is_forgotten)
-			mark_stuck(reader, oldest.request.target_id);
-	}
-	/* One that works, or was killed at work, is replaced at once. */
-	if (is_overdue || reader->has_answered)
+	blamed = take_blamed(reader, is_overdue);
+	/* A forgotten number may be in use again for another target. */
+	if (!blamed.is_forgotten)
+		mark_stuck(reader, blamed.request.target_id);
+	/* One that works, or whose end has a culprit, is replaced at once. */
+	if (is_overdue || reader->has_answered || !blamed.is_forgotten)
 		reader->backoff_ns = 0;
 	else
 		reader->backoff_ns =
 			min(max(reader->backoff_ns * 2, BACKOFF_FIRST_NS), BACKOFF_LAST_NS);
 	reader->restart_at_ns = now_ns + reader->backoff_ns;
 	err = ensure_process(reader, now_ns);
-	if (!oldest.is_forgotten)
-		deliver_stuck(reader, &oldest.request, now_ns);
+	if (!blamed.is_forgotten)
+		deliver_stuck(reader, &blamed.request, now_ns);
 	pump(reader, now_ns);
 	return err;
 }

@@ -16,6 +16,7 @@
 struct queue_entry {
 	struct protocol_request request;
 	bool is_forgotten; /* in flight, but nobody wants the answer any more */
+	bool was_at_work;  /* a reader died while it worked on it */
 };
 
 struct queue {
