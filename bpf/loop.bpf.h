@@ -34,7 +34,7 @@ static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns
  * skips a call now and then (measured on 6.18: two of 1,500 during 24 such changes).  A lost event
  * must not become a wrong answer, so each hook checks what the one before should have left:
  * here, a thread that runs though it was never seen coming back; in offcpu.bpf.c, a wait whose
- * beginning or end went unseen; in loop_finish(), a sleep that went unseen.
+ * end went unseen; in loop_finish(), a sleep that went unseen.
  */
 
 /*
@@ -223,6 +223,33 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
 		c->since_ns = now_ns;
 		c->in_wait = 1;
 	}
+}
+
+/*
+ * Is the current thread, of a target, in a loop's wait (or, is_in_wait == 0, below its _run_once)?  The
+ * kind; what was found is in s.
+ */
+static __always_inline u32 loop_look(struct task_struct *task, struct target_entry *target,
+				     struct scratch *s, u32 is_in_wait)
+{
+	if (!target->layout.valid)
+		return LOOP_KIND_UNKNOWN;
+	s->layout = target->layout;
+	if (pyframe_thread(s, task->thread.fsbase) || py_running_loop(s))
+		return LOOP_KIND_UNKNOWN;
+	py_walk(s, target->target_id);
+	return py_wait_kind(s, is_in_wait);
+}
+
+/* Takes over what loop_look() found. */
+static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s, u32 kind, s32 fd)
+{
+	th->kind = kind;
+	th->wait_fd = fd;
+	th->base_depth = s->nr;
+	th->tstate_addr = s->tstate_addr;
+	th->slot_addr = s->slot_addr;
+	th->slot_value = s->slot_value;
 }
 
 /* The wait is over: idle time ends, an iteration begins. */

@@ -147,23 +147,43 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 	sleep_begin(th, s, now_ns);
 }
 
-/*
- * The thread leaves the CPU; where is it by its registers, and where by what was seen of it?  A wait
- * whose beginning or end went unseen (see loop_settle()) is made good here, before it could pass for a
- * call that blocks.
- */
-static __always_inline void check_wait(struct loop_thread *th, struct task_struct *prev, u64 now_ns)
+/* The thread goes to sleep in a wait that is not known as its loop's: a loop's first, or a blocking one? */
+static __always_inline bool is_new_wait(struct loop_thread *th, struct task_struct *prev, s32 fd)
+{
+	struct target_entry *target;
+	u32 tgid = prev->tgid, kind;
+	struct scratch *s;
+
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	s = scratch_get(SCRATCH_SWITCH);
+	if (!target || !s || target->target_id != th->target_id)
+		return false;
+	kind = loop_look(prev, target, s, 1);
+	if (kind == LOOP_KIND_UNKNOWN)
+		return false;
+	loop_adopt(th, s, kind, fd);
+	return true;
+}
+
+/* The thread leaves the CPU: does a wait begin, or has one ended without being seen to? */
+static __always_inline void check_wait(struct loop_thread *th, struct task_struct *prev,
+				       bool preempt, u64 now_ns)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(prev);
-	bool is_waiting = is_wait_syscall((long)regs->orig_ax) && (s32)regs->di == th->wait_fd;
+	bool is_waiting = is_wait_syscall((long)regs->orig_ax);
+	s32 fd = (s32)regs->di;
 
-	if (th->in_wait && !is_waiting) {
-		count(STAT_EVENTS_MISSED);
+	if (th->in_wait) {
+		if (is_waiting && fd == th->wait_fd)
+			return;
+		count(STAT_EVENTS_MISSED); /* see loop_settle() */
 		loop_end_wait(th, prev, now_ns, ITERATION_PARTIAL);
-	} else if (th->start_ns && !th->in_wait && is_waiting && prev->__state) {
-		count(STAT_EVENTS_MISSED);
-		loop_begin_wait(th, prev, now_ns);
+		return;
 	}
+	if (!is_waiting || preempt || !prev->__state)
+		return;
+	if (fd == th->wait_fd || is_new_wait(th, prev, fd))
+		loop_begin_wait(th, prev, now_ns);
 }
 
 SEC("tp_btf/sched_switch")
@@ -175,7 +195,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	th = bpf_task_storage_get(&loop_threads, prev, 0, 0);
 	if (th && (th->start_ns || th->in_wait)) {
 		now_ns = bpf_ktime_get_ns();
-		check_wait(th, prev, now_ns);
+		check_wait(th, prev, preempt, now_ns);
 		if (th->start_ns && !th->in_wait && !th->left_ns) {
 			switch_out(th, prev, preempt, now_ns);
 			loop_publish(th);

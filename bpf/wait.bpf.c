@@ -2,14 +2,18 @@
 /*
  * Loop boundaries: an iteration runs from the return of the loop's wait to the next wait.
  *
+ * Only returns are hooked here.  A wait that sleeps is seen to begin where the thread leaves the CPU
+ * (offcpu.bpf.c); one that does not sleep takes no time worth knowing, and begins where it ends.  A
+ * hook on the entry as well would make every system call of the host twice as dear (decision 0001).
+ *
  * A wait is a loop's own if its descriptor is the one that was found to be, by evidence, while the
  * same loop runs (one 8-byte read); anything else is looked at anew: the running-loop slot of the
  * thread and its Python stack (pyrunning.h).  A thread that fails costs a few reads each time, a
  * process that is no target one hash look-up.
  *
- * Two sets of programs do the same: tracepoints of the three system calls, which cost the host's
- * other calls least, and raw tracepoints for hosts that refuse the first to a daemon without
- * CAP_SYS_ADMIN (perf_event_paranoid 3).  The daemon loads one of them.
+ * Two programs do the same: tracepoints of the three system calls, which cost the host's other calls
+ * least, and a raw tracepoint for hosts that refuse the first to a daemon without CAP_SYS_ADMIN
+ * (perf_event_paranoid 3).  The daemon loads one of them.
  */
 #include "loop.bpf.h"
 
@@ -77,129 +81,89 @@ static __always_inline struct loop_thread *create(struct task_struct *task, u32 
 }
 
 /*
- * Looks for a loop in the current thread. Fills th (creating it if there is none) and announces it.
- * is_in_wait: the thread is at its wait on fd; else it runs, and fd is -1.
+ * Looks for a loop in the current thread: th as it was, with what is known now; a new one, announced;
+ * or NULL.  is_in_wait: the thread is at its wait on fd; else it runs, and fd is -1.
  */
 static __always_inline struct loop_thread *find(struct task_struct *task, struct loop_thread *th,
-						struct scratch *s, u32 is_in_wait, s32 fd,
-						s32 syscall, u64 now_ns)
+						struct target_entry *target, struct scratch *s,
+						u32 is_in_wait, s32 fd, s32 syscall, u64 now_ns)
 {
-	u32 tgid = task->tgid, kind;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	u32 kind = loop_look(task, target, s, is_in_wait);
 	bool is_new;
 
-	if (!target || !target->layout.valid)
-		return NULL;
-	s->layout = target->layout;
-	if (pyframe_thread(s, task->thread.fsbase) || py_running_loop(s))
-		return NULL;
-	py_walk(s, target->target_id);
-	kind = py_wait_kind(s, is_in_wait);
-	if (kind == LOOP_KIND_UNKNOWN)
-		return NULL;
-	if (th && th->target_id != target->target_id)
-		return NULL; /* the image was replaced under it: its end comes first */
-	if (!th) {
-		th = create(task, target->target_id, now_ns);
-		if (!th)
-			return NULL;
-		is_new = !th->kind;
-		th->kind = kind;
-		th->wait_fd = fd;
-		th->base_depth = s->nr;
-		if (is_new)
-			announce(th, task, syscall, now_ns);
+	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id))
+		return NULL; /* or the image was replaced under it: its end comes first */
+	if (th) {
+		loop_adopt(th, s, kind, fd);
+		return th;
 	}
-	th->kind = kind;
-	th->wait_fd = fd;
-	th->base_depth = s->nr;
-	th->tstate_addr = s->tstate_addr;
-	th->slot_addr = s->slot_addr;
-	th->slot_value = s->slot_value;
+	th = create(task, target->target_id, now_ns);
+	if (!th)
+		return NULL;
+	is_new = !th->kind;
+	loop_adopt(th, s, kind, fd);
+	if (is_new)
+		announce(th, task, syscall, now_ns);
 	return th;
 }
 
-static __always_inline void on_wait_enter(s32 fd, s32 syscall)
+static __always_inline bool is_known_wait(struct loop_thread *th, s32 fd)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	struct scratch *s;
-	u64 now_ns;
-
-	now_ns = bpf_ktime_get_ns();
-	if (!th || th->wait_fd != fd || read_user_u64(th->slot_addr) != th->slot_value) {
-		s = scratch_get(SCRATCH_SYSCALL);
-		if (!s)
-			return;
-		th = find(task, th, s, 1, fd, syscall, now_ns);
-		if (!th)
-			return;
-	}
-	if (th->in_wait) {
-		/* The end of the wait before went unseen: what came between is not known. */
-		count(STAT_EVENTS_MISSED);
-		th->start_ns = 0;
-	}
-	loop_begin_wait(th, task, now_ns);
+	return th && th->wait_fd == fd && read_user_u64(th->slot_addr) == th->slot_value;
 }
 
-static __always_inline void on_wait_exit(s32 syscall)
+/* A wait returns in the current thread, of whatever process. */
+static __always_inline void on_wait_exit(struct pt_regs *regs, s32 syscall)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0), *found;
+	u32 tgid = task->tgid;
 	struct target_entry *target;
-	struct pt_regs *regs;
 	struct scratch *s;
+	s32 fd = (s32)regs->di;
 	u64 now_ns;
-	u32 tgid;
 
-	if (th && !th->in_wait)
-		return; /* a wait on something else */
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target)
+		return; /* nearly always, host-wide: nothing dear comes before this */
 	now_ns = bpf_ktime_get_ns();
-	if (!th) {
-		/* Watching began in the middle of this wait: what was seen of it counts. */
+	if (!is_known_wait(th, fd)) {
 		s = scratch_get(SCRATCH_SYSCALL);
-		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		if (!s)
 			return;
-		th = find(task, NULL, s, 1, (s32)regs->di, syscall, now_ns);
-		if (!th)
+		found = find(task, th, target, s, 1, fd, syscall, now_ns);
+		if (!found) {
+			if (th)
+				th->in_wait = 0; /* its loop is no more, the descriptor another's */
 			return;
-		tgid = task->tgid;
-		target = bpf_map_lookup_elem(&targets, &tgid);
-		th->wait_start_ns = target ? target->watched_ns : now_ns;
-		th->wait_run_delay = task->sched_info.run_delay;
+		}
+		if (!th) {
+			/*
+			 * Watching began in the middle of this wait: what was seen of it counts.  A
+			 * new loop looks without waiting first: its timeout is 0.
+			 */
+			found->wait_start_ns = regs->r10 ? target->watched_ns : now_ns;
+			found->wait_run_delay = task->sched_info.run_delay;
+			found->in_wait = 1;
+		}
+		th = found;
 	}
+	if (!th->in_wait) /* it returned without having slept */
+		loop_begin_wait(th, task, now_ns);
 	loop_end_wait(th, task, now_ns, 0);
 }
 
-/* Context of all syscalls/sys_enter_* and sys_exit_* tracepoints; the format is the kernel's ABI. */
-struct syscall_context {
+/* Context of all syscalls/sys_exit_* tracepoints; the format is the kernel's ABI. */
+struct syscall_exit_context {
 	u64 common;
-	s64 nr;
-	u64 args[6];
+	s64 nr, ret;
 };
 
-/* Each is attached to the tracepoints of all three waits (user/probe/probes.c): loaded once, verified once. */
+/* Attached to the tracepoints of all three waits (user/probe/probes.c): loaded once, verified once. */
 SEC("tp")
-int on_wait_enters(struct syscall_context *ctx)
+int on_wait_exits(struct syscall_exit_context *ctx)
 {
-	on_wait_enter((s32)ctx->args[0], (s32)ctx->nr);
-	return 0;
-}
-
-SEC("tp")
-int on_wait_exits(struct syscall_context *ctx)
-{
-	on_wait_exit((s32)ctx->nr);
-	return 0;
-}
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_any_enter, struct pt_regs *regs, long nr)
-{
-	if (is_wait_syscall(nr))
-		on_wait_enter((s32)regs->di, (s32)nr);
+	on_wait_exit((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), (s32)ctx->nr);
 	return 0;
 }
 
@@ -209,7 +173,7 @@ int BPF_PROG(on_any_exit, struct pt_regs *regs, long ret)
 	long nr = regs->orig_ax;
 
 	if (is_wait_syscall(nr))
-		on_wait_exit((s32)nr);
+		on_wait_exit(regs, (s32)nr);
 	return 0;
 }
 
@@ -267,7 +231,7 @@ int BPF_PROG(on_timer)
 			return 0;
 		/* Watching began in the middle of this iteration: it is counted from here. */
 		now_ns = bpf_ktime_get_ns();
-		th = find(task, NULL, s, 0, -1, -1, now_ns);
+		th = find(task, NULL, target, s, 0, -1, -1, now_ns);
 		if (th)
 			loop_start_iteration(th, task, now_ns, ITERATION_PARTIAL);
 		return 0;

@@ -16,15 +16,13 @@ static const struct budget {
 	uint32_t verified_insns, xlated_bytes;
 } budgets[] = {
 	/* clang-format off */
-	{ "on_fork",	     116,   1128 },
-	{ "on_exec",	     3205,  4928 },
-	{ "on_exit",	     3205,  5024 },
-	{ "on_sched_switch", 23478, 21088 },
-	{ "on_wait_enters",  10395, 14184 },
-	{ "on_wait_exits",   6992,  10496 },
-	{ "on_any_enter",    10406, 14168 },
-	{ "on_any_exit",     7003,  10504 },
-	{ "on_timer",	     7550,  13648 },
+	{ "on_fork",	       123,  1168 },
+	{ "on_exec",	      3214,  5008 },
+	{ "on_exit",	      3442,  5104 },
+	{ "on_sched_switch", 19748, 25232 },
+	{ "on_wait_exits",   10458, 14632 },
+	{ "on_any_exit",     10491, 14640 },
+	{ "on_timer",	      7562, 13688 },
 	/* clang-format on */
 };
 

@@ -66,12 +66,9 @@ static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary 
 {
 	bool is_raw = boundary == BOUNDARY_RAW;
 
-	bpf_program__set_autoload(skel->progs.on_any_enter, is_raw);
 	bpf_program__set_autoload(skel->progs.on_any_exit, is_raw);
-	bpf_program__set_autoload(skel->progs.on_wait_enters, !is_raw);
 	bpf_program__set_autoload(skel->progs.on_wait_exits, !is_raw);
-	/* Attached below, to three tracepoints each. */
-	bpf_program__set_autoattach(skel->progs.on_wait_enters, false);
+	/* Attached below, to three tracepoints. */
 	bpf_program__set_autoattach(skel->progs.on_wait_exits, false);
 }
 
@@ -87,19 +84,13 @@ static int attach_syscall(struct probes *probes, struct bpf_program *program, co
 
 static int attach(struct probes *probes, enum probes_boundary boundary)
 {
-	static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2" };
+	static const char *const waits[] = { "sys_exit_epoll_wait", "sys_exit_epoll_pwait",
+					     "sys_exit_epoll_pwait2" };
 	struct probes__kernel_half *skel = probes->skel;
-	char tracepoint[64];
 	int err = probes__kernel_half__attach(skel);
 
-	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++) {
-		snprintf(tracepoint, sizeof(tracepoint), "sys_exit_%s", waits[i]);
-		err = attach_syscall(probes, skel->progs.on_wait_exits, tracepoint);
-		if (err)
-			break;
-		snprintf(tracepoint, sizeof(tracepoint), "sys_enter_%s", waits[i]);
-		err = attach_syscall(probes, skel->progs.on_wait_enters, tracepoint);
-	}
+	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
+		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
 	return err;
 }
 
