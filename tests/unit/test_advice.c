@@ -81,6 +81,43 @@ static void calls_alone(void **state)
 	check(finding_of(sqlite, NO_FRAME, NO_FRAME), "aiosqlite", NULL);
 }
 
+/* The advice of a sleep without library frames, in one version of Python. */
+static void check_sleep(uint32_t version, int syscall, uint64_t flags, const char *advice,
+			const char *lint)
+{
+	static struct stack stack;
+
+	made_init(&made);
+	made.target.info.version = version;
+	stack = (struct stack){ 0 };
+	push(&stack, coroutine_at("/srv/shop/app.py", 42, "handler"));
+	push_loop(&stack);
+	made_sleep(&made, &stack, syscall, 200 * MSEC)->args[1] = flags;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].cause, CAUSE_SLEEP);
+	check(&made.findings[0], advice, lint);
+}
+
+static void a_c_library_sleeps_unlike_python(void **state)
+{
+	static const char c_library[] = "a C library sleeps inside this call";
+	static const char python[] = "instead of time.sleep()";
+
+	(void)state;
+	check_sleep(0x030b02f0, SYS_clock_nanosleep, 0, c_library, NULL);
+	check_sleep(0x030b02f0, SYS_clock_nanosleep, 1, python, "ASYNC251");
+	check_sleep(0x030e00f0, SYS_clock_nanosleep, 1, python, "ASYNC251");
+	check_sleep(0x030b02f0, SYS_nanosleep, 1, c_library, NULL);
+	/* up to 3.10 time.sleep() is a select */
+	check_sleep(0x030a00f0, SYS_clock_nanosleep, 1, c_library, NULL);
+	check_sleep(0x030a00f0, SYS_nanosleep, 0, c_library, NULL);
+	check_sleep(0, SYS_clock_nanosleep, 1, python, "ASYNC251");
+	check_sleep(0, SYS_clock_nanosleep, 0, c_library, NULL);
+#ifdef __x86_64__
+	check_sleep(0x030a00f0, SYS_poll, 0, python, "ASYNC251");
+#endif
+}
+
 static void the_library_nearest_to_the_application_decides(void **state)
 {
 	struct frame http = frame_at(STDLIB "http/client.py", 279, "HTTPResponse._read_status");
@@ -160,6 +197,36 @@ static void processes_and_threads(void **state)
 	      "thread.join", NULL);
 }
 
+static void executors(void **state)
+{
+	struct frame leave =
+		frame_at(STDLIB "concurrent/futures/_base.py", 647, "Executor.__exit__");
+
+	(void)state;
+	check(finding_of(call(SYS_futex),
+			 frame_at(STDLIB "concurrent/futures/thread.py", 235,
+				  "ThreadPoolExecutor.shutdown"),
+			 leave),
+	      "leaving its with block", NULL);
+	check(finding_of(call(SYS_futex),
+			 frame_at(STDLIB "concurrent/futures/process.py", 850,
+				  "ProcessPoolExecutor.shutdown"),
+			 leave),
+	      "leaving its with block", NULL);
+	check(finding_of(call(SYS_futex),
+			 frame_at(STDLIB "concurrent/futures/_base.py", 305, "wait"), NO_FRAME),
+	      "asyncio.wrap_future()", NULL);
+	check(finding_of(on_kind(SYS_write, OBJECT_PIPE),
+			 frame_at(STDLIB "multiprocessing/process.py", 121, "BaseProcess.start"),
+			 frame_at(STDLIB "concurrent/futures/process.py", 800,
+				  "ProcessPoolExecutor.submit")),
+	      "start the pool before the loop serves", NULL);
+	check(finding_of(on_kind(SYS_write, OBJECT_PIPE),
+			 frame_at(STDLIB "multiprocessing/process.py", 121, "BaseProcess.start"),
+			 NO_FRAME),
+	      "start processes before the loop runs", NULL);
+}
+
 static void the_processor(void **state)
 {
 	static struct stack stack;
@@ -172,7 +239,7 @@ static void the_processor(void **state)
 	made.iteration.ev.on_cpu_ns = 300 * MSEC;
 	made_samples(&made, &stack, 1, 5);
 	assert_int_equal(made_eval(&made), 1);
-	check(&made.findings[0], "asyncio.to_thread() is enough", NULL);
+	check(&made.findings[0], "C code on this line: asyncio.to_thread() is enough", NULL);
 
 	made_init(&made);
 	stack = (struct stack){ 0 };
@@ -209,7 +276,7 @@ static void every_row_is_well_formed_and_can_be_reached(void **state)
 			/* A row with no other condition than a cause hides later ones of that
 			 * cause. */
 			if (before->rule == row->rule && !before->file && !before->syscall &&
-			    !before->object && !before->port)
+			    !before->object && !before->port && !before->is_c_sleep)
 				assert_false(row->causes && !(row->causes & ~before->causes));
 		}
 	}
@@ -219,9 +286,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_alone),
+		cmocka_unit_test(a_c_library_sleeps_unlike_python),
 		cmocka_unit_test(the_library_nearest_to_the_application_decides),
 		cmocka_unit_test(an_applications_own_files_are_no_library),
 		cmocka_unit_test(processes_and_threads),
+		cmocka_unit_test(executors),
 		cmocka_unit_test(the_processor),
 		cmocka_unit_test(every_row_is_well_formed_and_can_be_reached),
 	};

@@ -176,6 +176,19 @@ static void waits_inside_subprocess_are_for_the_process(void **state)
 			 CAUSE_SUBPROCESS);
 }
 
+static void the_standard_library_is_where_asyncio_is(void **state)
+{
+	struct ev_sleep ev = { .syscall = SYS_read, .object = { .kind = OBJECT_PIPE } };
+	struct stack stack = { 0 };
+
+	(void)state;
+	push(&stack, frame_at("/opt/lib/python3.11/myapp/srv.py", 3, "read_all"));
+	push(&stack, frame_at(STDLIB "subprocess.py", 1200, "Popen.communicate"));
+	assert_int_equal(cause_of_sleep(&ev, &stack), CAUSE_SUBPROCESS);
+	push_loop(&stack);
+	assert_int_equal(cause_of_sleep(&ev, &stack), CAUSE_PIPE);
+}
+
 static void the_time_asleep_is_shared_out_by_cause(void **state)
 {
 	static struct made made;
@@ -277,6 +290,7 @@ int main(void)
 		cmocka_unit_test(calls_without_a_descriptor_speak_for_themselves),
 		cmocka_unit_test(names_are_looked_up_at_port_53_or_in_getaddrinfo),
 		cmocka_unit_test(waits_inside_subprocess_are_for_the_process),
+		cmocka_unit_test(the_standard_library_is_where_asyncio_is),
 		cmocka_unit_test(the_time_asleep_is_shared_out_by_cause),
 		cmocka_unit_test(names_of_calls),
 		cmocka_unit_test(objects_in_words),

@@ -115,7 +115,7 @@ static void every_rule_has_its_paragraph(void **state)
 	for (i = 0; i < nr; i++)
 		show(&report_text, i, 1);
 	assert_has("cpu-bound, native, 350 ms                     python3 4711, loop 1\n"
-		   "  on CPU  one C call, in an iteration of 3.52 s, 34 samples\n"
+		   "  on CPU  C code, in an iteration of 3.52 s, 34 samples\n"
 		   "  site    /srv/shop/app.py:42 in callback on_timer\n");
 	assert_has("05:59:59.980  host-starved, run-queue, 120 ms");
 	assert_has("  waited  for a CPU, ready to run; 20.0 ms of it before the iteration began\n");
@@ -178,6 +178,7 @@ static void json_says_all_of_a_breach(void **state)
 	stack.nr = 2;
 	ev = made_sleep(&made, &stack, SYS_clock_nanosleep, 201 * MSEC);
 	ev->total_ns += 5;
+	made.iteration.ev.start_ns = START - 1000;
 	made.iteration.ev.on_cpu_ns = 7;
 	made.iteration.ev.off_ns[OFF_GIL] = 3;
 	made.iteration.ev.off_ns[OFF_OTHER] = 2;
@@ -187,6 +188,7 @@ static void json_says_all_of_a_breach(void **state)
 		output(),
 		"{\"schema\":\"loophound/1\",\"type\":\"breach\",\"rule\":\"blocking-call\","
 		"\"severity\":\"breach\",\"cause\":\"sleep\",\"start_ns\":1000000000000,"
+		"\"iteration_start_ns\":999999999000,"
 		"\"duration_ns\":201000005,\"time\":\"2026-11-23T06:00:00.000000Z\",\"ongoing\":"
 		"false,"
 		"\"count\":1,\"total_ns\":201000005,\"max_ns\":201000005,\"calls\":1,\"pid\":4711,"

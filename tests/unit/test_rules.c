@@ -238,6 +238,18 @@ static void bytecode_that_stands_still_is_native(void **state)
 	assert_ptr_equal(made.findings[0].stack, &a);
 }
 
+static void plain_callbacks_of_uvloop_are_not_told_apart_so_none_is_blamed(void **state)
+{
+	struct stack a = stack_at(42);
+
+	(void)state;
+	made.iteration.ev.on_cpu_ns = 80 * MSEC;
+	made_samples(&made, &a, 0, 20);
+	assert_int_equal(made_eval(&made), 1);
+	made.loop.info.kind = LOOP_KIND_UVLOOP;
+	assert_int_equal(made_eval(&made), 0);
+}
+
 static void the_first_of_equal_lines_is_the_site(void **state)
 {
 	struct stack a = stack_at(42), b = stack_at(43);
@@ -312,10 +324,34 @@ static void starting_a_thread_is_handing_over_until_it_takes_ten_times_the_limit
 	assert_int_equal(made_eval(&made), 1);
 }
 
+static void starting_the_workers_of_a_process_pool_is_handing_over(void **state)
+{
+	struct stack stack = { .nr = 0 };
+	struct ev_sleep *ev;
+
+	(void)state;
+	push(&stack, frame_at(STDLIB "multiprocessing/popen_spawn_posix.py", 62, "Popen._launch"));
+	push(&stack, frame_at(STDLIB "multiprocessing/process.py", 121, "BaseProcess.start"));
+	push(&stack,
+	     frame_at(STDLIB "concurrent/futures/process.py", 800, "ProcessPoolExecutor.submit"));
+	push(&stack,
+	     frame_at(STDLIB "asyncio/base_events.py", 829, "BaseEventLoop.run_in_executor"));
+	push(&stack, coroutine_at("/srv/shop/app.py", 9, "handler"));
+	push_loop(&stack);
+	ev = made_sleep(&made, &stack, SYS_write, 99 * MSEC);
+	assert_int_equal(made_eval(&made), 0);
+	ev->asleep_ns = ev->total_ns = 100 * MSEC;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].site, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(starting_a_thread_is_handing_over_until_it_takes_ten_times_the_limit),
+		cmocka_unit_test(
+			starting_a_thread_is_handing_over_until_it_takes_ten_times_the_limit),
+		cmocka_unit_test_setup(starting_the_workers_of_a_process_pool_is_handing_over,
+				       setup),
 		cmocka_unit_test_setup(the_table_is_complete, setup),
 		cmocka_unit_test_setup(sleeps_of_one_line_and_cause_add_up, setup),
 		cmocka_unit_test_setup(the_wait_for_a_cpu_does_not_count, setup),
@@ -327,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup(a_step_past_the_limit_is_cpu_bound, setup),
 		cmocka_unit_test_setup(many_short_steps_are_not_cpu_bound, setup),
 		cmocka_unit_test_setup(bytecode_that_stands_still_is_native, setup),
+		cmocka_unit_test_setup(plain_callbacks_of_uvloop_are_not_told_apart_so_none_is_blamed, setup),
 		cmocka_unit_test_setup(the_first_of_equal_lines_is_the_site, setup),
 		cmocka_unit_test_setup(a_hog_without_samples_is_still_told, setup),
 		cmocka_unit_test_setup(a_starved_loop_blames_no_code, setup),

@@ -17,23 +17,23 @@ static struct site find(const struct stack *stack)
 static void library_paths(void **state)
 {
 	(void)state;
-	assert_true(site_is_stdlib("/usr/lib/python3.11/json/decoder.py"));
-	assert_true(site_is_stdlib("/usr/lib64/python3.9/socket.py"));
-	assert_true(site_is_stdlib("/home/u/.pyenv/versions/3.13.0/lib/python3.13/queue.py"));
-	assert_true(site_is_stdlib("/opt/py/lib/python3.13t/queue.py"));
-	assert_true(site_is_stdlib("/opt/py/lib/python311.zip/queue.py"));
-	assert_true(site_is_stdlib("<frozen importlib._bootstrap>"));
-	assert_false(site_is_stdlib("/usr/lib/python3/dist-packages/requests/api.py"));
-	assert_false(site_is_stdlib(SITE_PACKAGES "requests/api.py"));
-	assert_true(site_is_library(NULL, "/usr/lib/python3/dist-packages/requests/api.py"));
-	assert_true(site_is_library(NULL, SITE_PACKAGES "requests/api.py"));
-	assert_false(site_is_library(NULL, "/srv/shop/app.py"));
-	assert_false(site_is_library(NULL, "/srv/python3.11/app.py"));
-	assert_false(site_is_library(NULL, "/srv/lib/python3.x/app.py"));
-	assert_false(site_is_library(NULL, "<string>"));
-	assert_false(site_is_library(NULL, "<stdin>"));
-	assert_false(site_is_library(NULL, "app.py"));
-	assert_false(site_is_library(NULL, ""));
+	assert_true(site_is_stdlib(NULL, "/usr/lib/python3.11/json/decoder.py"));
+	assert_true(site_is_stdlib(NULL, "/usr/lib64/python3.9/socket.py"));
+	assert_true(site_is_stdlib(NULL, "/home/u/.pyenv/versions/3.13.0/lib/python3.13/queue.py"));
+	assert_true(site_is_stdlib(NULL, "/opt/py/lib/python3.13t/queue.py"));
+	assert_true(site_is_stdlib(NULL, "/opt/py/lib/python311.zip/queue.py"));
+	assert_true(site_is_stdlib(NULL, "<frozen importlib._bootstrap>"));
+	assert_false(site_is_stdlib(NULL, "/usr/lib/python3/dist-packages/requests/api.py"));
+	assert_false(site_is_stdlib(NULL, SITE_PACKAGES "requests/api.py"));
+	assert_true(site_is_library(NULL, NULL, "/usr/lib/python3/dist-packages/requests/api.py"));
+	assert_true(site_is_library(NULL, NULL, SITE_PACKAGES "requests/api.py"));
+	assert_false(site_is_library(NULL, NULL, "/srv/shop/app.py"));
+	assert_false(site_is_library(NULL, NULL, "/srv/python3.11/app.py"));
+	assert_false(site_is_library(NULL, NULL, "/srv/lib/python3.x/app.py"));
+	assert_false(site_is_library(NULL, NULL, "<string>"));
+	assert_false(site_is_library(NULL, NULL, "<stdin>"));
+	assert_false(site_is_library(NULL, NULL, "app.py"));
+	assert_false(site_is_library(NULL, NULL, ""));
 }
 
 static void configured_libraries(void **state)
@@ -45,11 +45,11 @@ static void configured_libraries(void **state)
 	strcpy(config.library[0], "vendor");
 	strcpy(config.library[1], "/srv/common/");
 	config.nr_library = 2;
-	assert_true(site_is_library(&config, "/srv/shop/vendor/x.py"));
-	assert_true(site_is_library(&config, "/srv/common/x.py"));
-	assert_false(site_is_library(&config, "/srv/shop/vendors/x.py"));
-	assert_false(site_is_library(&config, "/srv/shop/myvendor/x.py"));
-	assert_false(site_is_library(&config, "/srv/commonplace/x.py"));
+	assert_true(site_is_library(&config, NULL, "/srv/shop/vendor/x.py"));
+	assert_true(site_is_library(&config, NULL, "/srv/common/x.py"));
+	assert_false(site_is_library(&config, NULL, "/srv/shop/vendors/x.py"));
+	assert_false(site_is_library(&config, NULL, "/srv/shop/myvendor/x.py"));
+	assert_false(site_is_library(&config, NULL, "/srv/commonplace/x.py"));
 }
 
 static void path_parts(void **state)
@@ -143,6 +143,90 @@ static void other_loops_are_told_by_their_depth(void **state)
 	assert_int_equal(site.site, 2);
 }
 
+/* One application's frame below generated code of a file, in the loop. */
+static int site_below(const char *generated, const char *application)
+{
+	struct stack stack = { 0 };
+
+	push(&stack, frame_at(STDLIB "json/decoder.py", 353, "JSONDecoder.raw_decode"));
+	push(&stack, frame_at(generated, 2, "__init__"));
+	push(&stack, frame_at(application, 57, "fetch"));
+	push_loop(&stack);
+	assert_int_equal(find(&stack).nr_library, find(&stack).site);
+	return find(&stack).site;
+}
+
+static void generated_code_is_the_site_only_if_there_is_no_other(void **state)
+{
+	(void)state;
+	assert_int_equal(site_below("<string>", "/srv/shop/app.py"), 2);
+	assert_int_equal(site_below("<attrs generated init shop.Order>", "/srv/shop/app.py"), 2);
+	assert_int_equal(site_below("<template>", "app.py"), 2);
+	/* python -c, a console, a notebook; what they typed before what was generated for it */
+	assert_int_equal(site_below("<string>", SITE_PACKAGES "lib/cache.py"), 1);
+	assert_int_equal(site_below("<stdin>", SITE_PACKAGES "lib/cache.py"), 1);
+	assert_int_equal(site_below("<attrs generated init Order>", "<stdin>"), 2);
+	assert_int_equal(site_below("<attrs generated init Order>", "<string>"), 2);
+	assert_int_equal(site_below("<attrs generated init Order>", "<ipython-input-3-0123>"), 2);
+	assert_int_equal(site_below("<attrs generated init Order>", "<python-input-3>"), 2);
+	/* nothing else is left */
+	assert_int_equal(site_below("<template>", SITE_PACKAGES "lib/cache.py"), 1);
+	assert_int_equal(site_below("<frozen os>", "<template>"), 2);
+}
+
+/* The index of the site; the stack ends in an asyncio of the given library. */
+static int site_with(const char *runner, const char *name, const char *inner, const char *outer)
+{
+	static struct made made;
+	struct stack stack = { 0 };
+	struct site site;
+
+	made_init(&made);
+	made.loop.info.base_depth = 1;
+	push(&stack, frame_at(inner, 5, "inner"));
+	push(&stack, frame_at(outer, 6, "outer"));
+	push(&stack, frame_at(runner, 190, name));
+	site_find(&made.config, &made.loop, &stack, &site);
+	return site.site;
+}
+
+static void the_standard_library_is_where_asyncio_is(void **state)
+{
+	static const char app[] = "/opt/lib/python3.11/myapp/srv.py";
+	struct stack stack = { 0 };
+	struct stdlib stdlib;
+
+	(void)state;
+	assert_int_equal(site_with(STDLIB "asyncio/base_events.py", "_run_once", app, "/srv/x.py"),
+			 0);
+	assert_int_equal(site_with(STDLIB "asyncio/runners.py", "run", app, "/srv/x.py"), 0);
+	assert_int_equal(site_with(STDLIB "asyncio/events.py", "Handle._run", app, "/srv/x.py"), 0);
+	assert_int_equal(
+		site_with(STDLIB "asyncio/base_events.py", "_run_once", STDLIB "ssl.py", app), 1);
+	assert_int_equal(site_with("/src/cpython/Lib/asyncio/base_events.py", "_run_once",
+				   "/src/cpython/Lib/ssl.py", "/srv/x.py"),
+			 1);
+	/* not known where it is: by the look of the path */
+	assert_int_equal(site_with(SITE_PACKAGES "uvloop/__init__.py", "run", app, "/srv/x.py"), 1);
+	assert_int_equal(site_with("asyncio/base_events.py", "_run_once", app, "x.py"), 1);
+	assert_int_equal(site_with("/asyncio/base_events.py", "_run_once", app, "/srv/x.py"), 1);
+	assert_int_equal(
+		site_with(SITE_PACKAGES "redis/asyncio/runners.py", "run", app, "/srv/x.py"), 1);
+	assert_int_equal(site_with("/srv/asyncio/events.py", "on_order", app, "/srv/x.py"), 1);
+
+	push_loop(&stack);
+	stdlib = site_stdlib_of(&stack);
+	assert_true(site_is_stdlib(&stdlib, STDLIB "json/decoder.py"));
+	assert_true(site_is_stdlib(&stdlib, "<frozen importlib._bootstrap>"));
+	assert_false(site_is_stdlib(&stdlib, STDLIB "site-packages/requests/api.py"));
+	assert_false(site_is_stdlib(&stdlib, STDLIB "dist-packages/requests/api.py"));
+	assert_false(site_is_stdlib(&stdlib, "/usr/lib/python3.110/x.py"));
+	assert_false(site_is_stdlib(&stdlib, app));
+	assert_true(site_is_library(NULL, &stdlib, SITE_PACKAGES "requests/api.py"));
+	assert_false(site_is_library(NULL, &stdlib, app));
+	assert_int_equal(site_stdlib_of(NULL).len, 0);
+}
+
 static void no_stack_no_site(void **state)
 {
 	struct stack empty = { 0 };
@@ -177,6 +261,8 @@ int main(void)
 		cmocka_unit_test(the_script_that_runs_the_loop_is_never_the_site),
 		cmocka_unit_test(a_coroutine_outside_the_loop_is_not_the_one_that_ran),
 		cmocka_unit_test(other_loops_are_told_by_their_depth),
+		cmocka_unit_test(generated_code_is_the_site_only_if_there_is_no_other),
+		cmocka_unit_test(the_standard_library_is_where_asyncio_is),
 		cmocka_unit_test(no_stack_no_site),
 		cmocka_unit_test(frames_without_a_name_are_no_application),
 	};

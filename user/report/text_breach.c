@@ -76,7 +76,7 @@ static void print_cpu(const struct report_opts *opts, const struct finding *find
 
 	text_duration(facts_iteration_ns(&finding->iteration->ev), whole);
 	snprintf(text, sizeof(text), "%s, in an iteration of %s, %u sample%s",
-		 finding->cause == CAUSE_NATIVE ? "one C call" : "Python code", whole,
+		 finding->cause == CAUSE_NATIVE ? "C code" : "Python code", whole,
 		 finding->calls, finding->calls == 1 ? "" : "s");
 	text_paragraph(opts, STYLE_PLAIN, "on CPU", text, NULL);
 }

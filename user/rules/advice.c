@@ -4,6 +4,8 @@
 #include "advice.h"
 
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "site.h"
 #include "util.h"
@@ -33,6 +35,21 @@ static bool stack_fits(const struct advice_row *row, const struct stack *stack, 
 	return false;
 }
 
+/*
+ * From 3.11 on time.sleep() is clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, ...); before it is a
+ * select.  What sleeps for a span of time is C code, like sqlite3's busy handler.
+ */
+static bool is_c_sleep(const struct finding *finding)
+{
+	uint32_t version = finding->iteration->loop->target->info.version;
+
+	if (finding->syscall == SYS_nanosleep)
+		return true;
+	if (!finding->sleep || finding->syscall != SYS_clock_nanosleep)
+		return false;
+	return (version && version < 0x030b0000) || !(finding->sleep->ev.args[1] & TIMER_ABSTIME);
+}
+
 static bool row_fits(const struct advice_row *row, const struct finding *finding)
 {
 	const struct ev_object *peer = finding->sleep ? &finding->sleep->ev.object : NULL;
@@ -51,6 +68,8 @@ static bool row_fits(const struct advice_row *row, const struct finding *finding
 		if (!call || strcmp(call, row->syscall) != 0)
 			return false;
 	}
+	if (row->is_c_sleep && !is_c_sleep(finding))
+		return false;
 	return stack_fits(row, finding->stack, finding->nr_library);
 }
 

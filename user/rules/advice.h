@@ -20,6 +20,7 @@ struct advice_row {
 	const char *syscall;  /* name of the call */
 	const char *object;   /* part of the name of what it waited for */
 	uint16_t port;	      /* of the peer it waited for */
+	bool is_c_sleep;      /* only a sleep that time.sleep() does not do this way */
 };
 #define CAUSES(a)	 (1u << CAUSE_##a)
 #define CAUSES2(a, b)	 (CAUSES(a) | CAUSES(b))

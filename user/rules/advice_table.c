@@ -113,6 +113,9 @@ const struct advice_row advice_rows[] = {
 	      "Popen.wait()", "ASYNC220") },
 	{ BLOCKING, .file = "/subprocess.py", .causes = CAUSES(SUBPROCESS),
 	  SAY("asyncio.create_subprocess_exec() instead of subprocess.Popen", "ASYNC220") },
+	{ BLOCKING, .file = "/concurrent/futures/process.py", .function = "submit",
+	  SAY("start the pool before the loop serves: submit to its ProcessPoolExecutor once at "
+	      "start-up, since the first submit() starts the workers") },
 	{ BLOCKING, .file = "/multiprocessing/process.py", .function = "join",
 	  SAY("await asyncio.to_thread(process.join) instead of process.join()") },
 	{ BLOCKING, .file = "/multiprocessing/process.py", .function = "start",
@@ -132,15 +135,15 @@ const struct advice_row advice_rows[] = {
 	  SAY("await asyncio.wrap_future(future) instead of future.exception()") },
 	{ BLOCKING, .file = "/concurrent/futures/_base.py", .function = "result_iterator",
 	  SAY("await asyncio.gather() of loop.run_in_executor() instead of executor.map()") },
-	{ BLOCKING, .file = "/concurrent/futures/_base.py",
-	  SAY("asyncio.wait() or gather() of asyncio.wrap_future() instead of "
-	      "concurrent.futures' own waits") },
 	{ BLOCKING, .file = "/concurrent/futures/thread.py", .function = "shutdown",
 	  SAY("keep the executor for the life of the program, or shutdown(wait=False): "
 	      "leaving its with block waits for every worker") },
 	{ BLOCKING, .file = "/concurrent/futures/process.py", .function = "shutdown",
 	  SAY("keep the executor for the life of the program, or shutdown(wait=False): "
 	      "leaving its with block waits for every worker") },
+	{ BLOCKING, .file = "/concurrent/futures/_base.py",
+	  SAY("asyncio.wait() or gather() of asyncio.wrap_future() instead of "
+	      "concurrent.futures' own waits") },
 	{ BLOCKING, .file = "/queue.py", .causes = CAUSES(LOCK),
 	  SAY("asyncio.Queue instead of queue.Queue; between threads, janus or "
 	      "loop.call_soon_threadsafe()") },
@@ -182,6 +185,9 @@ const struct advice_row advice_rows[] = {
 	      "sock_sendall(), instead of a blocking socket") },
 
 	/* --- calls without a library frame --- */
+	{ BLOCKING, .causes = CAUSES(SLEEP), .is_c_sleep = true,
+	  SAY("a C library sleeps inside this call (sqlite3 does while its database is locked): "
+	      "aiosqlite, or asyncio.to_thread()") },
 	{ BLOCKING, .causes = CAUSES(SLEEP),
 	  SAY("await asyncio.sleep() instead of time.sleep()", "ASYNC251") },
 	{ BLOCKING, .causes = CAUSES(SUBPROCESS), .syscall = "wait4",
@@ -271,7 +277,7 @@ const struct advice_row advice_rows[] = {
 	  SAY("yaml.CSafeLoader, and loop.run_in_executor() with a ProcessPoolExecutor for "
 	      "large documents") },
 	{ CPU, .causes = CAUSES(NATIVE),
-	  SAY("one C call on this line: asyncio.to_thread() is enough if it releases the "
+	  SAY("C code on this line: asyncio.to_thread() is enough if it releases the "
 	      "GIL (hashlib, zlib, bz2, lzma); else (json, re, pickle, most others) "
 	      "run_in_executor() with a ProcessPoolExecutor") },
 

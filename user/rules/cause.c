@@ -123,9 +123,10 @@ static enum cause cause_of_object(const struct ev_object *object)
 /* What the standard library between the leaf and its caller says; CAUSE_OTHER: nothing. */
 static enum cause cause_of_stack(const struct stack *stack)
 {
+	struct stdlib stdlib = site_stdlib_of(stack);
 	uint32_t i;
 
-	for (i = 0; stack && i < stack->nr && site_is_stdlib(stack->frames[i].file); i++) {
+	for (i = 0; stack && i < stack->nr && site_is_stdlib(&stdlib, stack->frames[i].file); i++) {
 		const struct frame *frame = &stack->frames[i];
 
 		if (i == 0 && site_path_ends(frame->file, "/socket.py") &&

@@ -11,8 +11,9 @@
 static const struct {
 	const char *file, *name;
 } handovers[] = {
-	{ "threading.py", "start" },		      /* waits for Thread._started */
-	{ "concurrent/futures/thread.py", "submit" }, /* takes the pool's lock, starts workers */
+	{ "threading.py", "start" },		       /* waits for Thread._started */
+	{ "concurrent/futures/thread.py", "submit" },  /* takes the pool's lock, starts workers */
+	{ "concurrent/futures/process.py", "submit" }, /* the first one starts the workers */
 	{ "asyncio/unix_events.py", "_start" }, /* fork of an asyncio subprocess, its error pipe */
 	{ "asyncio/base_events.py", "shutdown_default_executor" },
 };

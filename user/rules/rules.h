@@ -39,7 +39,7 @@ enum cause {
 	CAUSE_OTHER,
 	/* of cpu-bound */
 	CAUSE_PYTHON, /* bytecode moved between samples */
-	CAUSE_NATIVE, /* one C call held the CPU */
+	CAUSE_NATIVE, /* it stood on one instruction: C code held the CPU */
 	/* of host-starved */
 	CAUSE_RUN_QUEUE,
 	CAUSE_PAGE_FAULT,

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "util.h"
+
 bool site_path_ends(const char *file, const char *suffix)
 {
 	size_t file_len = strlen(file), len = strlen(suffix);
@@ -39,7 +41,38 @@ static bool is_installed(const char *file)
 	return strstr(file, "/site-packages/") || strstr(file, "/dist-packages/");
 }
 
-bool site_is_stdlib(const char *file)
+struct stdlib site_stdlib_of(const struct stack *stack)
+{
+	/* With the function, since a program can have an asyncio/events.py of its own. */
+	static const struct {
+		const char *file, *name;
+	} runners[] = {
+		{ "asyncio/base_events.py", "_run_once" },
+		{ "asyncio/base_events.py", "run_forever" },
+		{ "asyncio/events.py", "_run" },
+		{ "asyncio/runners.py", "run" },
+	};
+	size_t k;
+
+	for (k = 0; stack && k < ARRAY_SIZE(runners); k++) {
+		uint32_t i;
+
+		for (i = stack->nr; i-- > 0;) {
+			const char *file = stack->frames[i].file;
+
+			if (strcmp(stack->frames[i].name, runners[k].name) != 0 ||
+			    !site_path_ends(file, runners[k].file) || is_installed(file))
+				continue;
+			/* Without a folder, or in the root, there is nothing to tell files by. */
+			if (strlen(file) - strlen(runners[k].file) > 1)
+				return (struct stdlib){ file,
+							strlen(file) - strlen(runners[k].file) };
+		}
+	}
+	return (struct stdlib){ 0 };
+}
+
+bool site_is_stdlib(const struct stdlib *stdlib, const char *file)
 {
 	const char *at;
 
@@ -47,6 +80,8 @@ bool site_is_stdlib(const char *file)
 		return true;
 	if (is_installed(file))
 		return false;
+	if (stdlib && stdlib->len)
+		return !strncmp(file, stdlib->path, stdlib->len);
 	/* /usr/lib/python3.11/json/decoder.py, lib64 too; .../lib/python311.zip/json/decoder.py */
 	for (at = strstr(file, "/python3"); at; at = strstr(at + 1, "/python3")) {
 		bool is_lib = (at - file >= 4 && !strncmp(at - 4, "/lib", 4)) ||
@@ -64,11 +99,12 @@ bool site_is_stdlib(const char *file)
 	return false;
 }
 
-bool site_is_library(const struct rules_config *config, const char *file)
+bool site_is_library(const struct rules_config *config, const struct stdlib *stdlib,
+		     const char *file)
 {
 	unsigned int i;
 
-	if (is_installed(file) || site_is_stdlib(file))
+	if (is_installed(file) || site_is_stdlib(stdlib, file))
 		return true;
 	for (i = 0; config && i < config->nr_library; i++) {
 		if (site_path_has(file, config->library[i]))
@@ -110,10 +146,31 @@ static int find_callback(const struct stack *stack, int inside)
 	return i;
 }
 
+/* How much a reader can do at a frame: most at a file, less at what was typed or given to -c, least
+ * at generated code (<attrs generated init ...>, <template>); 0: nothing, it is a library. */
+static int site_rank(const struct rules_config *config, const struct stdlib *stdlib,
+		     const struct frame *frame)
+{
+	static const char *const typed[] = { "<stdin>", "<string>", "<console>", "<python-input-",
+					     "<ipython-input-" };
+	unsigned int i;
+
+	if (frame->naming != FRAME_NAMED || site_is_library(config, stdlib, frame->file))
+		return 0;
+	if (frame->file[0] != '<')
+		return 3;
+	for (i = 0; i < ARRAY_SIZE(typed); i++) {
+		if (!strncmp(frame->file, typed[i], strlen(typed[i])))
+			return 2;
+	}
+	return 1;
+}
+
 void site_find(const struct rules_config *config, const struct loop *loop,
 	       const struct stack *stack, struct site *out)
 {
-	int inside, i;
+	struct stdlib stdlib = site_stdlib_of(stack);
+	int inside, i, best = 0;
 
 	*out = (struct site){ .site = -1, .coroutine = -1, .callback = -1 };
 	if (!stack || !stack->nr)
@@ -122,11 +179,12 @@ void site_find(const struct rules_config *config, const struct loop *loop,
 	out->nr_library = inside;
 	for (i = 0; i < inside; i++) {
 		const struct frame *frame = &stack->frames[i];
+		int rank = site_rank(config, &stdlib, frame);
 
 		if (out->coroutine < 0 && frame->is_coroutine)
 			out->coroutine = i;
-		if (out->site < 0 && frame->naming == FRAME_NAMED &&
-		    !site_is_library(config, frame->file)) {
+		if (rank > best) {
+			best = rank;
 			out->site = i;
 			out->nr_library = i;
 		}

@@ -4,12 +4,14 @@
 #define SITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "rules.h"
 
 /* Indices into stack->frames; -1: none. */
 struct site {
-	int site; /* innermost frame of the application inside the loop; else the innermost frame */
+	int site; /* innermost frame of the application inside the loop, of generated code only if
+		     there is no other; else the innermost frame */
 	int coroutine;	/* innermost coroutine or async generator inside the loop */
 	int callback;	/* what the loop called, if that is no coroutine */
 	int nr_library; /* frames [0, nr_library) are libraries that the site called; all inside if
@@ -20,11 +22,23 @@ struct site {
 void site_find(const struct rules_config *config, const struct loop *loop,
 	       const struct stack *stack, struct site *out);
 
-/* The standard library: lib/python3.N outside of site-packages, a frozen module, a zipped library.
+/* The folder of the standard library, with its last slash, within a frame's file. */
+struct stdlib {
+	const char *path;
+	size_t len; /* 0: not known */
+};
+/* Where the standard library is, from the frames of asyncio that run the loop; stack may be NULL.
  */
-bool site_is_stdlib(const char *file);
-/* The standard library, installed packages and what the configuration adds; config may be NULL. */
-bool site_is_library(const struct rules_config *config, const char *file);
+struct stdlib site_stdlib_of(const struct stack *stack);
+/*
+ * The standard library: what is below its folder outside of site-packages, and frozen modules.  If
+ * the folder is not known (or stdlib is NULL), lib/python3.N or a zipped library.
+ */
+bool site_is_stdlib(const struct stdlib *stdlib, const char *file);
+/* The standard library, installed packages and what the configuration adds; config and stdlib may
+ * be NULL. */
+bool site_is_library(const struct rules_config *config, const struct stdlib *stdlib,
+		     const char *file);
 
 /* file ends with suffix, at a path component. */
 bool site_path_ends(const char *file, const char *suffix);
