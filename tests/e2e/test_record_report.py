@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from conftest import NOBODY
+from process import poll
+from recording import records
 from watch import INTERRUPTED, Loophound, Watch
 from workload import Workload
 
@@ -88,6 +90,44 @@ def test_record_keeps_what_report_then_finds(python, tmp_path):
     count = sum(breach["count"] for breach in breaches)
     # It may say that it has begun before the target is known well enough for the first stall.
     assert len(program.truths()) - 1 <= count <= len(program.truths()), command.dump()
+
+
+def test_a_killed_record_keeps_what_it_saw(python, tmp_path):
+    recording = tmp_path / "recording"
+
+    def is_kept() -> bool:
+        lines = [line for line in report(recording).records() if line["type"] == "breach"]
+        return any(not line["ongoing"] for line in lines)
+
+    with Workload("time_sleep", python) as program:
+        program.wait_ready()
+        with Loophound("record", "-p", str(program.pid), "-o", str(recording)) as command:
+            assert command.err.wait_for(bool), f"record says when it has begun{command.dump()}"
+            program.go()
+            program.wait_done()
+            poll("a breach in the file of a watch that goes on", is_kept, seconds=5)
+            command.send(signal.SIGKILL)
+            assert command.wait() == -signal.SIGKILL, command.dump()
+        program.end()
+
+    killed = report(recording)
+    assert killed.process.returncode == 1, killed.dump()
+    assert "the recording is cut at byte" in killed.err.text(), killed.dump()
+    assert is_kept(), killed.dump()
+    assert killed.records()[-1]["type"] == "summary", killed.dump()
+
+
+def test_a_recording_without_its_end_is_cut(recorded, tmp_path):
+    path = tmp_path / "endless"
+    path.write_bytes(recorded)
+    *_, (_, end) = records(path)
+    path.write_bytes(recorded[: -len(end)])
+    command = report(path)
+
+    assert command.process.returncode == 1, command.dump()
+    assert f"the recording is cut at byte {len(recorded) - len(end)}" in command.err.text(), command.dump()
+    path.write_bytes(recorded)
+    assert command.out.lines[:-1] == report(path).out.lines[:-1], "all but the summary's time"
 
 
 @pytest.fixture(scope="module")

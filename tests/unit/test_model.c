@@ -380,6 +380,35 @@ static void what_goes_on_has_its_samples_and_its_sleep_and_ends_later(void **sta
 	now_ns = 0;
 }
 
+static void what_could_not_be_asked_is_asked_again_later(void **state)
+{
+	struct model *model = started();
+	struct model_want first, want;
+
+	(void)state;
+	add_stack(model, 1, 11, 100, 3);
+	assert_true(model_next_want(model, &first));
+	model_unwant(model, &first);
+	assert_false(model_next_want(model, &want)); /* not now */
+	add_stack(model, 1, 12, 200, 1);
+	assert_false(model_next_want(model, &want)); /* that made no room */
+	add_tick(model);
+	assert_true(model_next_want(model, &want));
+	assert_int_equal(want.code_addr, first.code_addr);
+	assert_true(model_next_want(model, &want));
+	assert_int_equal(want.code_addr, 101);
+	model_unwant(model, &want);
+	add_code(model, 1, 100, CODE_OK);
+	assert_int_equal(count_wants(model), 3);
+	assert_int_equal(model_nr_unwanted(model), 2);
+	assert_int_equal(stat_of(model, STAT_NAMES_ASKED), 4);
+	add_code(model, 1, 101, CODE_OK);
+	model_unwant(model, &want); /* answered meanwhile */
+	add_tick(model);
+	assert_int_equal(count_wants(model), 0);
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +426,7 @@ int main(void)
 		cmocka_unit_test(an_exec_ends_one_target_and_begins_another),
 		cmocka_unit_test(counters_are_the_larger_of_what_both_saw),
 		cmocka_unit_test(frames_that_have_not_started_are_left_out),
+		cmocka_unit_test(what_could_not_be_asked_is_asked_again_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "records.h"
+#include "util.h"
 
 static const struct model_bounds tight = {
 	.targets = 3,
@@ -146,7 +147,7 @@ static void more_loops_than_room_share_one(void **state)
 	model_free(model);
 }
 
-static void sleeps_and_samples_past_the_bound_are_counted(void **state)
+static void sleeps_past_the_bound_are_counted(void **state)
 {
 	struct model *model = new_model(&tight);
 	const struct iteration *it;
@@ -160,9 +161,69 @@ static void sleeps_and_samples_past_the_bound_are_counted(void **state)
 	add_iteration(model, 1, 0, 1, 5, 5);
 	it = model_next_iteration(model);
 	assert_int_equal(it->nr_sleeps, 3);
-	assert_int_equal(it->nr_samples, 2);
-	assert_int_equal(it->nr_refused, 5);
+	assert_int_equal(it->nr_refused, 2);
 	assert_false(it->is_incomplete); /* nothing was lost on the way */
+	model_free(model);
+}
+
+static void samples_stay_spread_over_the_iteration(void **state)
+{
+	(void)state;
+	for (uint32_t bound = 1; bound <= 9; bound++) {
+		const struct model_bounds bounds = { .targets = 3, .loops = 4, .sleeps = 3, .samples = bound };
+		struct model *model = new_model(&bounds);
+
+		add_loop(model, 1, 0, 50);
+		for (uint32_t nr = 1; nr <= 600; nr += nr < 40 ? 1 : 37) {
+			const uint64_t begin_ns = now_ns;
+			const struct iteration *it;
+			uint64_t stride;
+
+			for (uint32_t i = 0; i < nr; i++, now_ns += MSEC)
+				add_sample(model, 0, nr, 0);
+			add_iteration(model, 1, 0, nr, 0, nr);
+			it = model_next_iteration(model);
+			assert_false(it->is_incomplete);
+			assert_int_equal(it->nr_refused, 0);
+			assert_true(it->nr_samples && it->nr_samples <= bound);
+			assert_true(it->nr_samples > min(bound / 2, nr - 1));
+			stride = it->nr_samples > 1 ? it->samples[1].ts_ns - it->samples[0].ts_ns : 0;
+			for (uint32_t i = 0; i < it->nr_samples; i++)
+				assert_int_equal(it->samples[i].ts_ns, begin_ns + i * stride);
+			if (stride)
+				assert_true(now_ns - it->samples[it->nr_samples - 1].ts_ns <= stride);
+		}
+		model_free(model);
+	}
+}
+
+static void dropped_samples_give_their_stacks_back(void **state)
+{
+	struct model *model = new_model(&tight); /* room for four stacks and two samples */
+	const struct iteration *it;
+
+	(void)state;
+	add_target(model, 1, TARGET_OK);
+	add_loop(model, 1, 0, 50);
+	add_loop(model, 1, 1, 51);
+	for (uint64_t i = 1; i <= 4; i++)
+		add_stack(model, 1, i, 100, 1);
+	add_code(model, 1, 100, CODE_OK);
+	for (uint64_t i = 1; i <= 3; i++, now_ns++)
+		add_sample(model, 0, 1, i); /* of 2 there is none any more */
+	for (uint64_t i = 5; i <= 6; i++) {
+		add_stack(model, 1, i, 100, 1); /* instead of 2 and 4, which nothing refers to */
+		add_sample(model, 1, 1, i);
+	}
+	add_iteration(model, 1, 1, 1, 0, 2);
+	it = model_next_iteration(model);
+	assert_false(it->is_incomplete);
+	assert_int_equal(it->samples[1].stack->id, 6);
+	add_iteration(model, 1, 0, 1, 0, 3);
+	it = model_next_iteration(model);
+	assert_false(it->is_incomplete);
+	assert_int_equal(it->nr_samples, 2);
+	assert_int_equal(it->samples[1].stack->id, 3);
 	model_free(model);
 }
 
@@ -328,7 +389,9 @@ int main(void)
 		cmocka_unit_test(the_oldest_dead_are_forgotten_first),
 		cmocka_unit_test(a_loop_that_an_iteration_waits_for_stays),
 		cmocka_unit_test(more_loops_than_room_share_one),
-		cmocka_unit_test(sleeps_and_samples_past_the_bound_are_counted),
+		cmocka_unit_test(sleeps_past_the_bound_are_counted),
+		cmocka_unit_test(samples_stay_spread_over_the_iteration),
+		cmocka_unit_test(dropped_samples_give_their_stacks_back),
 		cmocka_unit_test(of_too_many_waiting_the_oldest_comes_out),
 		cmocka_unit_test(stacks_and_codes_make_room_for_later_ones),
 		cmocka_unit_test(what_has_no_room_is_refused_and_counted),

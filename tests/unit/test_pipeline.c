@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Records through the whole pipeline to both forms of report. */
+/* Records through the whole pipeline to both forms of report, and from a watch into its stream. */
+#include "engine_feed.c"
+
 #include "report_output.h"
 
 #include <errno.h>
@@ -162,6 +164,165 @@ static void what_lasts_is_told_but_counted_once(void **state)
 	pipeline_free(pipeline);
 }
 
+/* --- what a watch puts into its stream; kernel half, reader and targets are made up --- */
+
+static struct ev_target asked_target = { .head = { EV_TARGET, sizeof(asked_target), START, 1, EV_NO_LOOP },
+					 .pid = 4711, .status = TARGET_OK };
+static struct {
+	unsigned room;	  /* of the reader's queue */
+	uint64_t asked[8];
+	struct reader_stats stats;
+	const struct ev_head *in_ring;
+	size_t ring_bytes;
+} fake;
+
+const struct probes_config probes_default_config = { .max_loops = 0 };
+
+uint64_t engine_now_ns(void)
+{
+	return START;
+}
+
+void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns)
+{
+	(void)fd, (void)first_ns, (void)period_ns;
+}
+
+const struct ev_target *targets_find(const struct targets *targets, uint32_t target_id)
+{
+	(void)targets, (void)target_id;
+	return &asked_target;
+}
+
+void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t at_ns)
+{
+	(void)targets, (void)ev, (void)at_ns;
+}
+
+void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t at_ns)
+{
+	(void)targets, (void)ev, (void)at_ns;
+}
+
+void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
+{
+	(void)targets, (void)ev;
+}
+
+bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t at_ns)
+{
+	(void)targets, (void)ev, (void)at_ns;
+	return true;
+}
+
+int reader_ask_code(struct reader *reader, const struct ev_target *target, uint64_t code_addr,
+		    uint32_t fingerprint, uint64_t at_ns)
+{
+	(void)reader, (void)target, (void)fingerprint, (void)at_ns;
+	if (!fake.room) {
+		fake.stats.refused++;
+		return -ENOBUFS;
+	}
+	fake.room--;
+	fake.asked[fake.stats.asked++ % ARRAY_SIZE(fake.asked)] = code_addr;
+	return 0;
+}
+
+void reader_get_stats(const struct reader *reader, struct reader_stats *stats)
+{
+	(void)reader;
+	*stats = fake.stats;
+}
+
+int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
+{
+	(void)probes;
+	return on_record(ctx, (void *)fake.in_ring, fake.ring_bytes);
+}
+
+const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id)
+{
+	(void)probes, (void)loop_id;
+	return NULL;
+}
+
+void probes_release_loop(struct probes *probes, uint32_t loop_id)
+{
+	(void)probes, (void)loop_id;
+}
+
+void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX])
+{
+	(void)probes, (void)stats;
+}
+
+static void put_in_ring(struct engine *engine, const void *record, size_t bytes)
+{
+	fake.in_ring = record;
+	fake.ring_bytes = bytes;
+	engine_feed_ring(engine);
+}
+
+static void start_engine(struct engine *engine)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(engine, 0, sizeof(*engine));
+	assert_int_equal(pipeline_new(&engine->pipeline, reporter_find("jsonl"), &opts), 0);
+	engine_feed_answer(engine, &asked_target.head);
+}
+
+static void names_without_room_are_asked_for_later(void **state)
+{
+	struct {
+		struct ev_stack ev;
+		struct ev_frame frames[3];
+	} stacked = { { { EV_STACK, sizeof(stacked), START, 1, EV_NO_LOOP }, .stack_id = 9, .nr_frames = 3 },
+		      { { 100, 2, 77 }, { 101, 2, 77 }, { 102, 2, 77 } } };
+	struct ev_code answer = { .head = { EV_CODE, sizeof(answer), START, 1, EV_NO_LOOP },
+				  .code_addr = 100, .fingerprint = 77, .status = CODE_GONE };
+	struct engine engine;
+	struct ev_loss loss;
+
+	(void)state;
+	start_engine(&engine);
+	fake.room = 1;
+	put_in_ring(&engine, &stacked, sizeof(stacked));
+	assert_int_equal(fake.stats.asked, 1);
+	stacked.ev.stack_id++;
+	put_in_ring(&engine, &stacked, sizeof(stacked));
+	assert_int_equal(fake.stats.refused, 1); /* once is enough to know */
+	fake.room = 1;
+	engine_feed_answer(&engine, &answer.head);
+	assert_int_equal(fake.stats.asked, 2);
+	assert_int_equal(fake.asked[1], 101);
+	fake.room = 1;
+	engine_feed_head(&engine, EV_TICK, START + 1);
+	assert_int_equal(fake.stats.asked, 3);
+	assert_int_equal(fake.asked[2], 102);
+	engine_feed_counters(&engine, START + 2);
+	model_loss(pipeline_model(engine.pipeline), &loss);
+	assert_int_equal(loss.stats[STAT_NAMES_REFUSED], 0);
+	pipeline_free(engine.pipeline);
+}
+
+static void refused_ring_records_are_in_the_stream(void **state)
+{
+	uint64_t garbage[4] = { ~0ULL };
+	struct engine engine;
+	struct ev_loss loss;
+
+	(void)state;
+	start_engine(&engine);
+	put_in_ring(&engine, garbage, sizeof(garbage));
+	put_in_ring(&engine, garbage, sizeof(garbage));
+	engine_feed_counters(&engine, START + 1);
+	model_loss(pipeline_model(engine.pipeline), &loss); /* what a recording of it says */
+	assert_int_equal(loss.stats[STAT_RECORDS_INVALID], 2);
+	assert_int_equal(pipeline_finish(engine.pipeline), 0);
+	assert_has("\"records_invalid\":2");
+	pipeline_free(engine.pipeline);
+}
+
 static void a_full_disk_is_an_error(void **state)
 {
 	struct pipeline *pipeline;
@@ -184,6 +345,8 @@ int main(void)
 		TEST(records_become_text),
 		TEST(what_lasts_is_told_but_counted_once),
 		TEST(a_quiet_watch_says_so),
+		TEST(names_without_room_are_asked_for_later),
+		TEST(refused_ring_records_are_in_the_stream),
 		TEST(a_full_disk_is_an_error),
 	};
 

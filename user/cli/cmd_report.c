@@ -29,11 +29,13 @@ static int feed(struct pipeline *pipeline, struct recording_reader *reader, cons
 		bool *is_damaged)
 {
 	const void *record;
+	bool is_ended = false;
 	size_t size;
 	int got, err;
 
 	while ((got = recording_next(reader, &record, &size)) == 1) {
 		err = pipeline_add(pipeline, record, size);
+		is_ended = !err && ((const struct ev_head *)record)->type == EV_END;
 		if (err == -EBADMSG) {
 			*is_damaged = true; /* counted; the next record may be good */
 			continue;
@@ -41,6 +43,8 @@ static int feed(struct pipeline *pipeline, struct recording_reader *reader, cons
 		if (err)
 			return err;
 	}
+	if (!got && !is_ended)
+		got = -ENODATA; /* its writer was killed, or it was cut between two records */
 	if (got) {
 		log_write(LOG_ERR, "%s: the recording is %s at byte %llu; what came before it is reported",
 			  path, got == -ENODATA ? "cut" : "corrupt",

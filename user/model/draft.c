@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * One iteration in the making: its sleeps merged by stack, system call and descriptor, its samples
- * in a row.  Its arrays grow to their bounds and are used again: a steady state allocates nothing.
+ * in a row, thinned out where there are too many.  Its arrays grow to their bounds and are used
+ * again: a steady state allocates nothing.
  */
 #include <errno.h>
 #include <string.h>
@@ -136,15 +137,45 @@ int draft_add_sleep(struct model *model, struct draft *draft, const struct ev_sl
 	return 0;
 }
 
+/* Drops every second sample: those left are as far apart as those that are kept from now on. */
+static void thin_out(struct model *model, struct draft *draft)
+{
+	struct sample *samples = draft->samples;
+	uint32_t i, nr = 0;
+
+	for (i = 0; i < draft->iteration.nr_samples; i++) {
+		if (i % 2)
+			stacks_put(model, stacks_entry(samples[i].stack));
+		else
+			samples[nr++] = samples[i];
+	}
+	draft->iteration.nr_samples = nr;
+	draft->nr_halvings++;
+}
+
+/* Whether the next sample is one of every 2^nr_halvings. */
+static bool is_next_kept(const struct draft *draft)
+{
+	return !(draft->next_sample & ((1ULL << draft->nr_halvings) - 1));
+}
+
+/* However long the iteration, what is kept is spread over all of it. */
 int draft_add_sample(struct model *model, struct draft *draft, const struct ev_sample *ev)
 {
-	uint32_t nr = draft->iteration.nr_samples;
 	struct sample *sample;
+	uint32_t nr;
 
-	if (nr >= model->bounds.samples) {
+	if (!model->bounds.samples) {
 		draft->iteration.nr_refused++;
 		return 0;
 	}
+	if (is_next_kept(draft) && draft->iteration.nr_samples >= model->bounds.samples)
+		thin_out(model, draft);
+	if (!is_next_kept(draft)) {
+		draft->next_sample++;
+		return 0;
+	}
+	nr = draft->iteration.nr_samples;
 	if (nr >= draft->room_samples) {
 		uint32_t room = next_room(nr, model->bounds.samples);
 
@@ -156,8 +187,9 @@ int draft_add_sample(struct model *model, struct draft *draft, const struct ev_s
 	sample->ts_ns = ev->head.ts_ns;
 	sample->step = ev->step;
 	sample->stack = get_stack(model, ev->stack_id);
-	draft->nr_stackless += ev->stack_id && !sample->stack;
+	sample->is_stack_lost = ev->stack_id && !sample->stack;
 	draft->iteration.nr_samples++;
+	draft->next_sample++;
 	return 0;
 }
 
@@ -219,7 +251,7 @@ bool draft_is_incomplete(const struct draft *draft)
 	const struct iteration *iteration = &draft->iteration;
 
 	if (draft->seen_sleeps < iteration->ev.nr_sleeps ||
-	    draft->seen_samples < iteration->ev.nr_samples || draft->nr_stackless)
+	    draft->seen_samples < iteration->ev.nr_samples)
 		return true;
 	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
 		const struct sleep *sleep = &draft->sleeps[i];
@@ -229,7 +261,8 @@ bool draft_is_incomplete(const struct draft *draft)
 			return true;
 	}
 	for (uint32_t i = 0; i < iteration->nr_samples; i++)
-		if (draft->samples[i].stack && stacks_entry(draft->samples[i].stack)->nr_unnamed)
+		if (draft->samples[i].stack ? stacks_entry(draft->samples[i].stack)->nr_unnamed > 0
+					    : draft->samples[i].is_stack_lost)
 			return true;
 	return false;
 }

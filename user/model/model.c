@@ -82,6 +82,8 @@ int model_add(struct model *model, const struct ev_head *ev)
 
 	iteration_recycle(model);
 	model->now_ns = max(model->now_ns, ev->ts_ns);
+	if (ev->type == EV_TICK || ev->type == EV_CODE || ev->type == EV_TARGET)
+		model->wants_held = false;
 	err = dispatch(model, ev);
 	/* Here and not where they are taken: when one comes out must not depend on who asks. */
 	iteration_settle(model);
@@ -92,7 +94,7 @@ bool model_next_want(struct model *model, struct model_want *want)
 {
 	struct code *code;
 
-	while ((code = TAILQ_POP(&model->wants, ask))) {
+	while (!model->wants_held && (code = TAILQ_POP(&model->wants, ask))) {
 		const struct target_entry *target = processes_find(model, code->key.target_id);
 
 		code->state = CODE_STATE_ASKED;
@@ -104,6 +106,11 @@ bool model_next_want(struct model *model, struct model_want *want)
 		return true;
 	}
 	return false;
+}
+
+uint64_t model_nr_unwanted(const struct model *model)
+{
+	return model->wants_put_back;
 }
 
 const struct loop *model_loop(const struct model *model, uint32_t n)

@@ -19,7 +19,8 @@
 
 struct model_bounds {
 	uint32_t targets, loops, codes, stacks;	 /* of all */
-	uint32_t sleeps, samples;		 /* of one iteration; further ones are counted, not kept */
+	uint32_t sleeps;			 /* of one iteration; further ones are counted, not kept */
+	uint32_t samples;			 /* of one iteration; of more, one of 2, 4, ... is kept */
 	uint32_t waiting;			 /* iterations that wait for names */
 	uint64_t name_bytes;			 /* of all names and line tables together */
 };
@@ -79,6 +80,7 @@ struct sample {
 	uint64_t ts_ns;
 	uint64_t step;
 	const struct stack *stack;
+	bool is_stack_lost; /* there was one, but not its record */
 };
 
 /* A finished iteration with everything known of it.  Valid until the next call on the model. */
@@ -87,9 +89,9 @@ struct iteration {
 	const struct loop *loop; /* ->target is never NULL */
 	const struct sleep *sleeps; /* merged: one per stack, system call and descriptor, in order of first_ns */
 	uint32_t nr_sleeps;
-	const struct sample *samples; /* in order of time */
+	const struct sample *samples; /* in order of time, evenly spread over the iteration */
 	uint32_t nr_samples;
-	uint32_t nr_refused;  /* sleeps and samples past the bounds */
+	uint32_t nr_refused;  /* sleeps past the bound */
 	bool is_incomplete; /* a stack or a name is missing that should be there */
 };
 
@@ -113,8 +115,12 @@ void model_free(struct model *model);
 
 /* Takes one record that decode() has passed. Returns 0 or -ENOMEM; nothing else is an error. */
 int model_add(struct model *model, const struct ev_head *ev);
-/* The next code object to ask for, each once; false: none.  A replay ignores them. */
+/* The next code object to ask for, each once; false: none now.  A replay ignores them. */
 bool model_next_want(struct model *model, struct model_want *want);
+/* It could not be asked for: it is the next again, once an EV_TICK or an answer has been added. */
+void model_unwant(struct model *model, const struct model_want *want);
+/* How often that happened. */
+uint64_t model_nr_unwanted(const struct model *model);
 /*
  * The next iteration that is complete or has waited long enough; NULL: none.  To be drained after each
  * record: of those not taken only model_bounds.waiting are kept.

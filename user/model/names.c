@@ -100,6 +100,23 @@ static void want(struct model *model, struct code *code)
 	model->names_asked++;
 }
 
+void model_unwant(struct model *model, const struct model_want *want)
+{
+	const struct code_key key = {
+		.code_addr = want->code_addr,
+		.target_id = want->target->head.target_id,
+		.fingerprint = want->fingerprint,
+	};
+	struct code *code = find(model, &key);
+
+	model->wants_held = true;
+	model->wants_put_back++;
+	if (!code || code->state != CODE_STATE_ASKED)
+		return; /* answered or forgotten meanwhile */
+	code->state = CODE_STATE_WANTED;
+	TAILQ_INSERT_HEAD(&model->wants, code, ask);
+}
+
 static void ask_or_queue(struct model *model, struct target_entry *target, struct code *code)
 {
 	if (!target)

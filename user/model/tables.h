@@ -120,8 +120,9 @@ struct draft {
 	struct loop_entry *loop; /* holds a reference once the iteration ended */
 	uint64_t number;
 	uint64_t deadline_ns;
-	uint32_t seen_sleeps, seen_samples; /* records, merged and refused ones included */
-	uint32_t nr_stackless;		    /* samples whose stack is not known */
+	uint32_t seen_sleeps, seen_samples; /* records, merged, dropped and refused ones included */
+	uint64_t next_sample;		    /* how many samples came before it */
+	unsigned nr_halvings;		    /* of samples: one of 2^nr_halvings is kept */
 	uint32_t room_sleeps, room_samples;
 	struct sleep *sleeps;
 	struct sleep_key *keys; /* of sleeps, packed for the search */
@@ -155,6 +156,8 @@ struct model {
 	uint32_t nr_codes;
 	uint64_t name_bytes;
 	struct code_list wants, idle_codes;
+	bool wants_held; /* one was put back; nothing came since that may have made room */
+	uint64_t wants_put_back;
 
 	struct stack_entry *stacks; /* by stack.id */
 	uint32_t nr_stacks;

@@ -190,6 +190,11 @@ struct model *pipeline_model(struct pipeline *pipeline)
 	return pipeline->model;
 }
 
+uint64_t pipeline_invalid(const struct pipeline *pipeline)
+{
+	return pipeline->nr_invalid;
+}
+
 uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule)
 {
 	return pipeline->nr_breaches[rule];
@@ -212,7 +217,7 @@ int pipeline_finish(struct pipeline *pipeline)
 	summary.nr_sites = ranking_sort(pipeline->ranking, &summary.sites);
 	summary.nr_sites_refused = ranking_refused(pipeline->ranking);
 	model_loss(pipeline->model, &summary.loss);
-	/* A replay sees records that the daemon refused too: each counts once. */
+	/* The watch counted those that it refused; some of them are in its recording: each counts once. */
 	summary.loss.stats[STAT_RECORDS_INVALID] =
 		max((uint64_t)summary.loss.stats[STAT_RECORDS_INVALID], pipeline->nr_invalid);
 	pipeline->reporter->summary(&pipeline->opts, &summary);

@@ -77,6 +77,8 @@ int pipeline_add(struct pipeline *pipeline, const void *record, size_t size);
 struct model *pipeline_model(struct pipeline *pipeline);
 /* Writes out what is buffered; a tick does it too. 0 or the negative errno of a failed write. */
 int pipeline_flush(struct pipeline *pipeline);
+/* Records so far that the decoder refused. */
+uint64_t pipeline_invalid(const struct pipeline *pipeline);
 /* Breaches so far of each rule, for --fail-on. */
 uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule);
 /* Writes the summary; call it once, after an EV_END was added. */

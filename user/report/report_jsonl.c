@@ -213,6 +213,8 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	json_string(&json, "severity", "breach");
 	json_string(&json, "cause", cause_names[finding->cause]);
 	json_u64(&json, "start_ns", finding->start_ns);
+	/* The same in all lines of an iteration, while it lasts and after. */
+	json_u64(&json, "iteration_start_ns", iteration->ev.start_ns);
 	json_u64(&json, "duration_ns", finding->duration_ns);
 	put_time(&json, "time", opts, finding->start_ns);
 	json_bool(&json, "ongoing", iteration_is_ongoing(iteration));
