@@ -227,7 +227,7 @@ struct ev_fork {
 	struct ev_head head; /* target_id: the child's, already watched */
 	__u32 parent_pid, child_pid;
 	__u32 parent_target_id;
-	__u32 pad;
+	__u32 is_readable; /* 1: the parent's layout was known, and with it the child's */
 };
 _Static_assert(sizeof(struct ev_fork) == 40, "stream ABI");
 
@@ -368,9 +368,11 @@ struct loop_counters {
 	__u64 hist[HIST_BUCKETS];
 };
 
+#define LIVE_TORN (~0ULL) /* loop_live.start_ns while the rest is being written */
+
 /* How far an iteration is, written by the kernel half whenever its thread leaves or gets the CPU. */
 struct loop_live {
-	__u64 start_ns; /* of the iteration that it is about: see loop_counters.since_ns */
+	__u64 start_ns; /* of the iteration that it is about: see loop_counters.since_ns; LIVE_TORN */
 	__u64 out_ns;	/* off the CPU since; 0: on it */
 	__u64 off_total_ns, run_queue_ns; /* up to the last time it got the CPU back */
 	__u64 off_ns[OFF_CLASS_MAX];

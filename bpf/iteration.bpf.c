@@ -119,7 +119,7 @@ __noinline int loop_publish(struct loop_thread *th)
 	live = bpf_map_lookup_elem(&loop_lives, &id);
 	if (!live)
 		return 0;
-	live->start_ns = 0; /* for a reader in between: not valid */
+	live->start_ns = LIVE_TORN;
 	live->out_ns = th->out_ns;
 	live->off_total_ns = th->off_total_ns;
 	live->run_queue_ns = th->run_queue_ns;

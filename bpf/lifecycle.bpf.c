@@ -11,20 +11,23 @@ __u32 next_target_id = KERNEL_TARGET_IDS;
 static __always_inline void end_loop(struct task_struct *task, u32 end, u64 now_ns)
 {
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct loop_counters *c;
 	struct ev_loop_exit ev = {};
+	u32 id;
 
 	if (!th)
 		return;
 	loop_finish(th, task, end, now_ns);
+	id = th->loop_id;
+	c = bpf_map_lookup_elem(&loop_counters, &id);
+	if (c)
+		c->in_wait = 2; /* whoever looks before its record arrives, or instead of it */
 	head_init(&ev.head, EV_LOOP_EXIT, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.pid = task->tgid;
 	ev.tid = task->pid;
 	/* The slot is free again when the daemon has read this; if it cannot, right now. */
-	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP)) {
-		u32 id = th->loop_id;
-
+	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP))
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
-	}
 	bpf_task_storage_delete(&loop_threads, task);
 }
 
@@ -52,6 +55,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	ev.parent_pid = parent_tgid;
 	ev.child_pid = child_tgid;
 	ev.parent_target_id = target->target_id;
+	ev.is_readable = entry.layout.valid;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
 	return 0;
 }

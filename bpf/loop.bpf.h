@@ -225,6 +225,10 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
 	}
 }
 
+/* Threads of io_uring have their creator's memory and FS base, so they seem to be where it is. */
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD   0x00200000
+
 /*
  * Is the current thread, of a target, in a loop's wait (or, is_in_wait == 0, below its _run_once)?  The
  * kind; what was found is in s.
@@ -232,7 +236,7 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
 static __always_inline u32 loop_look(struct task_struct *task, struct target_entry *target,
 				     struct scratch *s, u32 is_in_wait)
 {
-	if (!target->layout.valid)
+	if (!target->layout.valid || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return LOOP_KIND_UNKNOWN;
 	s->layout = target->layout;
 	if (pyframe_thread(s, task->thread.fsbase) || py_running_loop(s))

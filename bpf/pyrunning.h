@@ -131,15 +131,6 @@ static __always_inline int pyrunning_is_handle_run(struct scratch *s, u32 index)
 	return pystr_equals(s, read_user_u64(code + s->layout.code_name), "_run", 4);
 }
 
-static __always_inline u32 pyframe_code_flags(struct scratch *s, u64 code)
-{
-	u32 flags = 0;
-
-	if (read_user(&flags, sizeof(flags), code + s->layout.code_flags))
-		return 0;
-	return flags;
-}
-
 /*
  * Is the walked stack that of a loop?  asyncio: BaseEventLoop._run_once is there; right above the
  * selector's select() if the thread is in its wait, anywhere if not; the caller looked for it and

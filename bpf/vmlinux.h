@@ -181,6 +181,7 @@ struct unix_sock {
 
 struct task_struct {
 	unsigned int __state;
+	unsigned int flags;
 	int pid;
 	int tgid;
 	int exit_code;

@@ -190,8 +190,13 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	if (s->nr <= th->base_depth || index >= EV_MAX_FRAMES)
 		return 0;
 	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
-	/* asyncio: the frame is Handle._run's, its first local the Handle; uvloop: the callback's own. */
-	return th->kind == LOOP_KIND_ASYNCIO ? read_user_u64(frame + s->layout.frame_locals) : frame;
+	/* The frame is Handle._run's, its first local the Handle. */
+	if (th->kind == LOOP_KIND_ASYNCIO)
+		return read_user_u64(frame + s->layout.frame_locals);
+	/* uvloop: the callback's own. That of a coroutine is its alone; plain ones share one address. */
+	if (pyframe_code_flags(s, s->frames[index & (EV_MAX_FRAMES - 1)].code_addr) & PY_CO_COROUTINE)
+		return frame;
+	return 0;
 }
 
 static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u64 now_ns)
