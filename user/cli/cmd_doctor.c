@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "commands.h"
+#include "find.h"
 #include "log.h"
 #include "probes.h"
 #include "sanitize.h"
@@ -82,6 +83,8 @@ static void check_kernel(void)
 	say(true, "libbpf", "%s", libbpf_version_string());
 	need(!access("/sys/kernel/btf/vmlinux", R_OK), "BTF", "/sys/kernel/btf/vmlinux",
 	     "missing: the kernel needs CONFIG_DEBUG_INFO_BTF");
+	need(find_has_host_pids(), "PID namespace", "the host's",
+	     "one of its own, as containers have: run it with the host's (docker run --pid=host)");
 	say(has_tracefs, "tracefs", "%s",
 	    has_tracefs ? "mounted, with system calls" :
 			  "not mounted or not readable: mount -t tracefs nodev /sys/kernel/tracing");

@@ -60,6 +60,14 @@ static void print_json(const struct ev_target *t)
 	json_line_end(&json);
 }
 
+static bool is_asked_for(const struct opts *opts, uint32_t pid)
+{
+	for (unsigned i = 0; i < opts->nr_pids; i++)
+		if ((uint32_t)opts->pids[i] == pid)
+			return true;
+	return !opts->nr_pids;
+}
+
 int cmd_ps(const struct opts *opts)
 {
 	cleanup_free struct ev_target *answers = NULL;
@@ -79,7 +87,7 @@ int cmd_ps(const struct opts *opts)
 		const struct ev_target *t = &answers[i];
 
 		nr_denied += t->status == TARGET_DENIED;
-		if (!t->version && t->status != TARGET_OK)
+		if (!is_asked_for(opts, t->pid) || (!t->version && t->status != TARGET_OK))
 			continue;
 		if (!nr_shown++ && !is_json)
 			printf("%7s  %-8s %-12s %5s  %-12s  %s\n", "PID", "PYTHON", "BUILD", "LOOPS",

@@ -76,11 +76,35 @@ static int exit_code(int status, int code)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/*
+ * The watch is over and the program is not: lets it end in its own time.  Ctrl-C has reached it already, as
+ * part of the terminal's process group; a second SIGTERM would make most servers quit at once.  A
+ * signal to us from now on ends it for good.
+ */
+static void end_program(pid_t pid, int signal_nr, int *status)
+{
+	sigset_t signals;
+	int got;
+
+	if (signal_nr != SIGINT)
+		kill(pid, SIGTERM);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	while (waitpid(pid, status, WNOHANG) == 0) {
+		if (sigwait(&signals, &got) == 0 && got != SIGCHLD)
+			kill(pid, SIGKILL);
+	}
+}
+
 int cmd_run(const struct opts *opts)
 {
 	struct engine *engine;
 	struct started started = { -1, -1, -1 };
 	int code, err, status = 0;
+	bool has_ended;
 
 	if (!opts->nr_args)
 		return log_err(EXIT_USAGE, "run: which program? loophound run -- python3 app.py");
@@ -98,11 +122,9 @@ int cmd_run(const struct opts *opts)
 		return EXIT_FAILED;
 	}
 	code = engine_run(engine, started.pid, &status);
-	/* Interrupted, or the duration is over: the program is ours, and asked to end with us. */
-	if (!waitpid(started.pid, &status, WNOHANG)) {
-		kill(started.pid, SIGTERM);
-		waitpid(started.pid, &status, 0);
-	}
+	has_ended = engine_child_ended(engine);
+	if (!has_ended)
+		end_program(started.pid, engine_caught_signal(), &status);
 	engine_free(engine);
-	return exit_code(status, code);
+	return has_ended ? exit_code(status, code) : code;
 }

@@ -8,6 +8,18 @@
 #include "find.h"
 #include "log.h"
 
+/* Follows processes that nobody named; one that is refused is said, and not the end. */
+static int add_all(struct engine *engine, const pid_t *pids, int nr)
+{
+	int nr_refused = 0;
+
+	for (int i = 0; i < nr; i++)
+		nr_refused += engine_watch_pid(engine, pids[i], false) != 0;
+	if (nr_refused)
+		log_warn("%d of %d processes are not looked at: more than there is room for", nr_refused, nr);
+	return EXIT_OK;
+}
+
 static int add_found(struct engine *engine, const struct opts *opts)
 {
 	struct find_filter filter = { opts->name_glob, opts->cgroup };
@@ -20,9 +32,7 @@ static int add_found(struct engine *engine, const struct opts *opts)
 		return log_err(EXIT_FAILED, "%s %s: no such process; `loophound ps` lists them",
 			       opts->cgroup ? "--cgroup" : "--name",
 			       opts->cgroup ? opts->cgroup : opts->name_glob);
-	for (int i = 0; i < nr; i++)
-		engine_watch_pid(engine, pids[i], false);
-	return EXIT_OK;
+	return add_all(engine, pids, nr);
 }
 
 static int add_pids(struct engine *engine, const struct opts *opts)
@@ -33,6 +43,14 @@ static int add_pids(struct engine *engine, const struct opts *opts)
 		err = engine_watch_pid(engine, opts->pids[i], true);
 		if (err)
 			return log_err(EXIT_FAILED, "-p %d: %s", opts->pids[i], strerror(-err));
+	}
+	/* The workers of a server that forked before we came; later ones are followed in the kernel. */
+	for (unsigned i = 0; i < opts->nr_pids; i++) {
+		cleanup_free pid_t *children = NULL;
+		int nr = find_descendants(opts->pids[i], &children);
+
+		if (nr > 0)
+			add_all(engine, children, nr);
 	}
 	return EXIT_OK;
 }
@@ -46,10 +64,12 @@ static int watch(const struct opts *opts)
 	if (!opts->nr_pids && !is_search)
 		return log_err(EXIT_USAGE, "%s: which process? Give -p PID, --name GLOB, --cgroup PATH "
 			       "or --all; `loophound ps` lists them", opts->command);
-	for (unsigned i = 0; i < opts->nr_pids; i++)
-		if (find_exists(opts->pids[i]))
-			return log_err(EXIT_FAILED, "-p %d: no such process; `loophound ps` lists them",
-				       opts->pids[i]);
+	for (unsigned i = 0; i < opts->nr_pids; i++) {
+		code = find_exists(opts->pids[i]);
+		if (code)
+			return log_err(EXIT_FAILED, "-p %d: %s; `loophound ps` lists them", opts->pids[i],
+				       code == -EINVAL ? "a thread, not a process" : "no such process");
+	}
 	code = engine_open(&engine, opts);
 	if (code)
 		return code;

@@ -5,13 +5,35 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "engine_state.h"
 #include "log.h"
 
-#define SECOND_TICKS 10			 /* counters enter the stream every tenth tick */
+#define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
 #define DRAIN_NS     (1000 * NSEC_PER_MSEC) /* at the end: how long names are waited for */
+
+/* Who is killed has lost no more than the last second. */
+static void save(struct engine *engine)
+{
+	int err = engine->recording ? recording_flush(engine->recording) : 0;
+
+	if (err && !engine->err)
+		engine->err = err;
+}
+
+/* A record that the ring had no room for. */
+static void on_lost(void *ctx, const struct ev_head *ev)
+{
+	struct engine *engine = ctx;
+
+	engine_feed(engine, ev);
+	if (ev->type == EV_EXIT)
+		targets_on_exit(engine->targets, (const struct ev_exit *)ev);
+	else
+		targets_on_exec(engine->targets, (const struct ev_exec *)ev, ev->ts_ns);
+}
 
 static void on_tick(struct engine *engine)
 {
@@ -21,10 +43,14 @@ static void on_tick(struct engine *engine)
 		return;
 	engine_feed_ring(engine);
 	reader_expire(engine->reader, now_ns);
-	if (++engine->ticks % SECOND_TICKS == 0)
+	if (++engine->ticks % SECOND_TICKS == 0) {
 		engine_feed_counters(engine, now_ns);
+		targets_reconcile(engine->targets, now_ns, on_lost, engine);
+	}
 	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);
 	engine_feed_head(engine, EV_TICK, now_ns);
+	if (engine->ticks % SECOND_TICKS == 0)
+		save(engine);
 }
 
 static void arm_retry(struct engine *engine)
@@ -41,22 +67,20 @@ int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required)
 	return targets_add(engine->targets, pid, is_required, engine_now_ns());
 }
 
-/* True: the watch is to end. */
-static bool on_signal(struct engine *engine, pid_t child, int *child_status)
+/* A child ended. True: the one that the watch is about. */
+static bool on_child(struct engine *engine, pid_t child, int *child_status)
 {
 	struct signalfd_siginfo info;
-	bool is_over = false;
 
-	while (read(engine->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD) {
-			engine->was_interrupted = true;
-			is_over = true;
-			continue;
-		}
-		if (child && waitpid(child, child_status, WNOHANG) == child)
-			is_over = true;
-	}
-	return is_over;
+	while (read(engine->signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (child && !engine->has_child_ended && waitpid(child, child_status, WNOHANG) == child)
+			engine->has_child_ended = true;
+	return engine->has_child_ended;
+}
+
+bool engine_child_ended(const struct engine *engine)
+{
+	return engine->has_child_ended;
 }
 
 /* Waits for one thing and handles all that happened. True: the watch is to end. */
@@ -75,7 +99,7 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 			reader_dispatch(engine->reader, engine_now_ns());
 			break;
 		case FD_SIGNAL:
-			is_over |= on_signal(engine, child, child_status);
+			is_over |= on_child(engine, child, child_status);
 			break;
 		case FD_TICK:
 			on_tick(engine);
@@ -83,14 +107,14 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 		case FD_RETRY: {
 			uint64_t expirations;
 
-			if (read(engine->retry_fd, &expirations, sizeof(expirations)) < 0)
-				break;
+			if (read(engine->retry_fd, &expirations, sizeof(expirations)) > 0)
+				engine_feed_ring(engine);
 		} break;
 		}
 	}
 	arm_retry(engine);
 	engine_flush(engine);
-	return is_over || engine->err;
+	return is_over || engine->err || engine_caught_signal();
 }
 
 /* Takes what is left in the ring and waits, a short time, for the names that were asked for. */
@@ -99,10 +123,11 @@ static void drain(struct engine *engine)
 	uint64_t end_ns = engine_now_ns() + DRAIN_NS;
 	int no_status;
 
-	engine_feed_ring(engine);
-	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
+	while (engine_feed_ring(engine) && engine_now_ns() < end_ns)
+		;
 	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
 		turn(engine, 0, &no_status);
+	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 	engine_feed_counters(engine, engine_now_ns());
 	engine_feed_head(engine, EV_END, engine_now_ns());
 }
@@ -127,6 +152,9 @@ static int finish(struct engine *engine)
 	}
 	if (err == -EPIPE)
 		return EXIT_FAILED; /* whoever read our output had enough: nobody to tell */
+	if (err == -EINTR)
+		return log_err(EXIT_FAILED, "%s: nobody reads it; ended without a summary",
+			       engine_output_name(engine));
 	if (err) {
 		log_write(LOG_ERR, "%s: %s", engine_output_name(engine), strerror(-err));
 		return EXIT_FAILED;
@@ -166,6 +194,8 @@ int engine_run(struct engine *engine, pid_t child, int *child_status)
 
 	if (duration_s > 0) {
 		engine->end_ns = engine->start_ns + (uint64_t)(duration_s * 1e9);
+		/* Only if a write that blocks keeps us from seeing the time. */
+		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = (time_t)duration_s + 2 }, NULL);
 	}
 	while (!is_over(engine, child))
 		if (turn(engine, child, child_status))
@@ -178,5 +208,5 @@ int engine_run(struct engine *engine, pid_t child, int *child_status)
 		return code;
 	if (has_breach(engine))
 		return EXIT_BREACH;
-	return engine->was_interrupted ? EXIT_INTERRUPTED : EXIT_OK;
+	return engine_caught_signal() && engine_caught_signal() != SIGALRM ? EXIT_INTERRUPTED : EXIT_OK;
 }

@@ -26,5 +26,9 @@ int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required);
  * child: a process whose end ends the watch, 0: none; *child_status is then as wait(2) gives it.
  */
 int engine_run(struct engine *engine, pid_t child, int *child_status);
+/* Whether child of engine_run() has ended and *child_status is set. */
+bool engine_child_ended(const struct engine *engine);
+/* The signal that ended the watch; 0: none. */
+int engine_caught_signal(void);
 
 #endif

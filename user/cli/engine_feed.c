@@ -7,6 +7,8 @@
 
 #include "engine_state.h"
 
+#define RECORDS_AT_ONCE 8192
+
 void engine_feed(struct engine *engine, const struct ev_head *ev)
 {
 	int err = 0;
@@ -27,25 +29,31 @@ void engine_flush(struct engine *engine)
 		engine->err = err;
 }
 
+static void ask_names(struct engine *engine, uint64_t now_ns)
+{
+	struct model *model = pipeline_model(engine->pipeline);
+	const struct ev_target *target;
+	struct model_want want;
+	int err;
+
+	while (model_next_want(model, &want)) {
+		target = targets_find(engine->targets, want.target->head.target_id);
+		if (!target)
+			target = want.target; /* gone: the reader says so, and it is counted */
+		err = reader_ask_code(engine->reader, target, want.code_addr, want.fingerprint, now_ns);
+		if (err == -ENOBUFS)
+			model_unwant(model, &want); /* nothing more until a tick or an answer */
+	}
+}
+
 void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns)
 {
 	struct ev_head head = { .type = type, .size = sizeof(head), .ts_ns = now_ns,
 				.loop_id = EV_NO_LOOP };
 
 	engine_feed(engine, &head);
-}
-
-static void ask_names(struct engine *engine, uint64_t now_ns)
-{
-	const struct ev_target *target;
-	struct model_want want;
-
-	while (model_next_want(pipeline_model(engine->pipeline), &want)) {
-		target = targets_find(engine->targets, want.target->head.target_id);
-		if (!target)
-			target = want.target; /* gone: the reader says so, and it is counted */
-		reader_ask_code(engine->reader, target, want.code_addr, want.fingerprint, now_ns);
-	}
+	if (type == EV_TICK)
+		ask_names(engine, now_ns);
 }
 
 static void on_loop_record(struct engine *engine, const struct ev_head *ev)
@@ -88,14 +96,15 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 	on_loop_record(engine, ev);
 	engine_feed(engine, ev);
 	switch (ev->type) {
-	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev); break;
+	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev, now_ns); break;
 	case EV_EXEC: targets_on_exec(engine->targets, (const struct ev_exec *)ev, now_ns); break;
 	case EV_STACK: ask_names(engine, now_ns); break;
 	case EV_EXIT: targets_on_exit(engine->targets, (const struct ev_exit *)ev); break;
 	case EV_LOOP_EXIT: probes_release_loop(engine->probes, ev->loop_id); break;
 	default: break;
 	}
-	return 0;
+	/* In between there are signals, names and the clock to look after. */
+	return ++engine->nr_at_once < RECORDS_AT_ONCE ? 0 : -EAGAIN;
 }
 
 void engine_feed_answer(void *ctx, const struct ev_head *ev)
@@ -103,13 +112,9 @@ void engine_feed_answer(void *ctx, const struct ev_head *ev)
 	struct engine *engine = ctx;
 	uint64_t now_ns = engine_now_ns();
 
-	if (ev->type != EV_TARGET) {
+	if (ev->type != EV_TARGET ||
+	    targets_on_answer(engine->targets, (const struct ev_target *)ev, now_ns))
 		engine_feed(engine, ev);
-		return;
-	}
-	if (!targets_on_answer(engine->targets, (const struct ev_target *)ev, now_ns))
-		return;
-	engine_feed(engine, ev);
 	ask_names(engine, now_ns);
 }
 
@@ -129,12 +134,19 @@ void engine_feed_counters(struct engine *engine, uint64_t now_ns)
 	loss.stats[STAT_RECORDS_CONSUMED] = engine->consumed;
 	loss.stats[STAT_NAMES_ASKED] = reader.asked;
 	loss.stats[STAT_NAMES_FAILED] = reader.failed;
-	loss.stats[STAT_NAMES_REFUSED] = reader.refused;
+	/* What the reader had no room for is asked for again. */
+	loss.stats[STAT_NAMES_REFUSED] =
+		reader.refused - model_nr_unwanted(pipeline_model(engine->pipeline));
 	loss.stats[STAT_READER_RESTARTS] = reader.restarts;
+	loss.stats[STAT_RECORDS_INVALID] = pipeline_invalid(engine->pipeline);
 	engine_feed(engine, &loss.head);
 }
 
-void engine_feed_ring(struct engine *engine)
+bool engine_feed_ring(struct engine *engine)
 {
-	probes_consume(engine->probes, on_ring_record, engine);
+	engine->nr_at_once = 0;
+	if (probes_consume(engine->probes, on_ring_record, engine) != -EAGAIN)
+		return false;
+	engine_set_timer(engine->retry_fd, 1, 0);
+	return true;
 }

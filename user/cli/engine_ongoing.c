@@ -21,11 +21,16 @@ static bool read_live(const struct engine *engine, uint32_t loop_id, uint64_t si
 		probes_loop_counters(engine->probes, loop_id);
 	const volatile struct loop_live *source = probes_loop_live(engine->probes, loop_id);
 
+	uint64_t seen_ns;
+
 	memcpy(live, (const void *)source, sizeof(*live));
-	if (live->start_ns != since_ns)
-		memset(live, 0, sizeof(*live)); /* it never left the CPU, or it is being written */
 	__sync_synchronize();
-	return !counters->in_wait && counters->since_ns == since_ns && live->start_ns == source->start_ns;
+	seen_ns = live->start_ns;
+	if (seen_ns == LIVE_TORN || seen_ns != source->start_ns)
+		return false;
+	if (seen_ns != since_ns)
+		memset(live, 0, sizeof(*live)); /* of an iteration before: in this one it never left the CPU */
+	return !counters->in_wait && counters->since_ns == since_ns;
 }
 
 /* The time off the CPU that is not booked yet: the last one, or the one under way. */

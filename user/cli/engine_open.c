@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "engine_state.h"
+#include "find.h"
 #include "log.h"
 #include "terminal.h"
 
@@ -45,15 +46,39 @@ int engine_add_fd(struct engine *engine, int fd, enum engine_fd what)
 	return epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+static volatile sig_atomic_t caught_signal;
+
+static void on_ending_signal(int nr)
+{
+	caught_signal = nr;
+}
+
+int engine_caught_signal(void)
+{
+	return caught_signal;
+}
+
+/*
+ * A handler and not the signalfd: it has to end a write to a pipe that nobody reads, which is where
+ * the daemon may be when it is asked to end.  What is ignored, as under nohup, stays so.
+ */
+static void catch_signal(int nr)
+{
+	struct sigaction action = { .sa_handler = on_ending_signal }, old;
+
+	if (!sigaction(nr, NULL, &old) && old.sa_handler != SIG_IGN)
+		sigaction(nr, &action, NULL);
+}
+
 static int open_fds(struct engine *engine)
 {
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
 	sigset_t signals;
 	int err;
 
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		catch_signal(ending[i]);
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a reader of ours that goes away is an error of write() */
@@ -100,11 +125,17 @@ static void fill_session(struct engine *engine, struct session *session)
 
 static int open_probes(struct engine *engine)
 {
+	static const char where[] =
+		"this is a PID namespace of its own, as containers have: the kernel numbers processes as "
+		"the host does, so nothing would be found; run it on the host or with its PID namespace "
+		"(docker run --pid=host)";
 	struct probes_config config = probes_default_config;
 	const struct rules_config *limits = &engine->opts->rules;
 	char why[256];
 	int err;
 
+	if (!find_has_host_pids())
+		return log_err(EXIT_HOST, "%s", where);
 	config.report_asleep_ns = limits->limit_ns[RULE_BLOCKING_CALL];
 	config.report_on_cpu_ns = limits->limit_ns[RULE_CPU_BOUND];
 	config.report_starved_ns = limits->limit_ns[RULE_HOST_STARVED];

@@ -27,9 +27,9 @@ struct engine {
 	uint32_t *loop_target;
 	uint64_t *told_ns; /* by loop_id: when a stall of it was last told while it lasted */
 	uint64_t consumed;
+	unsigned nr_at_once; /* records taken out of the ring in this turn */
 	int err;	  /* first error that ends the watch */
-	bool was_interrupted;
-	bool is_draining; /* the summary is near: ended targets no longer end the watch */
+	bool has_child_ended; /* and was waited for */
 };
 
 uint64_t engine_now_ns(void); /* CLOCK_MONOTONIC */
@@ -49,8 +49,8 @@ void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns)
 void engine_feed_counters(struct engine *engine, uint64_t now_ns);
 /* Iterations that last: ITERATION_UNDER_WAY, or ITERATION_UNSEEN when the watch ends. */
 void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end);
-/* Takes what waits in the ring. */
-void engine_feed_ring(struct engine *engine);
+/* Takes what waits in the ring, up to a bound. True: there is more, and the next turn comes at once. */
+bool engine_feed_ring(struct engine *engine);
 /* A reader_answer_fn. */
 void engine_feed_answer(void *ctx, const struct ev_head *ev);
 

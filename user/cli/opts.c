@@ -200,7 +200,7 @@ static int parse_choice(struct parse_state *state, const char *option, const cha
 	const char *found = strstr(choices, arg);
 	size_t len = strlen(arg);
 
-	if (!len || !found || (found != choices && found[-1] != '|') ||
+	if (!len || strchr(arg, '|') || !found || (found != choices && found[-1] != '|') ||
 	    (found[len] && found[len] != '|'))
 		return usage(state, "%s %s: expected %s", option, arg, choices);
 	*out = arg;

@@ -23,6 +23,7 @@ struct entry {
 	bool was_required; /* before an exec: named by the user, and Python then */
 	bool is_known; /* info is the reader's final answer */
 	unsigned retries;
+	unsigned missed; /* times in a row that the kernel half did not know it */
 	uint64_t retry_ns; /* when to ask again; 0: not */
 	struct ev_target info;
 };
@@ -105,13 +106,18 @@ int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t n
 	return err;
 }
 
-void targets_on_fork(struct targets *targets, const struct ev_fork *ev)
+void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t now_ns)
 {
 	const struct entry *parent = find(targets, ev->parent_target_id);
 	struct entry *entry = add(targets, ev->head.target_id, (pid_t)ev->child_pid);
 
-	if (!entry || !parent || !parent->is_known)
+	if (!entry)
 		return;
+	/* Its parent was not identified when it was born: nobody will say what it is but the reader. */
+	if (!parent || !parent->is_known || !ev->is_readable) {
+		reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
+		return;
+	}
 	/* Same memory, same layout; its own number. The reader needs no more to name its code. */
 	entry->is_known = true;
 	entry->info = parent->info;
@@ -188,8 +194,42 @@ bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint
 		drop(targets, entry);
 		return true;
 	}
+	if (ev->status == TARGET_GONE || ev->status == TARGET_KERNEL_THREAD) {
+		probes_unwatch(targets->probes, entry->pid, entry->target_id);
+		drop(targets, entry);
+		return true;
+	}
 	/* Not Python itself, but its children may be: it stays followed until it ends. */
 	return entry->is_required || ev->status != TARGET_NOT_PYTHON;
+}
+
+/* The record that should have come, of an entry that the kernel half does not know under its id. */
+static void report_lost(const struct entry *entry, uint32_t watched, uint64_t now_ns,
+			void (*on_lost)(void *ctx, const struct ev_head *ev), void *ctx)
+{
+	struct ev_exit ended = { .head = { EV_EXIT, sizeof(ended), now_ns, entry->target_id, EV_NO_LOOP },
+				 .pid = (uint32_t)entry->pid };
+	struct ev_exec replaced = { .head = { EV_EXEC, sizeof(replaced), now_ns, entry->target_id,
+					      EV_NO_LOOP },
+				    .pid = (uint32_t)entry->pid,
+				    .new_target_id = watched };
+
+	on_lost(ctx, watched ? &replaced.head : &ended.head);
+}
+
+void targets_reconcile(struct targets *targets, uint64_t now_ns,
+		       void (*on_lost)(void *ctx, const struct ev_head *ev), void *ctx)
+{
+	struct entry *entry, *next;
+	uint32_t watched;
+
+	HASH_ITER(hh, targets->entries, entry, next) {
+		watched = probes_watched(targets->probes, entry->pid);
+		if (watched == entry->target_id)
+			entry->missed = 0;
+		else if (++entry->missed >= 2 && (!watched || !find(targets, watched)))
+			report_lost(entry, watched, now_ns, on_lost, ctx);
+	}
 }
 
 uint64_t targets_tick(struct targets *targets, uint64_t now_ns)

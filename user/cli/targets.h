@@ -23,11 +23,19 @@ void targets_free(struct targets *targets);
 int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t now_ns);
 
 /* What the kernel half said. */
-void targets_on_fork(struct targets *targets, const struct ev_fork *ev);
+void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t now_ns);
 void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t now_ns);
 void targets_on_exit(struct targets *targets, const struct ev_exit *ev);
 /* What the reader said. True: it is final and worth showing; false: it will be asked again. */
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns);
+
+/*
+ * Compares with what the kernel half watches: an exit or an exec whose record was lost in a full ring
+ * is made up for, the second time that it is missed.  on_lost gets an ev_exit or ev_exec, as the
+ * ring would have brought it.
+ */
+void targets_reconcile(struct targets *targets, uint64_t now_ns,
+		       void (*on_lost)(void *ctx, const struct ev_head *ev), void *ctx);
 
 /* Asks again where it is time to. Returns when it is time next, UINT64_MAX: never. */
 uint64_t targets_tick(struct targets *targets, uint64_t now_ns);

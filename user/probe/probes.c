@@ -316,6 +316,16 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
 	return bpf_map_delete_elem(fd, &key);
 }
 
+uint32_t probes_watched(const struct probes *probes, pid_t pid)
+{
+	struct target_entry entry;
+	uint32_t key = (uint32_t)pid;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(probes->skel->maps.targets), &key, &entry))
+		return 0;
+	return entry.target_id;
+}
+
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id)
 {
 	return loop_id < probes->config.max_loops ? &probes->counters[loop_id] : NULL;

@@ -55,6 +55,9 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
 int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout);
 int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
 
+/* What the kernel half watches under that number; 0: nothing. */
+uint32_t probes_watched(const struct probes *probes, pid_t pid);
+
 /* Counters of a loop as they are now; NULL: no such slot. */
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id);
 /* How far its iteration is; it changes while it is looked at: see engine_ongoing.c. NULL: no such slot. */

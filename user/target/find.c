@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "util.h"
 
@@ -135,10 +136,52 @@ int find_processes(const struct find_filter *filter, pid_t **pids)
 	return (int)nr;
 }
 
+/* The value of a line "Name:\tvalue" of /proc/PID/status; -1. */
+static long status_value(pid_t pid, const char *name)
+{
+	char buf[4096];
+	const char *line;
+
+	if (read_proc(pid, "status", buf, sizeof(buf)) <= 0)
+		return -1;
+	line = strstr(buf, name);
+	return line ? strtol(line + strlen(name), NULL, 10) : -1;
+}
+
 int find_exists(pid_t pid)
 {
-	char path[32];
+	long tgid = status_value(pid, "\nTgid:");
 
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	return access(path, F_OK) ? -ESRCH : 0;
+	if (tgid < 0)
+		return -ESRCH;
+	return tgid == pid ? 0 : -EINVAL;
+}
+
+int find_descendants(pid_t pid, pid_t **pids)
+{
+	struct find_filter all = { NULL, NULL };
+	cleanup_free pid_t *every = NULL, *found = NULL;
+	int nr_every = find_processes(&all, &every), err;
+	size_t nr = 0, seen = 0;
+
+	if (nr_every < 0)
+		return nr_every;
+	for (pid_t parent = pid; parent; parent = seen < nr ? found[seen++] : 0)
+		for (int i = 0; i < nr_every; i++)
+			if (status_value(every[i], "\nPPid:") == parent) {
+				err = add(&found, &nr, every[i]);
+				if (err)
+					return err;
+			}
+	*pids = take(found);
+	return (int)nr;
+}
+
+#define HOST_PID_NAMESPACE 0xEFFFFFFCU /* PROC_PID_INIT_INO of the kernel, the same since 3.8 */
+
+bool find_has_host_pids(void)
+{
+	struct stat ns;
+
+	return stat("/proc/self/ns/pid", &ns) || ns.st_ino == HOST_PID_NAMESPACE;
 }

@@ -6,6 +6,7 @@
 #ifndef FIND_H
 #define FIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,7 +19,14 @@ struct find_filter {
 /* Pids of all processes that pass, ours left out. *pids is the caller's to free. How many, or a negative errno. */
 int find_processes(const struct find_filter *filter, pid_t **pids);
 
-/* 0 if the process exists and can be seen; -ESRCH. */
+/* 0 if it is a process that can be seen; -ESRCH; -EINVAL: it is a thread of another process. */
 int find_exists(pid_t pid);
+/* Children of pid and their children that exist now. *pids is the caller's to free. How many, or a negative errno. */
+int find_descendants(pid_t pid, pid_t **pids);
+/*
+ * Whether our process numbers are the host's, which are the kernel half's.  In a PID namespace of their own,
+ * as containers have, they are not.
+ */
+bool find_has_host_pids(void);
 
 #endif
