@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Walks the Python frames of a thread with a layout table: innermost first, three reads a frame.
+ * Walks the Python frames of a thread with a layout table: innermost first, two reads a frame.
  *
  * Works on struct scratch only, so that each function can be verified by itself (a global function
  * of BPF) and run on the host by tests.  The memory is hostile: every address is only ever handed to
@@ -77,7 +77,6 @@ static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, 
 	const struct py_layout *l = &s->layout;
 	const u8 *bytes = s->code.bytes;
 	u32 size = l->instr_scale ? CODE_BYTES_OLD : CODE_BYTES;
-	struct py_table_head table;
 	s64 offset;
 
 	if (size == CODE_BYTES ? read_user(s->code.bytes, CODE_BYTES, code)
@@ -93,14 +92,12 @@ static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, 
 	}
 	if (offset > 0x7fffffff)
 		return -1;
-	if (read_user(&table, sizeof(table), scratch_u64(bytes, l->code_linetable) + PYBYTES_SIZE))
-		__builtin_memset(&table, 0, sizeof(table)); /* the reader does the same */
 	out->code_addr = code;
 	out->offset_bytes = offset < 0 ? -1 : (s32)offset;
 	out->fingerprint = py_code_fingerprint((s32)scratch_u32(bytes, l->code_firstlineno),
 					       scratch_u64(bytes, l->code_filename),
 					       scratch_u64(bytes, l->code_name),
-					       scratch_u64(bytes, l->code_linetable), &table);
+					       scratch_u64(bytes, l->code_linetable));
 	return 0;
 }
 

@@ -104,29 +104,3 @@ def test_a_thread_is_no_process(python):
         with Loophound("watch", "-p", str(tid)) as watch:
             assert watch.wait() == FAILED, watch.dump()
             assert "thread" in watch.err.text(), watch.dump()
-
-
-def test_code_objects_that_follow_each_other_at_one_address(interpreter):
-    """exec() of one text after another: all that differs is the line table, and the line."""
-    texts = """
-import asyncio, time
-async def main():
-    loop = asyncio.get_running_loop()
-    go = loop.create_future()
-    loop.add_reader(0, lambda: go.done() or go.set_result(None))
-    print("ready", flush=True)
-    await go
-    for n in range(1, 6):
-        await asyncio.sleep(0.02)
-        exec("\\n" * (10 * n) + "time.sleep(0.03)")
-asyncio.run(main())
-"""
-    with Child([interpreter.path, "-c", texts], env=environment()) as program:
-        program.expect("its ready line", lambda line: line == "ready")
-        with Loophound("watch", "-p", str(program.pid), "--format", "jsonl") as watch:
-            watch.expect("its target", lambda line: json.loads(line)["type"] == "target")
-            program.process.stdin.write(b"go\n")
-            program.process.stdin.flush()
-            assert watch.wait() == OK, watch.dump()
-            leaves = [record["leaf"]["line"] for record in watch.records() if record["type"] == "breach"]
-            assert leaves == [11, 21, 31, 41, 51], watch.dump()

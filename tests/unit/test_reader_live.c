@@ -115,8 +115,6 @@ static void check_code(struct python *python, const struct ev_target *target, ch
 	unsigned long long id, filename, name, version;
 	int firstlineno, consumed;
 	unsigned flags;
-	struct py_table_head table = { 0 };
-	uint64_t table_addr;
 	uint32_t fingerprint;
 	char *hex[4], *data;
 	struct mem mem;
@@ -131,10 +129,8 @@ static void check_code(struct python *python, const struct ev_target *target, ch
 	assert_int_equal(layout->version, version);
 
 	procmem_of_process(&mem, python->pid, PYCODE_BUDGET_BYTES);
-	table_addr = pointer_at(&mem, id + layout->code_linetable);
-	table.size = pointer_at(&mem, table_addr + 16);
-	table.start = pointer_at(&mem, table_addr + 32);
-	fingerprint = py_code_fingerprint(firstlineno, filename, name, table_addr, &table);
+	fingerprint = py_code_fingerprint(firstlineno, filename, name,
+					  pointer_at(&mem, id + layout->code_linetable));
 	pycode_read(&mem, layout, id, fingerprint, code);
 	assert_int_equal(code->status, CODE_OK);
 	assert_int_equal(code->flags, 0);

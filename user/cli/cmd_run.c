@@ -81,13 +81,13 @@ static int exit_code(int status, int code)
  * part of the terminal's process group; a second SIGTERM would make most servers quit at once.  A
  * signal to us from now on ends it for good.
  */
-static void end_program(pid_t pid, int signal_nr, int *status)
+static void end_program(pid_t pid, int *status)
 {
 	sigset_t signals;
 	int got;
 
-	if (signal_nr != SIGINT)
-		kill(pid, SIGTERM);
+	if (!engine_was_typed())
+		kill(pid, engine_caught_signal() == SIGINT ? SIGINT : SIGTERM);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGINT);
@@ -124,7 +124,7 @@ int cmd_run(const struct opts *opts)
 	code = engine_run(engine, started.pid, &status);
 	has_ended = engine_child_ended(engine);
 	if (!has_ended)
-		end_program(started.pid, engine_caught_signal(), &status);
+		end_program(started.pid, &status);
 	engine_free(engine);
 	return has_ended ? exit_code(status, code) : code;
 }

@@ -30,5 +30,7 @@ int engine_run(struct engine *engine, pid_t child, int *child_status);
 bool engine_child_ended(const struct engine *engine);
 /* The signal that ended the watch; 0: none. */
 int engine_caught_signal(void);
+/* It was typed at the terminal, whose whole process group got it: Ctrl-C. */
+bool engine_was_typed(void);
 
 #endif

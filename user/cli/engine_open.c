@@ -46,11 +46,18 @@ int engine_add_fd(struct engine *engine, int fd, enum engine_fd what)
 	return epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static volatile sig_atomic_t caught_signal;
+static volatile sig_atomic_t caught_signal, is_from_terminal;
 
-static void on_ending_signal(int nr)
+static void on_ending_signal(int nr, siginfo_t *info, void *context)
 {
+	(void)context;
 	caught_signal = nr;
+	is_from_terminal = info->si_code == SI_KERNEL; /* and not from kill() */
+}
+
+bool engine_was_typed(void)
+{
+	return is_from_terminal;
 }
 
 int engine_caught_signal(void)
@@ -64,7 +71,7 @@ int engine_caught_signal(void)
  */
 static void catch_signal(int nr)
 {
-	struct sigaction action = { .sa_handler = on_ending_signal }, old;
+	struct sigaction action = { .sa_sigaction = on_ending_signal, .sa_flags = SA_SIGINFO }, old;
 
 	if (!sigaction(nr, NULL, &old) && old.sa_handler != SIG_IGN)
 		sigaction(nr, &action, NULL);

@@ -28,7 +28,6 @@ struct code_fields {
 	uint64_t type_addr, filename_addr, name_addr, qualname_addr, table_addr;
 	int32_t firstlineno, first_traceable;
 	uint32_t flags;
-	struct py_table_head table;
 };
 
 static bool is_sane_layout(const struct py_layout *layout)
@@ -73,17 +72,13 @@ static int read_fields(struct mem *mem, const struct py_layout *layout, uint64_t
 	if (layout->code_firsttraceable)
 		memcpy(&fields->first_traceable, raw + layout->code_firsttraceable,
 		       sizeof(int32_t));
-	if (procmem_read(mem, fields->table_addr + PYBYTES_SIZE, &fields->table,
-			 sizeof(fields->table)))
-		memset(&fields->table, 0, sizeof(fields->table)); /* as the kernel half does */
-	fields->table.hash = 0; /* cached when somebody asks for it: the object is the same */
 	return 0;
 }
 
 static uint32_t fields_fingerprint(const struct code_fields *fields)
 {
 	return py_code_fingerprint(fields->firstlineno, fields->filename_addr, fields->name_addr,
-				   fields->table_addr, &fields->table);
+				   fields->table_addr);
 }
 
 static bool is_plausible(const struct code_fields *fields)

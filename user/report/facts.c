@@ -84,6 +84,16 @@ const char *facts_stack_reason(const struct finding *finding)
 	return stack->nr ? NULL : "no Python frame was running";
 }
 
+bool facts_is_incomplete(const struct finding *finding)
+{
+	if (!finding->stack)
+		return finding->rule != RULE_HOST_STARVED; /* which needs none */
+	for (uint32_t i = 0; i < finding->stack->nr; i++)
+		if (finding->stack->frames[i].naming != FRAME_NAMED)
+			return true;
+	return false;
+}
+
 const char *facts_frame_reason(enum frame_naming naming)
 {
 	switch (naming) {

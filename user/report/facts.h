@@ -12,6 +12,8 @@ const char *facts_target_status(uint8_t status);
  * NULL. */
 const char *facts_stack_status(const struct finding *finding);
 const char *facts_stack_reason(const struct finding *finding);
+/* The stack that the finding shows is not known, or a frame of it has no name. */
+bool facts_is_incomplete(const struct finding *finding);
 /* Why a frame has no name, for people. */
 const char *facts_frame_reason(enum frame_naming naming);
 

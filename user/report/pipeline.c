@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "facts.h"
 #include "fold.h"
 #include "ranking.h"
 #include "util.h"
@@ -20,6 +21,7 @@ struct pipeline {
 	struct fold *fold;
 	struct ranking *ranking;
 	uint64_t nr_breaches[RULE_MAX];
+	uint64_t nr_incomplete;
 	uint64_t nr_lines;
 	uint64_t nr_invalid; /* records that the decoder refused here */
 	int write_err;	     /* the first one */
@@ -151,6 +153,7 @@ static int report_findings(struct pipeline *pipeline)
 				continue;
 			}
 			pipeline->nr_breaches[findings[i].rule]++;
+			pipeline->nr_incomplete += facts_is_incomplete(&findings[i]);
 			ranking_add(pipeline->ranking, &findings[i]);
 			err = fold_add(pipeline->fold, &findings[i], now_ns);
 			if (err)

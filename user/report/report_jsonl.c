@@ -226,7 +226,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_split(&json, &iteration->ev);
 	put_asleep(&json, breach->asleep_by_cause);
 	json_bool(&json, "partial", iteration->ev.flags & ITERATION_PARTIAL);
-	json_bool(&json, "incomplete", iteration->is_incomplete);
+	json_bool(&json, "incomplete", facts_is_incomplete(finding));
 	put_syscall(&json, finding);
 	put_frame(&json, "site", finding, finding->site);
 	put_frame(&json, "leaf", finding, 0);

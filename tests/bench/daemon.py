@@ -1,0 +1,71 @@
+"""`loophound watch`, from its start to its summary, and what it costs itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+from child import BUILD, Child
+from host import children, cpu_ns, rss_kib
+
+LOOPHOUND = os.environ.get("LOOPHOUND") or str(BUILD / "loophound")
+
+
+class Watch(Child):
+    def __init__(self, *pids: int, arguments: tuple[str, ...] = ()) -> None:
+        targets = [word for pid in pids for word in ("-p", str(pid))]
+        super().__init__(LOOPHOUND, "watch", *targets, "--format", "jsonl", *arguments)
+        self.targets = set(pids)
+
+    def record(self) -> tuple[int, dict]:
+        arrived_ns, line = self.line()
+        return arrived_ns, json.loads(line)
+
+    def expect(self, kind: str, **members: object) -> tuple[int, dict]:
+        """The next line of that type with those members."""
+        wanted = {"type": kind, **members}
+        while True:
+            arrived_ns, record = self.record()
+            if all(record.get(name) == value for name, value in wanted.items()):
+                return arrived_ns, record
+
+    def wait_attached(self) -> Watch:
+        """Until the stacks of all targets can be read."""
+        left = set(self.targets)
+        while left:
+            _, record = self.expect("target")
+            if record["status"] != "ok":
+                raise RuntimeError(f"loophound: a target is {record['status']}: {record['reason']}")
+            left.discard(record["pid"])
+        return self
+
+    def stop(self) -> dict:
+        """Ctrl-C; the summary."""
+        os.kill(self.pid, signal.SIGINT)
+        _, summary = self.expect("summary")
+        self.process.wait()
+        return summary
+
+    def cpu_ns(self) -> int:
+        """Of the daemon and its reader process."""
+        return sum(cpu_ns(pid) for pid in self.family())
+
+    def rss_kib(self) -> int:
+        """Of the daemon and its reader process; pages that they share count twice."""
+        return sum(rss_kib(pid) for pid in self.family())
+
+    def family(self) -> list[int]:
+        return [self.pid, *children(self.pid)]
+
+
+class Usage:
+    """CPU share and memory of a daemon between two moments."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.since_ns, self.cpu_ns = time.monotonic_ns(), watch.cpu_ns()
+
+    def cores(self) -> float:
+        return (self.watch.cpu_ns() - self.cpu_ns) / (time.monotonic_ns() - self.since_ns)

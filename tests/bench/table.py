@@ -1,0 +1,36 @@
+"""The result: what was measured, what it may be, what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from host import load_average
+
+
+@dataclass
+class Row:
+    what: str
+    budget: str
+    seen: str
+    verdict: str  # "pass", "over", or "" where there is no budget
+    load: str
+
+
+def row(what: str, seen: str, budget: str = "", is_within: bool | None = None) -> Row:
+    verdict = "" if is_within is None else "pass" if is_within else "over"
+    return Row(what, budget, seen, verdict, f"{load_average():.1f}")
+
+
+def render(heads: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table that also reads well as it is."""
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *lines)]
+
+    def one(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths)) + " |"
+
+    return "\n".join([one(heads), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(one, lines)])
+
+
+def render_rows(rows: list[Row]) -> str:
+    heads = ["what", "budget", "seen: median [quartiles]", "", "load"]
+    return render(heads, [[r.what, r.budget, r.seen, r.verdict, r.load] for r in rows])
