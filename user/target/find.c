@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "util.h"
 
@@ -110,7 +113,7 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
-int find_processes(const struct find_filter *filter, pid_t **pids)
+static int scan(const struct find_filter *filter, pid_t **pids)
 {
 	cleanup(closedirp) DIR *dir = opendir("/proc");
 	cleanup_free pid_t *found = NULL;
@@ -134,6 +137,62 @@ int find_processes(const struct find_filter *filter, pid_t **pids)
 	}
 	*pids = take(found);
 	return (int)nr;
+}
+
+#define SCAN_DEADLINE_MS 2000
+
+/* Takes the pids that a scanning child writes; kills it if it does not come to an end. */
+static int take_pids(pid_t child, int fd, pid_t **pids)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	cleanup_free pid_t *found = NULL;
+	size_t nr = 0;
+	pid_t pid;
+	int err = 0;
+
+	while (!err) {
+		err = poll(&ready, 1, SCAN_DEADLINE_MS) > 0 ? 0 : -ETIMEDOUT;
+		if (!err && read(fd, &pid, sizeof(pid)) != sizeof(pid))
+			break;
+		if (!err)
+			err = add(&found, &nr, pid);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, err == -ETIMEDOUT ? WNOHANG : 0);
+	if (err)
+		return err;
+	*pids = take(found);
+	return (int)nr;
+}
+
+/*
+ * A command line is the target's own memory, and reading it can wait without end (FUSE).  So a search by
+ * name is done by a child that can be killed.
+ */
+static int scan_in_child(const struct find_filter *filter, pid_t **pids)
+{
+	cleanup_close int from_child = -1;
+	pid_t *found, child;
+	int fds[2], nr;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	from_child = fds[0];
+	child = fork();
+	if (child == 0) {
+		nr = scan(filter, &found);
+		for (int i = 0; i < nr; i++)
+			if (found[i] != getppid() && write(fds[1], &found[i], sizeof(found[i])) < 0)
+				break;
+		_exit(0);
+	}
+	close(fds[1]);
+	return child < 0 ? -errno : take_pids(child, from_child, pids);
+}
+
+int find_processes(const struct find_filter *filter, pid_t **pids)
+{
+	return filter->name_glob ? scan_in_child(filter, pids) : scan(filter, pids);
 }
 
 /* The value of a line "Name:\tvalue" of /proc/PID/status; -1. */
