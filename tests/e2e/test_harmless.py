@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_a_reader_that_dies_is_replaced(python):
             readers = readers_of(watch.pid)
             assert readers, f"no reader process{watch.dump()}"
             for reader in readers:
-                subprocess.run(["kill", "-KILL", str(reader)], check=True)
+                os.kill(reader, signal.SIGKILL)
             program.go()
             program.wait_done()
             watch.interrupt()

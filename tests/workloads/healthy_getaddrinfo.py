@@ -8,7 +8,7 @@ from truth import repeat, run
 
 async def handler():
     loop = asyncio.get_running_loop()
-    await loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+    await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
 
 
 async def plant():
