@@ -61,11 +61,18 @@ static __always_inline void send_sleeps(struct loop_thread *th)
 __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 {
 	struct ev_iteration ev = {};
-	u64 off;
+	u64 start_ns, off;
 	u32 i;
 
 	if (!th || !th->start_ns)
 		return 0;
+	/*
+	 * The timer may interrupt from here on: with no iteration under way it takes no sample, which
+	 * would bear the number of the next one and be in the stream before the records of this one.
+	 */
+	start_ns = th->start_ns;
+	th->start_ns = 0;
+	barrier();
 	if (th->left_ns) {
 		/* It ended when the thread was first seen outside the loop, not when it came back. */
 		end = ITERATION_LEFT;
@@ -73,22 +80,20 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	}
 	th->iteration++;
 	off = th->off_total_ns;
-	if (now_ns < th->start_ns + off)
-		now_ns = th->start_ns + off;
-	count_iteration(th, now_ns - th->start_ns, now_ns);
-	ev.on_cpu_ns = now_ns - th->start_ns - off;
+	if (now_ns < start_ns + off)
+		now_ns = start_ns + off;
+	count_iteration(th, now_ns - start_ns, now_ns);
+	ev.on_cpu_ns = now_ns - start_ns - off;
 	if (!th->nr_sleeps && !th->nr_samples && th->off_ns[OFF_SYSCALL] < cfg_report_asleep_ns &&
 	    ev.on_cpu_ns < cfg_report_on_cpu_ns &&
 	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
 	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
-	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns) {
-		th->start_ns = 0;
+	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns)
 		return 0;
-	}
 	send_sleeps(th);
 	head_init(&ev.head, EV_ITERATION, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.iteration = th->iteration;
-	ev.start_ns = th->start_ns;
+	ev.start_ns = start_ns;
 	ev.end_ns = now_ns;
 	ev.run_queue_ns = th->run_queue_ns;
 	ev.wake_delay_ns = th->wake_delay_ns;
@@ -103,7 +108,6 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	ev.nr_involuntary = th->nivcsw;
 	ev.nr_major_faults = th->maj_flt;
 	emit(&ev, sizeof(ev), wakeup_flags(th, now_ns));
-	th->start_ns = 0;
 	return 1;
 }
 

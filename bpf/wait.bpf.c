@@ -216,6 +216,17 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
 }
 
+/* A thread that is in its wait, as far as is known, has the CPU: if not in that call, its return went unseen. */
+static __always_inline void check_running(struct loop_thread *th, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (is_wait_syscall((long)regs->orig_ax))
+		return; /* on its way in or out */
+	count(STAT_EVENTS_MISSED);
+	loop_end_wait(th, task, bpf_ktime_get_ns(), ITERATION_PARTIAL);
+}
+
 SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(on_timer)
 {
@@ -241,6 +252,8 @@ int BPF_PROG(on_timer)
 			loop_start_iteration(th, task, now_ns, ITERATION_PARTIAL);
 		return 0;
 	}
+	if (th->in_wait)
+		check_running(th, task);
 	if (!th->start_ns || th->in_wait || th->left_ns)
 		return 0;
 	now_ns = bpf_ktime_get_ns();
