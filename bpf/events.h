@@ -15,6 +15,8 @@
 #include <linux/types.h>
 #endif
 
+#include "pylayout.h"
+
 #define EV_MAX_FRAMES	128	/* frames of one stack, innermost first; deeper ones are cut and flagged */
 #define EV_COMM_LEN	16
 #define EV_PATH_LEN	256
@@ -22,6 +24,8 @@
 #define EV_TABLE_MAX	(96 * 1024)	/* bytes of one line table in an ev_code */
 #define EV_RECORD_MAX	(128 * 1024)	/* no record is longer */
 #define EV_NO_LOOP	0xffffffffu
+
+#include "evobject.h"
 
 /* The one list of record types: enum, names and the decoder's size table derive from it. */
 /* clang-format off */
@@ -41,7 +45,12 @@
 	X(19, LOSS,       loss)		/* daemon: what was seen, sent and lost, cumulative */ \
 	X(20, TICK,       tick)		/* daemon: time passes */		\
 	X(21, END,        end)		/* daemon: the watch is over */ \
-	X(22, ONGOING,    ongoing)	/* daemon: an iteration past its limits, still under way */
+	X(22, ONGOING,    ongoing)	/* daemon: an iteration past its limits, still under way */ \
+	X(23, GC,         gc)		/* kernel: a long run of the collector */ \
+	X(24, IMPORT,     import)	/* kernel: a long import */		\
+	X(25, TASK,       task)		/* kernel: name of a task seen first */ \
+	X(26, THREAD,     thread)	/* reader: name of a thread that held the GIL */ \
+	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */
 /* clang-format on */
 
 enum ev_type {
@@ -115,38 +124,6 @@ struct ev_stack {
 };
 _Static_assert(sizeof(struct ev_stack) == 40, "stream ABI");
 
-enum object_kind {
-	OBJECT_NONE = 0,
-	OBJECT_FILE = 1,   /* name: path components, innermost first, each ended by NUL */
-	OBJECT_DIR = 2,	   /* as OBJECT_FILE */
-	OBJECT_PIPE = 3,   /* pipe or fifo */
-	OBJECT_SOCKET = 4, /* family, protocol, peer address and port; AF_UNIX: name is the path */
-	OBJECT_CHAR = 5,   /* character device: rdev, name as OBJECT_FILE */
-	OBJECT_BLOCK = 6,
-	OBJECT_ANON = 7, /* eventfd, epoll, pidfd, ...: name is its kind */
-	OBJECT_KIND_MAX
-};
-#define OBJECT_NONBLOCK	 1u /* flag: O_NONBLOCK is set */
-#define OBJECT_NAME_CUT	 2u /* flag: the path is longer than name[] */
-#define OBJECT_LISTENING 4u /* flag: a listening socket; the address is its own */
-#define OBJECT_AS_GIVEN	 8u /* flag: name is one string, the path that the program passed to the call */
-
-/* What a descriptor is, read in the kernel while the call slept. */
-struct ev_object {
-	__u8 kind;	/* enum object_kind */
-	__u8 flags;	/* OBJECT_* */
-	__u16 family;	/* AF_INET, AF_INET6, AF_UNIX, ... */
-	__u16 protocol; /* IPPROTO_TCP, IPPROTO_UDP, ... */
-	__u16 port;	/* of the peer, host byte order */
-	__u8 addr[16];	/* of the peer, network byte order; IPv4 in the first four */
-	__u64 inode;
-	__u32 rdev; /* character and block devices: (major << 20) | minor */
-	__u16 name_len;
-	__u16 pad;
-	char name[EV_PATH_LEN];
-};
-_Static_assert(sizeof(struct ev_object) == 296, "stream ABI");
-
 /* Why the thread was off the CPU. The classes of an iteration's time. */
 enum off_class {
 	OFF_RUNNABLE = 0, /* preempted or waiting for a CPU */
@@ -158,7 +135,12 @@ enum off_class {
 	OFF_CLASS_MAX
 };
 
-/* All sleeps of one loop iteration that share stack, system call and descriptor. */
+/* What was going on when a sleep began or a sample was taken. */
+#define IN_GC	     1u /* the collector ran */
+#define IN_IMPORT    2u /* an import was under way */
+#define IN_ESTIMATED 4u /* so memory and stack say: the build has no probes for it */
+
+/* All sleeps of one loop iteration that share stack, system call and descriptor; those for the GIL: holder. */
 struct ev_sleep {
 	struct ev_head head;
 	__u64 iteration;
@@ -172,18 +154,29 @@ struct ev_sleep {
 	__u32 count;
 	__s32 syscall; /* number */
 	__s32 fd;      /* that it waited for; -1: none */
-	__u32 pad;
+	__u8 off_class; /* enum off_class: OFF_SYSCALL, or OFF_GIL */
+	__u8 within;	/* IN_* */
+	__u16 pad;
+	__u64 task_id; /* of ev_task; 0: no task ran, or not known */
+	/* Of the thread that held the GIL; 0: off_class is another, or it could not be read. */
+	__u64 holder_stack_id;
+	__u64 holder_ident; /* threading.get_ident() */
+	__u32 holder_tid;   /* as the target sees it */
+	__u32 pad2;
 	struct ev_object object;
 };
-_Static_assert(sizeof(struct ev_sleep) == 24 + 96 + 296, "stream ABI");
+_Static_assert(sizeof(struct ev_sleep) == 24 + 128 + 296, "stream ABI");
 
 struct ev_sample {
 	struct ev_head head;
 	__u64 iteration;
 	__u64 stack_id;
 	__u64 step; /* tells callbacks and task steps of one iteration apart; 0: unknown */
+	__u64 task_id; /* of ev_task; 0: no task ran, or not known */
+	__u32 within; /* IN_* */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct ev_sample) == 48, "stream ABI");
+_Static_assert(sizeof(struct ev_sample) == 64, "stream ABI");
 
 enum iteration_end {
 	ITERATION_WAIT = 0, /* the loop went back to its wait */
@@ -212,8 +205,14 @@ struct ev_iteration {
 	__u8 end;			/* enum iteration_end */
 	__u8 flags;			/* ITERATION_PARTIAL */
 	__u16 pad;
+	/* Seen by probes; parts of the above. What the collector does within an import is the collector's. */
+	__u64 gc_on_cpu_ns;
+	__u64 import_on_cpu_ns, import_asleep_ns; /* the latter a part of off_ns[OFF_SYSCALL] */
+	__u32 nr_gcs, nr_imports;
+	__u32 nr_callbacks; /* that the loop had ready when the iteration began; 0: not known */
+	__u32 pad2;
 };
-_Static_assert(sizeof(struct ev_iteration) == 24 + 48 + 48 + 24, "stream ABI");
+_Static_assert(sizeof(struct ev_iteration) == 24 + 48 + 48 + 24 + 40, "stream ABI");
 
 /* What is known of an iteration that lasts. Its samples are in the stream already. */
 struct ev_ongoing {
@@ -221,7 +220,75 @@ struct ev_ongoing {
 	struct ev_iteration so_far; /* adds up as an ended one does; head, iteration and nr_* are 0 */
 	struct ev_sleep sleep;	    /* the sleep that is under way, until now; count 0: none */
 };
-_Static_assert(sizeof(struct ev_ongoing) == 24 + 144 + 416, "stream ABI");
+_Static_assert(sizeof(struct ev_ongoing) == 24 + 184 + 448, "stream ABI");
+
+/* One run of the collector, by probes. */
+struct ev_gc {
+	struct ev_head head;
+	__u64 iteration;
+	__u64 stack_id; /* where it began */
+	__u64 task_id;
+	__u64 start_ns, total_ns;
+	__s64 nr_collected; /* objects */
+	__u32 generation;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct ev_gc) == 24 + 56, "stream ABI");
+
+#define EV_MODULE_LEN 128
+
+/* One import, by probes or by its stack; imports that it caused are within it. */
+struct ev_import {
+	struct ev_head head;
+	__u64 iteration;
+	__u64 stack_id; /* of who imports; 0: the stacks of the sleeps and samples say */
+	__u64 task_id;
+	__u64 start_ns, total_ns;
+	__u64 on_cpu_ns, asleep_ns; /* of which; without the collector */
+	__u32 within; /* IN_ESTIMATED: only the name is known */
+	__u32 pad;
+	char module[EV_MODULE_LEN]; /* ended by NUL, cut if longer */
+};
+_Static_assert(sizeof(struct ev_import) == 24 + 64 + 128, "stream ABI");
+
+#define EV_TASK_NAME_BYTES 128
+
+/* A task's name as it is in memory: characters of `kind` bytes each. */
+struct ev_task {
+	struct ev_head head;
+	__u64 task_id; /* hash of target, address and name; never 0 */
+	__u64 number;  /* name_bytes is 0: the name is "Task-number", not made yet (3.12+) */
+	__u16 name_bytes;
+	__u8 kind; /* bytes of a character: 1 (Latin-1), 2, 4 */
+	__u8 is_cut;
+	__u32 pad;
+	__u8 name[EV_TASK_NAME_BYTES];
+};
+_Static_assert(sizeof(struct ev_task) == 24 + 24 + 128, "stream ABI");
+
+struct ev_thread {
+	struct ev_head head;
+	__u64 ident; /* threading.get_ident() */
+	__u32 tid;   /* as the target sees it; 0: not known */
+	__u32 pad;
+	char comm[EV_COMM_LEN];
+	char name[64]; /* threading.Thread.name, UTF-8; empty: not known */
+};
+_Static_assert(sizeof(struct ev_thread) == 24 + 32 + 64, "stream ABI");
+
+/* What the host says of a target, cumulative; made when it changes. */
+struct ev_host {
+	struct ev_head head;
+	__u64 since_ns;	    /* when it was read before: the change is between the two */
+	__u64 throttled_ns; /* cgroup cpu.stat: time throttled */
+	__u64 nr_throttled, nr_periods;
+	__u64 quota_ns, period_ns; /* cpu.max; quota_ns 0: none */
+	__u64 steal_ns; /* of all CPUs: taken by the hypervisor */
+	__u32 nr_running; /* threads that want a CPU, of the host */
+	__u32 nr_cpus;
+	char cgroup[EV_PATH_LEN]; /* that is throttled, or the target's own; ended by NUL */
+};
+_Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
 
 struct ev_fork {
 	struct ev_head head; /* target_id: the child's, already watched */
@@ -263,49 +330,6 @@ enum target_status {
 #define TARGET_STATIC	     2u /* flag: the runtime is in the executable, not in libpython */
 #define TARGET_FREE_THREADED 4u
 
-/*
- * Where things are in a target.  Offsets are bytes; a field that a version does not have is 0.
- * The kernel half reads frames with it, the reader names.
- */
-struct py_layout {
-	__u64 runtime_addr; /* _PyRuntime */
-	__u64 gil_addr;	    /* the main interpreter's struct _gil_runtime_state; 0: not known */
-	__u32 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
-	__u32 version;	    /* hex as sys.hexversion */
-	__u32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer */
-	__u16 minor;	    /* 9 .. 13 */
-	__u16 valid;	    /* 1: stacks can be read */
-	/* PyThreadState */
-	__u16 tstate_frame;	   /* 3.9, 3.10: frame; 3.11, 3.12: cframe; 3.13: current_frame */
-	__u16 tstate_thread_id;	   /* == the thread's FS base */
-	__u16 tstate_dict;
-	__u16 tstate_running_loop; /* 3.13: the running loop itself; before: 0, it is in the dict */
-	__u16 cframe_frame;	   /* 3.11, 3.12: current_frame within the _PyCFrame */
-	__u16 has_cframe;	   /* 1: tstate_frame leads to a _PyCFrame */
-	/* PyFrameObject (3.9, 3.10) or _PyInterpreterFrame */
-	__u16 frame_back;
-	__u16 frame_code;
-	__u16 frame_instr;	/* 3.9, 3.10: f_lasti (int); later: prev_instr or instr_ptr (pointer) */
-	__u16 frame_owner;	/* 3.12+: owner, 1: owned by a generator, 3: a C stack shim; 3.11 too */
-	__u16 frame_generator;	/* 3.9, 3.10: f_gen, not NULL for generators */
-	__u16 frame_locals;	/* localsplus */
-	__u16 instr_scale;	/* 3.9: 1, 3.10: 2 (f_lasti counts code units); later: 0, a pointer */
-	/* PyCodeObject */
-	__u16 code_flags;
-	__u16 code_firstlineno;
-	__u16 code_filename;
-	__u16 code_name;
-	__u16 code_qualname;	    /* 3.11+ */
-	__u16 code_linetable;	    /* 3.9: co_lnotab */
-	__u16 code_bytecode;	    /* 3.11+: co_code_adaptive */
-	__u16 code_firsttraceable;  /* 3.11+ */
-	__u16 str_ascii_data;	    /* of a compact ASCII str */
-	__u16 str_compact_data;	    /* of a compact str that is not ASCII */
-	__u16 running_loop_holder;  /* 3.9 to 3.11: rl_loop within the holder; later: 0, no holder */
-	__u16 pad[2];
-};
-_Static_assert(sizeof(struct py_layout) == 32 + 26 * 2 + 4, "stream ABI");
-
 struct ev_target {
 	struct ev_head head;
 	struct py_layout layout; /* all zero unless status is TARGET_OK */
@@ -320,7 +344,7 @@ struct ev_target {
 	char container[72];	/* container id or empty */
 	char reason[160];	/* why the status is not TARGET_OK, for people; else empty */
 };
-_Static_assert(sizeof(struct ev_target) == 24 + 88 + 24 + 16 + 256 + 72 + 160, "stream ABI");
+_Static_assert(sizeof(struct ev_target) == 24 + 120 + 24 + 16 + 256 + 72 + 160, "stream ABI");
 
 enum code_status {
 	CODE_OK = 0,
@@ -366,19 +390,6 @@ struct loop_counters {
 	__u64 since_ns;	 /* start of the iteration or wait that is under way */
 	__u64 in_wait;	 /* 1: it is a wait; 2: the thread was seen outside its loop */
 	__u64 hist[HIST_BUCKETS];
-};
-
-#define LIVE_TORN (~0ULL) /* loop_live.start_ns while the rest is being written */
-
-/* How far an iteration is, written by the kernel half whenever its thread leaves or gets the CPU. */
-struct loop_live {
-	__u64 start_ns; /* of the iteration that it is about: see loop_counters.since_ns; LIVE_TORN */
-	__u64 out_ns;	/* off the CPU since; 0: on it */
-	__u64 off_total_ns, run_queue_ns; /* up to the last time it got the CPU back */
-	__u64 off_ns[OFF_CLASS_MAX];
-	__u32 out_class;    /* enum off_class; of out_ns, or of the last time off if that is 0 */
-	__u32 has_sleep;    /* sleep is about out_ns */
-	struct ev_sleep sleep;
 };
 
 struct ev_loop_stats {

@@ -15,6 +15,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "events.h"
+#include "live.h"
 #include "pyhash.h"
 #include "scratch.h"
 

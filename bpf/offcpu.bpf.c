@@ -91,6 +91,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	e->first_ns = now_ns;
 	e->syscall = syscall;
 	e->fd = fd;
+	e->off_class = OFF_SYSCALL;
 	e->args[0] = regs->di;
 	e->args[1] = regs->si;
 	e->args[2] = regs->dx;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "events.h"
+#include "live.h"
 
 /* How loop boundaries are seen. */
 enum probes_boundary {

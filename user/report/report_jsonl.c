@@ -91,11 +91,11 @@ static void put_stack(struct json *json, const struct finding *finding)
 static void put_split(struct json *json, const struct ev_iteration *ev)
 {
 	json_object(json, "split");
-	json_u64(json, "on_cpu_ns", ev->on_cpu_ns);
-	json_u64(json, "syscall_ns", ev->off_ns[OFF_SYSCALL]);
+	json_u64(json, "on_cpu_ns", ev->on_cpu_ns - ev->gc_on_cpu_ns - ev->import_on_cpu_ns);
+	json_u64(json, "syscall_ns", ev->off_ns[OFF_SYSCALL] - ev->import_asleep_ns);
 	json_u64(json, "gil_wait_ns", ev->off_ns[OFF_GIL]);
-	json_u64(json, "gc_ns", 0);
-	json_u64(json, "import_ns", 0);
+	json_u64(json, "gc_ns", ev->gc_on_cpu_ns);
+	json_u64(json, "import_ns", ev->import_on_cpu_ns + ev->import_asleep_ns);
 	json_u64(json, "run_queue_ns", ev->run_queue_ns);
 	json_u64(json, "page_fault_ns", ev->off_ns[OFF_FAULT]);
 	json_u64(json, "other_ns", ev->off_ns[OFF_STOPPED] + ev->off_ns[OFF_OTHER]);

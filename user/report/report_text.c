@@ -9,13 +9,38 @@
 #include "sanitize.h"
 #include "text.h"
 
+/* As many on a line as fit. */
+static void print_limits(const struct report_opts *opts)
+{
+	static const char label[] = "limits: ";
+	unsigned int used = sizeof(label) - 1;
+
+	text_print(opts, STYLE_DIM, "%s", label);
+	for (int rule = 0; rule < RULE_MAX; rule++) {
+		bool is_last = rule == RULE_MAX - 1;
+		char limit[TEXT_FIGURE_LEN], text[128];
+		unsigned int len;
+
+		text_limit(opts->rules->limit_ns[rule], limit);
+		len = (unsigned int)snprintf(text, sizeof(text), "%s %s%s", rules[rule].id,
+					     opts->rules->is_enabled[rule] ? limit : "off",
+					     is_last ? "" : ",");
+		if (used + 1 + len > text_columns(opts)) {
+			text_print(opts, STYLE_DIM, "\n%*s", (int)(sizeof(label) - 2), "");
+			used = sizeof(label) - 2;
+		}
+		text_print(opts, STYLE_DIM, "%s%s", rule ? " " : "", text);
+		used += len + !!rule;
+	}
+	text_print(opts, STYLE_DIM, "\n");
+}
+
 static void print_session(const struct report_opts *opts)
 {
 	const struct session *session = &opts->session;
 	char when[FACTS_TIME_LEN], left[1024], command[160 * 4], version[32 * 4], host[64 * 4],
 		text[1024];
 	unsigned int used;
-	int rule, len;
 
 	facts_time(session, session->start_ns, when);
 	sanitize(version, sizeof(version), session->version, 16, CUT_END);
@@ -31,14 +56,7 @@ static void print_session(const struct report_opts *opts)
 	sanitize(host, sizeof(host), session->host, 40, CUT_END);
 	sanitize(text, sizeof(text), session->kernel, 40, CUT_END);
 	text_print(opts, STYLE_DIM, "on %s, kernel %s\n", host, text);
-	for (rule = 0, len = 0; rule < RULE_MAX; rule++) {
-		char limit[TEXT_FIGURE_LEN];
-
-		text_limit(opts->rules->limit_ns[rule], limit);
-		len += snprintf(text + len, sizeof(text) - len, "%s%s %s", rule ? ", " : "",
-				rules[rule].id, opts->rules->is_enabled[rule] ? limit : "off");
-	}
-	text_print(opts, STYLE_DIM, "limits: %s\n", text);
+	print_limits(opts);
 }
 
 static void print_target(const struct report_opts *opts, const struct target *target,

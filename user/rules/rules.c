@@ -42,6 +42,54 @@ const struct rule rules[RULE_MAX] = {
 			"await loop.run_in_executor() with a ProcessPoolExecutor, or split the "
 			"work and await between the parts",
 	},
+	[RULE_GIL_WAIT] = {
+		.id = "gil-wait",
+		.guideline =
+			"CPU-bound work goes to a process pool; threads are for synchronous "
+			"libraries that wait for I/O.",
+		.default_limit_ns = 20 * NSEC_PER_MSEC,
+		.limit = "time in one iteration that the loop waits for the GIL",
+		.evidence =
+			"The loop's thread sleeps on a futex word of the GIL; the thread that "
+			"holds it, and where that is, are read at that moment.",
+		.advice =
+			"move the work of the thread that holds the GIL to a process pool, or to "
+			"code that releases it",
+	},
+	[RULE_GC_PAUSE] = {
+		.id = "gc-pause",
+		.guideline = "Keep the garbage collector off the loop's critical path.",
+		.default_limit_ns = 20 * NSEC_PER_MSEC,
+		.limit = "time in one iteration that the collector runs, for one line",
+		.evidence =
+			"The interpreter's gc__start and gc__done probes; without them, its "
+			"`collecting` flag at each sample (an estimate).",
+		.advice =
+			"gc.freeze() after start-up, raise gc.set_threshold(), make fewer cycles, "
+			"or collect when the loop is idle",
+	},
+	[RULE_IMPORT_ON_LOOP] = {
+		.id = "import-on-loop",
+		.guideline = "Import at start-up: an import reads files and runs code.",
+		.default_limit_ns = 20 * NSEC_PER_MSEC,
+		.limit = "time that one import takes while the loop runs",
+		.evidence =
+			"The interpreter's import probes; without them, importlib's frames in the "
+			"stacks of sleeps and samples (an estimate).",
+		.advice = "import the module at the top of its user, or before the loop starts",
+	},
+	[RULE_LOOP_OVERLOAD] = {
+		.id = "loop-overload",
+		.guideline = "A loop has room for so many callbacks: shed load or add workers.",
+		.default_limit_ns = 250 * NSEC_PER_MSEC,
+		.limit = "length of an iteration that no single callback explains",
+		.evidence =
+			"How many callbacks were ready when the iteration began, and samples of "
+			"which of them took how long.",
+		.advice =
+			"do less in each callback, accept fewer connections at once, or run more "
+			"worker processes",
+	},
 	[RULE_HOST_STARVED] = {
 		.id = "host-starved",
 		.guideline =
@@ -74,15 +122,21 @@ const char *const cause_names[CAUSE_MAX] = {
 	[CAUSE_PYTHON] = "python",
 	[CAUSE_NATIVE] = "native",
 	[CAUSE_RUN_QUEUE] = "run-queue",
+	[CAUSE_THROTTLED] = "throttled",
 	[CAUSE_PAGE_FAULT] = "page-fault",
 	[CAUSE_STOPPED] = "stopped",
+	[CAUSE_GIL] = "gil",
+	[CAUSE_AUTOMATIC] = "automatic",
+	[CAUSE_EXPLICIT] = "explicit",
+	[CAUSE_IMPORT] = "import",
+	[CAUSE_CALLBACKS] = "callbacks",
 };
 
 /* Those with few findings first: blocking-call takes the room that is left. */
 static const struct {
 	enum rule_id rule;
 	rule_eval *eval;
-} evals[RULE_MAX] = {
+} evals[] = {
 	{ RULE_HOST_STARVED, rule_host_starved },
 	{ RULE_CPU_BOUND, rule_cpu_bound },
 	{ RULE_BLOCKING_CALL, rule_blocking_call },

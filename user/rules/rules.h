@@ -11,7 +11,16 @@
 
 #include "model.h"
 
-enum rule_id { RULE_BLOCKING_CALL = 0, RULE_CPU_BOUND = 1, RULE_HOST_STARVED = 2, RULE_MAX };
+enum rule_id {
+	RULE_BLOCKING_CALL = 0,
+	RULE_CPU_BOUND = 1,
+	RULE_GIL_WAIT = 2,
+	RULE_GC_PAUSE = 3,
+	RULE_IMPORT_ON_LOOP = 4,
+	RULE_LOOP_OVERLOAD = 5,
+	RULE_HOST_STARVED = 6,
+	RULE_MAX
+};
 
 /* What a rule is, for `loophound rules`, for reports and for documentation. */
 struct rule {
@@ -42,8 +51,18 @@ enum cause {
 	CAUSE_NATIVE, /* it stood on one instruction: C code held the CPU */
 	/* of host-starved */
 	CAUSE_RUN_QUEUE,
+	CAUSE_THROTTLED,
 	CAUSE_PAGE_FAULT,
 	CAUSE_STOPPED,
+	/* of gil-wait */
+	CAUSE_GIL,
+	/* of gc-pause */
+	CAUSE_AUTOMATIC, /* the collector's own thresholds */
+	CAUSE_EXPLICIT,	 /* the program called gc.collect() */
+	/* of import-on-loop */
+	CAUSE_IMPORT,
+	/* of loop-overload */
+	CAUSE_CALLBACKS,
 	CAUSE_MAX
 };
 extern const char *const cause_names[CAUSE_MAX]; /* "sleep", ..., "run-queue" */

@@ -58,13 +58,14 @@ static bool sleep_is_sane(const struct ev_sleep *ev)
 {
 	return ev->last_ns >= ev->first_ns && ev->asleep_ns <= ev->total_ns &&
 	       ev->max_ns <= ev->total_ns && ev->object.kind < OBJECT_KIND_MAX &&
-	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name);
+	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name) &&
+	       ev->off_class < OFF_CLASS_MAX;
 }
 
 /* The parts must add up to the whole, to the nanosecond: reports show them as shares of it. */
 static bool parts_are_sane(const struct ev_iteration *ev)
 {
-	uint64_t sum;
+	uint64_t sum, within;
 
 	if (ev->end_ns < ev->start_ns || ev->off_ns[OFF_RUNNABLE])
 		return false;
@@ -73,6 +74,9 @@ static bool parts_are_sane(const struct ev_iteration *ev)
 	for (unsigned i = OFF_RUNNABLE + 1; i < OFF_CLASS_MAX; i++)
 		if (__builtin_add_overflow(sum, ev->off_ns[i], &sum))
 			return false;
+	if (__builtin_add_overflow(ev->gc_on_cpu_ns, ev->import_on_cpu_ns, &within) ||
+	    within > ev->on_cpu_ns || ev->import_asleep_ns > ev->off_ns[OFF_SYSCALL])
+		return false;
 	return sum == ev->end_ns - ev->start_ns;
 }
 
@@ -85,6 +89,27 @@ static bool ongoing_is_sane(const struct ev_ongoing *ev)
 {
 	return (ev->so_far.end == ITERATION_UNDER_WAY || ev->so_far.end == ITERATION_UNSEEN) &&
 	       parts_are_sane(&ev->so_far) && (!ev->sleep.count || sleep_is_sane(&ev->sleep));
+}
+
+static bool import_is_sane(const struct ev_import *ev)
+{
+	uint64_t sum;
+
+	return HAS_NUL(ev->module) && !__builtin_add_overflow(ev->on_cpu_ns, ev->asleep_ns, &sum) &&
+	       sum <= ev->total_ns;
+}
+
+static bool task_is_sane(const struct ev_task *ev)
+{
+	if (!ev->name_bytes)
+		return true;
+	return (ev->kind == 1 || ev->kind == 2 || ev->kind == 4) &&
+	       ev->name_bytes <= sizeof(ev->name) && ev->name_bytes % ev->kind == 0;
+}
+
+static bool thread_is_sane(const struct ev_thread *ev)
+{
+	return HAS_NUL(ev->comm) && HAS_NUL(ev->name);
 }
 
 static bool target_is_sane(const struct ev_target *ev)
@@ -111,6 +136,10 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_SLEEP: return sleep_is_sane((const struct ev_sleep *)ev);
 	case EV_ITERATION: return iteration_is_sane((const struct ev_iteration *)ev);
 	case EV_ONGOING: return ongoing_is_sane((const struct ev_ongoing *)ev);
+	case EV_IMPORT: return import_is_sane((const struct ev_import *)ev);
+	case EV_TASK: return task_is_sane((const struct ev_task *)ev);
+	case EV_THREAD: return thread_is_sane((const struct ev_thread *)ev);
+	case EV_HOST: return HAS_NUL(((const struct ev_host *)ev)->cgroup);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
 	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 2;

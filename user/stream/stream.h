@@ -21,7 +21,7 @@ bool decode_size_fits(uint32_t type, uint32_t size);
 
 /* --- recordings (stream/recording.c) --- */
 #define RECORDING_MAGIC	  "LOOPHND1"
-#define RECORDING_VERSION 1u
+#define RECORDING_VERSION 2u
 
 /* What a report says once, at its start; the header of a recording holds it. Strings end within. */
 struct session {
