@@ -40,7 +40,7 @@
 	X(8,  EXEC,       exec)		/* kernel: a target replaced its image */ \
 	X(9,  EXIT,       exit)		/* kernel: a target ended */		\
 	X(16, TARGET,     target)	/* reader: what a process is */		\
-	X(17, CODE,       code)		/* reader: names and line table of a code object */ \
+	X(17, CODE,       code)		/* reader, kernel: names and line table of a code object */ \
 	X(18, LOOP_STATS, loop_stats)	/* daemon: counters of one loop, cumulative */ \
 	X(19, LOSS,       loss)		/* daemon: what was seen, sent and lost, cumulative */ \
 	X(20, TICK,       tick)		/* daemon: time passes */		\

@@ -167,6 +167,8 @@ static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratc
 	s->stack.status = s->status;
 	s->stack.flags = s->flags;
 	s->stack.pad = 0;
+	if (s->passing[0] | s->passing[1])
+		py_send_codes(s, now_ns);
 	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame), wakeup_flags(th, now_ns)))
 		bpf_map_update_elem(&seen_stacks, &id, &seen, BPF_ANY);
 	return id;

@@ -113,6 +113,13 @@ struct seen_stacks_map { /* stack_id whose record was sent; an evicted one is se
 	__type(value, u8);
 };
 
+struct seen_codes_map { /* code objects whose names the kernel half sent */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u8);
+};
+
 struct scratch_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SCRATCH_MAX);
@@ -138,6 +145,7 @@ extern struct free_loop_ids_map free_loop_ids SEC(".maps");
 extern struct loop_counters_map loop_counters SEC(".maps");
 extern struct loop_lives_map loop_lives SEC(".maps");
 extern struct seen_stacks_map seen_stacks SEC(".maps");
+extern struct seen_codes_map seen_codes SEC(".maps");
 extern struct scratch_map scratches SEC(".maps");
 extern struct stats_map stats SEC(".maps");
 extern struct events_map events SEC(".maps");

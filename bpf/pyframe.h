@@ -3,8 +3,9 @@
  * Walks the Python frames of a thread with a layout table: innermost first, two reads a frame.
  *
  * Works on struct scratch only, so that each function can be verified by itself (a global function
- * of BPF) and run on the host by tests.  The memory is hostile: every address is only ever handed to
- * read_user(), every index is masked, every loop has a fixed bound; a cycle ends at EV_MAX_FRAMES.
+ * of BPF) and run on the host by tests.  The memory is hostile: every address is only ever handed
+ * to read_user(), every index is masked, every loop has a fixed bound; a cycle ends at
+ * EV_MAX_FRAMES.
  *
  * Where the numbers come from: struct py_layout, which the reader fills (user/reader/layout.c).
  */
@@ -18,12 +19,16 @@
 
 #define PY_CO_COROUTINE 0x80
 
+/* PyBytesObject. */
+#define PYBYTES_SIZE 16
+#define PYBYTES_DATA 32
+
 /* Bytes of a frame that hold all fields read: 3.9, 3.10: up to f_lasti; later: up to owner. */
-#define FRAME_BYTES_OLD	 112
-#define FRAME_BYTES	 72
+#define FRAME_BYTES_OLD 112
+#define FRAME_BYTES	72
 /* Bytes of a code object likewise; the smallest code object is longer. */
-#define CODE_BYTES_OLD	 144
-#define CODE_BYTES	 192
+#define CODE_BYTES_OLD 144
+#define CODE_BYTES     192
 
 static __always_inline u64 scratch_u64(const u8 *bytes, u32 offset)
 {
@@ -65,6 +70,21 @@ static __always_inline void pyframe_begin(struct scratch *s, u32 target_id)
 	s->flags = 0;
 	s->nr = 0;
 	s->hash = hash_mix(0, target_id);
+	s->passing[0] = s->passing[1] = 0;
+}
+
+/* The fingerprint of a code object that is no function; its head is in s->code. */
+static __always_inline u32 pyframe_passing_fingerprint(struct scratch *s, u32 fingerprint)
+{
+	u64 table = scratch_u64(s->code.bytes, s->layout.code_linetable);
+	u64 size = read_user_u64(table + PYBYTES_SIZE), bytes = size;
+	u64 head[PY_TABLE_WORDS] = {};
+
+	if (bytes > sizeof(head))
+		bytes = sizeof(head);
+	if (bytes && read_user(head, (u32)bytes, table + PYBYTES_DATA))
+		return fingerprint;
+	return py_passing_fingerprint(fingerprint, size, head);
 }
 
 /*
@@ -94,10 +114,11 @@ static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, 
 		return -1;
 	out->code_addr = code;
 	out->offset_bytes = offset < 0 ? -1 : (s32)offset;
-	out->fingerprint = py_code_fingerprint((s32)scratch_u32(bytes, l->code_firstlineno),
-					       scratch_u64(bytes, l->code_filename),
-					       scratch_u64(bytes, l->code_name),
-					       scratch_u64(bytes, l->code_linetable));
+	out->fingerprint = py_code_fingerprint(
+		(s32)scratch_u32(bytes, l->code_firstlineno), scratch_u64(bytes, l->code_filename),
+		scratch_u64(bytes, l->code_name), scratch_u64(bytes, l->code_linetable));
+	if (!(scratch_u32(bytes, l->code_flags) & PY_CO_OPTIMIZED))
+		out->fingerprint = pyframe_passing_fingerprint(s, out->fingerprint);
 	return 0;
 }
 
@@ -127,14 +148,16 @@ static __always_inline int pyframe_step_inline(struct scratch *s)
 	owner = l->instr_scale ? 0 : bytes[l->frame_owner & 0x7f];
 	if (owner == FRAME_OWNED_BY_CSTACK)
 		return 0;
-	instr = l->instr_scale ? scratch_u32(bytes, l->frame_instr) :
-				 scratch_u64(bytes, l->frame_instr);
+	instr = l->instr_scale ? scratch_u32(bytes, l->frame_instr)
+			       : scratch_u64(bytes, l->frame_instr);
 	if (pyframe_code(s, code, instr, owner, &out)) {
 		s->status = STACK_BAD_CODE;
 		return 1;
 	}
 	s->hash = hash_mix(s->hash, out.code_addr);
 	s->hash = hash_mix(s->hash, (u64)out.fingerprint << 32 | (u32)out.offset_bytes);
+	if (!(scratch_u32(s->code.bytes, l->code_flags) & PY_CO_OPTIMIZED))
+		s->passing[(nr >> 6) & 1] |= 1ULL << (nr & 63);
 	s->frames[nr & (EV_MAX_FRAMES - 1)] = out;
 	s->frame_addrs[nr & (EV_MAX_FRAMES - 1)] = frame;
 	s->nr = nr + 1;

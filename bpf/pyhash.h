@@ -27,4 +27,22 @@ py_code_fingerprint(__s32 firstlineno, __u64 filename_addr, __u64 name_addr, __u
 	return (__u32)(hash ^ (hash >> 32));
 }
 
+#define PY_CO_OPTIMIZED 0x1 /* a function; the bodies of modules and classes, and what exec() runs, are not */
+#define PY_TABLE_WORDS	8   /* of a line table, that are a part of the fingerprint below */
+
+/*
+ * What is no function runs once and is freed, and the next one may get all of its addresses: the
+ * length of its line table and what it begins with (rest zero) tell them apart.
+ */
+static inline __attribute__((always_inline)) __u32
+py_passing_fingerprint(__u32 fingerprint, __u64 table_bytes, const __u64 head[PY_TABLE_WORDS])
+{
+	__u64 hash = hash_mix(fingerprint, table_bytes);
+	int i;
+
+	for (i = 0; i < PY_TABLE_WORDS; i++)
+		hash = hash_mix(hash, head[i]);
+	return (__u32)(hash ^ (hash >> 32));
+}
+
 #endif

@@ -10,6 +10,8 @@
 extern int py_walk(struct scratch *s, u32 target_id);
 /* Finds the running loop of s->tstate_addr: 0 and s->loop_addr, s->slot_addr, s->slot_value; or -1. */
 extern int py_running_loop(struct scratch *s);
+/* Sends the names of the walk's frames that will not stay; s->stack.head is filled in. */
+extern int py_send_codes(struct scratch *s, u64 now_ns);
 /*
  * After both: is this thread in (or, is_in_wait == 0, below) a loop's own iteration?  The kind, with
  * the depth of the frame that runs iterations in s->nr; or LOOP_KIND_UNKNOWN.

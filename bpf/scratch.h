@@ -8,6 +8,11 @@
 
 #include "events.h"
 
+/* Names and line table of one code object (pycode.bpf.c): three names of 255 bytes, a table of 16 KiB - 1. */
+#define SOURCE_NAME_MASK  255u
+#define SOURCE_TABLE_MASK 16383u
+#define SOURCE_BYTES	  (3 * SOURCE_NAME_MASK + SOURCE_TABLE_MASK)
+
 /* Room to read a stack and to build its record. */
 struct scratch {
 	struct py_layout layout;
@@ -19,6 +24,7 @@ struct scratch {
 	u32 dict_entry_bytes, dict_left, dict_is_unicode;
 	u32 status, flags, nr;
 	u64 hash;
+	u64 passing[EV_MAX_FRAMES / 64]; /* a bit for each frame whose code object will not stay */
 	union {
 		u8 bytes[256];
 		u64 words[32];
@@ -26,6 +32,10 @@ struct scratch {
 	u64 frame_addrs[EV_MAX_FRAMES];
 	struct ev_stack stack;
 	struct ev_frame frames[EV_MAX_FRAMES]; /* right behind stack: they leave as one record */
+	struct {
+		struct ev_code ev;
+		u8 data[SOURCE_BYTES + 1];
+	} source; /* likewise one record */
 };
 
 #endif

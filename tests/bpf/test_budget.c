@@ -19,10 +19,10 @@ static const struct budget {
 	{ "on_fork",	       123,  1168 },
 	{ "on_exec",	      3214,  5008 },
 	{ "on_exit",	      3442,  5104 },
-	{ "on_sched_switch", 19748, 25232 },
+	{ "on_sched_switch", 28500, 30500 },
 	{ "on_wait_exits",   10458, 14632 },
 	{ "on_any_exit",     10491, 14640 },
-	{ "on_timer",	      7562, 13688 },
+	{ "on_timer", 15500, 19500 },
 	/* clang-format on */
 };
 

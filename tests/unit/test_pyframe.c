@@ -16,7 +16,7 @@ static u64 build_chain(unsigned nr, u64 *codes, u64 *frames)
 	u64 frame = 0;
 
 	for (unsigned i = nr; i-- > 0;) {
-		u64 code = fake_code("f", (s32)(100 + i), 0);
+		u64 code = fake_code("f", (s32)(100 + i), PY_CO_OPTIMIZED);
 
 		frame = fake_frame(code, (s32)(10 + 2 * i), 0, frame);
 		codes[i] = code;
@@ -139,7 +139,7 @@ static void the_offset_is_in_bytes_whatever_the_version_keeps(void **state)
 
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		struct scratch *s = fake_python(kept[i].minor);
-		u64 code = fake_code("f", 1, 0), frame = fake_frame(code, 0, 0, 0);
+		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED), frame = fake_frame(code, 0, 0, 0);
 
 		if (kept[i].from_code) {
 			fake_put64(frame + kept[i].instr_at, code + kept[i].from_code + 10);
@@ -158,7 +158,7 @@ static void a_frame_that_has_not_started_says_minus_one(void **state)
 	(void)state;
 	for FAKE_MINORS(minor) {
 		struct scratch *s = fake_python(minor);
-		u64 code = fake_code("f", 1, 0);
+		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
 		u64 outer = fake_frame(code, 20, 0, 0);
 		u64 first = fake_frame(code, 2 * FAKE_TRACEABLE, 0, outer);
 		/* Before 3.11: f_lasti is -1; later: before the first traceable instruction. */
@@ -182,7 +182,7 @@ static void a_generator_frame_runs_wherever_it_is(void **state)
 	(void)state;
 	for (unsigned minor = 11; minor <= LAYOUT_MINOR_LAST; minor++) {
 		struct scratch *s = fake_python(minor);
-		u64 code = fake_code("g", 1, 0x20);
+		u64 code = fake_code("g", 1, 0x20 | PY_CO_OPTIMIZED);
 
 		fake_set_frame(fake_frame(code, 2, FRAME_OWNED_BY_GENERATOR, 0));
 		assert_walk(s, STACK_OK, 0, 1);
@@ -198,7 +198,7 @@ static void shims_are_stepped_over(void **state)
 	(void)state;
 	for (unsigned minor = 12; minor <= LAYOUT_MINOR_LAST; minor++) {
 		struct scratch *s = fake_python(minor);
-		u64 code = fake_code("f", 1, 0);
+		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
 		u64 outer = fake_frame(code, 30, 0, fake_frame(0, 0, FRAME_OWNED_BY_CSTACK, 0));
 		/* What a shim runs is no code object. */
 		u64 shim = fake_frame(0xdeadbeef, 0, FRAME_OWNED_BY_CSTACK, outer);
@@ -238,7 +238,7 @@ static void a_cycle_ends(void **state)
 	(void)state;
 	for FAKE_MINORS(minor) {
 		struct scratch *s = fake_python(minor);
-		u64 code = fake_code("f", 1, 0);
+		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
 		u64 one = fake_frame(code, 10, 0, 0), two = fake_frame(code, 12, 0, one);
 
 		fake_put64(one + fake_layout.frame_back, one);

@@ -27,9 +27,9 @@
 #define TABLE	 (FAKE_BASE + 0x8000)
 #define DATA	 (FAKE_BASE + 0x40000)
 
-#define COMPACT	 (1u << 5)
-#define ASCII	 (1u << 6)
-#define KIND(n)	 ((unsigned)(n) << 2)
+#define COMPACT (1u << 5)
+#define ASCII	(1u << 6)
+#define KIND(n) ((unsigned)(n) << 2)
 
 static struct fake fake;
 static union {
@@ -309,6 +309,23 @@ static void another_object_at_the_address_is_gone(void **state)
 	assert_refused(CODE_GONE);
 }
 
+/* What is no function is freed and followed at the same addresses by the next: the table tells them
+ * apart. */
+static void a_body_with_another_line_table_is_gone(void **state)
+{
+	const struct py_layout *layout = layout_of(12);
+	const __u64 head[PY_TABLE_WORDS] = { 0xff04000201ULL };
+	uint32_t fingerprint = py_passing_fingerprint(put_code(layout), 5, head);
+
+	(void)state;
+	fake_put_u32(&fake, CODE + layout->code_flags, 0);
+	read_code(layout, fingerprint);
+	assert_int_equal(got.code.status, CODE_OK);
+	fake_put(&fake, TABLE + 32 + 4, "\xfe", 1);
+	read_code(layout, fingerprint);
+	assert_refused(CODE_GONE);
+}
+
 static void an_object_that_changes_meanwhile_is_gone(void **state)
 {
 	const struct py_layout *layout = layout_of(12);
@@ -399,6 +416,7 @@ int main(void)
 		cmocka_unit_test(long_names_and_tables_are_cut_and_flagged),
 		cmocka_unit_test(wild_pointers_are_unreadable_or_invalid),
 		cmocka_unit_test(another_object_at_the_address_is_gone),
+		cmocka_unit_test(a_body_with_another_line_table_is_gone),
 		cmocka_unit_test(an_object_that_changes_meanwhile_is_gone),
 		cmocka_unit_test(hostile_layouts_and_budgets_are_refused),
 		cmocka_unit_test(random_damage_is_survived),

@@ -17,7 +17,7 @@
 #define BYTES_SIZE     16 /* PyBytesObject: ob_size, ob_sval */
 #define BYTES_DATA     32
 #define BYTES_SIZE_MAX (1LL << 30)
-#define CODE_SPAN_MAX                                                                              \
+#define CODE_SPAN_MAX \
 	1024 /* no field we read lies further in; larger offsets are no layout of ours */
 #define CODE_UNIT_BYTES 2
 
@@ -75,10 +75,20 @@ static int read_fields(struct mem *mem, const struct py_layout *layout, uint64_t
 	return 0;
 }
 
-static uint32_t fields_fingerprint(const struct code_fields *fields)
+/* The same as the kernel half's, of what is a function and what is none (pyhash.h). */
+static uint32_t fields_fingerprint(struct mem *mem, const struct code_fields *fields)
 {
-	return py_code_fingerprint(fields->firstlineno, fields->filename_addr, fields->name_addr,
-				   fields->table_addr);
+	uint32_t fingerprint = py_code_fingerprint(fields->firstlineno, fields->filename_addr,
+						   fields->name_addr, fields->table_addr);
+	__u64 head[PY_TABLE_WORDS] = { 0 };
+	uint64_t size;
+
+	if (fields->flags & PY_CO_OPTIMIZED)
+		return fingerprint;
+	if (procmem_read_u64(mem, fields->table_addr + BYTES_SIZE, &size) ||
+	    procmem_read(mem, fields->table_addr + BYTES_DATA, head, min(size, sizeof(head))))
+		return fingerprint;
+	return py_passing_fingerprint(fingerprint, size, head);
 }
 
 static bool is_plausible(const struct code_fields *fields)
@@ -187,7 +197,7 @@ void pycode_read(struct mem *mem, const struct py_layout *layout, uint64_t code_
 		code->status = CODE_UNREADABLE;
 		return;
 	}
-	if (fields_fingerprint(&before) != fingerprint) {
+	if (fields_fingerprint(mem, &before) != fingerprint) {
 		code->status = CODE_GONE;
 		return;
 	}
