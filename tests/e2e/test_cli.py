@@ -44,6 +44,8 @@ def fails(code: int, *arguments: str, naming: str) -> Loophound:
         (["watch", "-p", "1", "--limit", "blocking-call"], "blocking-call"),
         (["watch", "-p", "1", "--limit", "blocking-call=fast"], "fast"),
         (["watch", "-p", "1", "--limit", "blocking-call=-5"], "-5"),
+        (["watch", "-p", "1", "--limit", "blocking-call=5parsec"], "5parsec"),
+        (["watch", "-p", "1", "-d", "0ms"], "0ms"),
         (["watch", "-p", "1", "--limit", "blocking-call=nan"], "nan"),
         (["watch", "-p", "1", "--limit", "no-such-rule=5"], "no-such-rule"),
         (["watch", "-p", "1", "--rule", "no-such-rule"], "no-such-rule"),
@@ -205,6 +207,7 @@ def test_a_reader_that_goes_away(python):
 def test_a_raised_limit_silences_and_an_allowed_site_too(python):
     for silence in (
         ["--limit", "blocking-call=10000"],
+        ["--limit", "blocking-call=10s"],
         ["--no-rule", "blocking-call"],
         ["--allow", "time_sleep.py:handler"],
     ):

@@ -46,7 +46,8 @@ static const struct argp_option options[] = {
 	{ "format", KEY_FORMAT, "text|jsonl", 0, "form of the report (default: text)", 2 },
 	{ "output", 'o', "FILE", 0, "write there instead of standard output", 2 },
 	{ "record", KEY_RECORD, "FILE", 0, "keep the raw events as well", 2 },
-	{ "limit", KEY_LIMIT, "RULE=MS", 0, "milliseconds from which on a rule is broken", 3 },
+	{ "limit", KEY_LIMIT, "RULE=TIME", 0,
+	  "from which on a rule is broken: 20ms, 0.5s; a bare number is of milliseconds", 3 },
 	{ "rule", KEY_RULE, "RULE[,RULE]", 0, "only these rules", 3 },
 	{ "no-rule", KEY_NO_RULE, "RULE[,RULE]", 0, "without these rules", 3 },
 	{ "allow", KEY_ALLOW, "FILE:FUNCTION", 0, "say nothing of this site (repeatable)", 3 },
@@ -96,14 +97,36 @@ static int parse_pid(struct parse_state *state, const char *arg)
 	return 0;
 }
 
+/* "20", "20ms", "1.5 s": a time above 0, in ns; without a unit it is of unit_ns. */
+static bool parse_time(const char *text, double unit_ns, double *out_ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "min", 60e9 } };
+	char *end;
+	double number = strtod(text, &end);
+
+	if (end == text)
+		return false;
+	end += *end == ' ';
+	for (size_t i = 0; *end && i < ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		unit_ns = units[i].ns;
+		end += strlen(end);
+	}
+	*out_ns = number * unit_ns;
+	return !*end && isfinite(number) && *out_ns >= 1 && *out_ns <= 1e18;
+}
+
 static int parse_duration(struct parse_state *state, const char *arg)
 {
-	char *end;
-	double seconds = strtod(arg, &end);
+	double ns;
 
-	if (*end || end == arg || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
-		return usage(state, "-d %s: not a number of seconds above 0", arg);
-	state->opts->duration_s = seconds;
+	if (!parse_time(arg, NSEC_PER_SEC, &ns))
+		return usage(state, "-d %s: not a time above 0; 10 and 10s are ten seconds", arg);
+	state->opts->duration_s = ns / NSEC_PER_SEC;
 	return 0;
 }
 
@@ -115,20 +138,19 @@ static int unknown_rule(struct parse_state *state, const char *option, const cha
 static int parse_limit(struct parse_state *state, const char *arg)
 {
 	const char *equals = strchr(arg, '=');
-	char rule[64], *end;
+	char rule[64];
 	enum rule_id id;
-	double ms;
+	double ns;
 
 	if (!equals || (size_t)(equals - arg) >= sizeof(rule))
-		return usage(state, "--limit %s: expected RULE=MILLISECONDS, as in blocking-call=20", arg);
+		return usage(state, "--limit %s: expected RULE=TIME, as in blocking-call=20ms", arg);
 	snprintf(rule, sizeof(rule), "%.*s", (int)(equals - arg), arg);
 	if (rules_find(rule, &id))
 		return unknown_rule(state, "--limit", rule);
-	ms = strtod(equals + 1, &end);
-	if (*end || end == equals + 1 || !isfinite(ms) || ms <= 0 || ms > 1e9)
-		return usage(state, "--limit %s: %s is not a number of milliseconds above 0", arg,
+	if (!parse_time(equals + 1, NSEC_PER_MSEC, &ns))
+		return usage(state, "--limit %s: %s is not a time above 0; 20 and 20ms are the same", arg,
 			     equals[1] ? equals + 1 : "nothing");
-	state->opts->rules.limit_ns[id] = (uint64_t)(ms * NSEC_PER_MSEC);
+	state->opts->rules.limit_ns[id] = (uint64_t)ns;
 	return 0;
 }
 
