@@ -72,11 +72,13 @@ static __always_inline void loop_settle(struct loop_thread *th, struct task_stru
 		th->sites[site].asleep_ns += asleep;
 }
 
-/* Starts an iteration now. The thread is the current one. */
+/*
+ * Starts an iteration now. The thread is the current one. No iteration is under way, so the timer takes no
+ * sample until start_ns is set: last, or what it counts would be set to 0 here.
+ */
 static __always_inline void loop_start_iteration(struct loop_thread *th, struct task_struct *task,
 						 u64 now_ns, u8 flags)
 {
-	th->start_ns = now_ns;
 	th->left_ns = 0;
 	th->flags = flags;
 	th->in_wait = 0;
@@ -95,6 +97,8 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->nr_sleeps = 0;
 	th->nr_samples = 0;
 	th->site = MAX_SITES;
+	barrier();
+	th->start_ns = now_ns;
 }
 
 /* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */

@@ -36,6 +36,7 @@ struct probes {
 
 const struct probes_config probes_default_config = {
 	.sample_after_ns = 12500000,
+	.sample_gap_ns = 900000,
 	.report_asleep_ns = 10000000,
 	.report_on_cpu_ns = 50000000,
 	.report_starved_ns = 50000000,
@@ -121,6 +122,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 		return -errno;
 	probes->skel = skel;
 	skel->rodata->cfg_sample_after_ns = config->sample_after_ns;
+	skel->rodata->cfg_sample_gap_ns = config->sample_gap_ns;
 	skel->rodata->cfg_tick_ns = tick_ns();
 	skel->rodata->cfg_report_asleep_ns = config->report_asleep_ns;
 	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;

@@ -22,6 +22,7 @@ enum probes_boundary {
 
 struct probes_config {
 	uint64_t sample_after_ns;   /* age of an iteration from which on it is sampled */
+	uint64_t sample_gap_ns;	    /* and at most this often */
 	uint64_t report_asleep_ns;  /* kernel-side limits: the lowest of the rules that look at it */
 	uint64_t report_on_cpu_ns;
 	uint64_t report_starved_ns;
