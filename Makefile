@@ -74,11 +74,8 @@ check-fuzz: $(FUZZERS) ## each fuzz target for FUZZ_SECONDS (default 10)
 check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
 	@scripts/run-tests.sh $(BPF_TESTS)
 
-# On a noisy machine a stall can be late or a hook miss an event: what fails is tried once more, and said.
 check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
-	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/$(OUT)/pytest tests/e2e $(PYTEST) || { \
-		echo "once more, those that failed:"; \
-		LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/$(OUT)/pytest --lf tests/e2e $(PYTEST); }
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST)
 
 golden: all ## refresh the golden reports from the golden recordings; review the diff
 	@scripts/golden.sh refresh
