@@ -52,21 +52,23 @@ static const struct documented {
 	{ M(str_ascii_data),	 { 48, 48, 48, 40, 40 } },
 	{ M(str_compact_data),	 { 72, 72, 72, 56, 56 } },
 	{ M(running_loop_holder), { 16, 16, 16, 0, 0 } },
+	{ M(task_name),		 { 160, 168, 144, 144, 128 } },
 };
 
 static const struct {
 	uint32_t interpreters_head, autotss_key, runtime_gil, interp_next, interp_id, interp_gil;
+	uint32_t interp_modules, function_code, code_locals;
 } inner[] = {
-	{ 32, 588, 352, 0, 24, 0 },
-	{ 32, 588, 352, 0, 24, 0 },
-	{ 40, 596, 360, 0, 48, 0 },
-	{ 40, 1548, 0, 0, 8, 384 },
-	{ 632, 2164, 0, 7264, 7272, 16 },
+	{ 32, 588, 352, 0, 24, 0, 856, 16, 72 },
+	{ 32, 588, 352, 0, 24, 0, 856, 48, 72 },
+	{ 40, 596, 360, 0, 48, 0, 888, 48, 96 },
+	{ 40, 1548, 0, 0, 8, 384, 944, 48, 96 },
+	{ 632, 2164, 0, 7264, 7272, 16, 7656, 48, 96 },
 };
 
 /* _Py_DebugOffsets of 3.13.5: place, value. */
 static const uint16_t debug_offsets[][2] = {
-	{ 40, 632 }, { 56, 7272 }, { 64, 7264 }, { 112, 16 }, { 152, 304 }, { 184, 72 },
+	{ 40, 632 }, { 56, 7272 }, { 64, 7264 }, { 88, 7656 }, { 112, 16 }, { 152, 304 }, { 184, 72 },
 	{ 192, 152 }, { 232, 8 }, { 240, 0 }, { 248, 56 }, { 256, 72 }, { 264, 70 },
 	{ 280, 112 }, { 288, 120 }, { 296, 128 }, { 304, 136 }, { 312, 68 }, { 344, 200 },
 	{ 560, 40 },
@@ -98,6 +100,9 @@ static void the_table_is_as_documented(void **state)
 		assert_int_equal(row->interp_next, inner[minor - 9].interp_next);
 		assert_int_equal(row->interp_id, inner[minor - 9].interp_id);
 		assert_int_equal(row->interp_gil, inner[minor - 9].interp_gil);
+		assert_int_equal(row->interp_modules, inner[minor - 9].interp_modules);
+		assert_int_equal(row->function_code, inner[minor - 9].function_code);
+		assert_int_equal(row->code_locals, inner[minor - 9].code_locals);
 		assert_true(row->runtime_gil || row->interp_gil);
 	}
 	assert_null(layout_find(8));

@@ -24,7 +24,7 @@
 #define LINE_BYTES 65536
 
 static const char script[] =
-	"import sys, ctypes\n"
+	"import sys, ctypes, asyncio, _asyncio, _frozen_importlib\n"
 	"class Outer:\n"
 	"    def m\u00e9thode_\u4e16\u754c(self, a):\n"
 	"        b = a + 1\n"
@@ -33,8 +33,10 @@ static const char script[] =
 	"    return kind.from_address(address).value\n"
 	"code = Outer.m\u00e9thode_\u4e16\u754c.__code__\n"
 	"table = code.co_lnotab if sys.version_info < (3, 10) else code.co_linetable\n"
+	"once = asyncio.base_events.BaseEventLoop._run_once.__code__\n"
 	"fields = [id(code), id(code.co_filename), id(code.co_name), sys.hexversion,\n"
-	"          code.co_firstlineno, code.co_flags]\n"
+	"          code.co_firstlineno, code.co_flags, id(getattr(_asyncio, '_current_tasks', None)),\n"
+	"          id(_frozen_importlib._find_and_load.__code__), once.co_varnames.index('ntodo')]\n"
 	"names = [code.co_filename, code.co_name, getattr(code, 'co_qualname', '')]\n"
 	"print(' '.join(map(str, fields)), *[n.encode().hex() or '-' for n in names], "
 	"table.hex(),\n"
@@ -112,21 +114,25 @@ static void check_code(struct python *python, const struct ev_target *target, ch
 {
 	cleanup_free struct ev_code *code = malloc(EV_RECORD_MAX);
 	const struct py_layout *layout = &target->layout;
-	unsigned long long id, filename, name, version;
-	int firstlineno, consumed;
+	unsigned long long id, filename, name, version, current_tasks, find_and_load;
+	int firstlineno, ntodo, consumed;
 	unsigned flags;
 	uint32_t fingerprint;
 	char *hex[4], *data;
 	struct mem mem;
 
-	assert_int_equal(sscanf(line, "%llu %llu %llu %llu %d %u %n", &id, &filename, &name,
-				&version, &firstlineno, &flags, &consumed),
-			 6);
+	assert_int_equal(sscanf(line, "%llu %llu %llu %llu %d %u %llu %llu %d %n", &id, &filename,
+				&name, &version, &firstlineno, &flags, &current_tasks,
+				&find_and_load, &ntodo, &consumed),
+			 9);
 	line += consumed;
 	for (int i = 0; i < 4; i++)
 		hex[i] = strsep(&line, " \n");
 	assert_int_equal(target->version, version);
 	assert_int_equal(layout->version, version);
+	assert_int_equal(layout->current_tasks_addr, current_tasks);
+	assert_int_equal(layout->find_and_load_addr, find_and_load);
+	assert_int_equal(layout->run_once_ntodo, ntodo);
 
 	procmem_of_process(&mem, python->pid, PYCODE_BUDGET_BYTES);
 	fingerprint = py_code_fingerprint(firstlineno, filename, name,

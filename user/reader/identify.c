@@ -12,6 +12,7 @@
 #include "loops.h"
 #include "procinfo.h"
 #include "procmem.h"
+#include "pymodules.h"
 #include "runtime.h"
 #include "util.h"
 
@@ -152,8 +153,10 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 		set_broken(target, "its interpreter's state leads to memory that is not there");
 	else
 		set_status(target, err ? status_of(err) : TARGET_OK);
-	if (!err)
-		target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout);
+	if (err)
+		return;
+	target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout);
+	pymodules_read(mem, &target->layout);
 }
 
 static void find_runtime(struct identity *identity, pid_t pid)

@@ -34,6 +34,8 @@
  *   str_*		 Include/cpython/unicodeobject.h, sizes of PyASCIIObject and
  *			 PyCompactUnicodeObject
  *   running_loop_holder Modules/_asynciomodule.c, PyRunningLoopHolder.rl_loop
+ *   task_name		 Modules/_asynciomodule.c, TaskObj.task_name
+ *   function_code	 Include/cpython/funcobject.h, PyFunctionObject.func_code
  *   interpreters_head, autotss_key, runtime_gil
  *			 Include/internal/pycore_runtime.h, _PyRuntimeState
  *   interp_*		 Include/internal/pycore_interp.h, PyInterpreterState
@@ -50,10 +52,12 @@ static const struct layout_row rows[] = {
 			.code_flags = 36, .code_firstlineno = 40, .code_filename = 104,
 			.code_name = 112, .code_linetable = 120, /* co_lnotab */
 			.str_ascii_data = 48, .str_compact_data = 72,
+			.task_name = 160,
 			.running_loop_holder = 16,
 		},
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
+		.interp_modules = 856, .function_code = 16, .code_locals = 72,
 	},
 	{
 		.py = {
@@ -66,10 +70,12 @@ static const struct layout_row rows[] = {
 			.code_flags = 36, .code_firstlineno = 40, .code_filename = 104,
 			.code_name = 112, .code_linetable = 120,
 			.str_ascii_data = 48, .str_compact_data = 72,
+			.task_name = 168,
 			.running_loop_holder = 16,
 		},
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
+		.interp_modules = 856, .function_code = 48, .code_locals = 72,
 	},
 	{
 		.py = {
@@ -84,10 +90,12 @@ static const struct layout_row rows[] = {
 			.code_name = 120, .code_qualname = 128, .code_linetable = 136,
 			.code_bytecode = 184, .code_firsttraceable = 168,
 			.str_ascii_data = 48, .str_compact_data = 72,
+			.task_name = 144,
 			.running_loop_holder = 16,
 		},
 		.interpreters_head = 40, .autotss_key = 596, .runtime_gil = 360,
 		.interp_next = 0, .interp_id = 48, .interp_threads = 16,
+		.interp_modules = 888, .function_code = 48, .code_locals = 96,
 	},
 	{
 		.py = {
@@ -102,9 +110,11 @@ static const struct layout_row rows[] = {
 			.code_name = 120, .code_qualname = 128, .code_linetable = 136,
 			.code_bytecode = 192, .code_firsttraceable = 176,
 			.str_ascii_data = 40, .str_compact_data = 56, /* wstr is gone (PEP 623) */
+			.task_name = 144,
 		},
 		.interpreters_head = 40, .autotss_key = 1548,
 		.interp_next = 0, .interp_id = 8, .interp_threads = 72, .interp_gil = 384, /* PEP 684 */
+		.interp_modules = 944, .function_code = 48, .code_locals = 96,
 	},
 	{
 		.py = {
@@ -119,9 +129,11 @@ static const struct layout_row rows[] = {
 			.code_name = 120, .code_qualname = 128, .code_linetable = 136,
 			.code_bytecode = 200, .code_firsttraceable = 184,
 			.str_ascii_data = 40, .str_compact_data = 56,
+			.task_name = 128,
 		},
 		.interpreters_head = 632, .autotss_key = 2164,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7344, .interp_gil = 16,
+		.interp_modules = 7656, .function_code = 48, .code_locals = 96,
 		.has_debug_offsets = true,
 	},
 };
@@ -154,6 +166,7 @@ static const struct debug_offset {
 #define DEBUG_INTERP_ID		56
 #define DEBUG_INTERP_NEXT	64
 #define DEBUG_INTERP_THREADS		72
+#define DEBUG_INTERP_MODULES	88
 #define DEBUG_INTERP_GIL	112
 
 const struct layout_row *layout_find(unsigned minor)
@@ -219,12 +232,14 @@ static int apply_debug_offsets(struct mem *mem, uint64_t runtime_addr, struct la
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_ID)) ||
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_NEXT)) ||
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_THREADS)) ||
+	    !is_interp_offset(debug_value(table, DEBUG_INTERP_MODULES)) ||
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_GIL)))
 		return -EBADMSG;
 	row->interpreters_head = (uint32_t)debug_value(table, DEBUG_INTERPRETERS_HEAD);
 	row->interp_id = (uint32_t)debug_value(table, DEBUG_INTERP_ID);
 	row->interp_next = (uint32_t)debug_value(table, DEBUG_INTERP_NEXT);
 	row->interp_threads = (uint32_t)debug_value(table, DEBUG_INTERP_THREADS);
+	row->interp_modules = (uint32_t)debug_value(table, DEBUG_INTERP_MODULES);
 	row->interp_gil = (uint32_t)debug_value(table, DEBUG_INTERP_GIL);
 	return 0;
 }
@@ -301,6 +316,19 @@ int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version
 	if (!err)
 		err = find_main_interpreter(mem, runtime_addr, &row, &interp_addr);
 	return err ? err : procmem_read_u64(mem, interp_addr + row.interp_threads, tstate_addr);
+}
+
+int layout_modules(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *dict_addr)
+{
+	struct layout_row row;
+	uint64_t interp_addr;
+	int err = find_row(mem, runtime_addr, version, &row);
+
+	if (!err)
+		err = find_main_interpreter(mem, runtime_addr, &row, &interp_addr);
+	if (!err)
+		err = procmem_read_u64(mem, interp_addr + row.interp_modules, dict_addr);
+	return !err && !*dict_addr ? -EAGAIN : err;
 }
 
 int layout_read(struct mem *mem, uint64_t runtime_addr, uint32_t version, struct py_layout *layout)

@@ -28,6 +28,10 @@ struct layout_row {
 	uint32_t interp_id;
 	uint32_t interp_threads; /* threads.head, the newest PyThreadState */
 	uint32_t interp_gil;	/* ceval.gil, a pointer; 0: runtime_gil */
+	uint32_t interp_modules; /* sys.modules */
+	/* In objects, for pymodules.c. */
+	uint16_t function_code; /* PyFunctionObject.func_code */
+	uint16_t code_locals;	/* to 3.10: co_varnames; later: co_localsplusnames */
 	bool has_debug_offsets; /* the target's own _Py_DebugOffsets correct what is above */
 };
 
@@ -47,5 +51,8 @@ int layout_read(struct mem *mem, uint64_t runtime_addr, uint32_t version, struct
 /* The newest PyThreadState of the main interpreter; its next one is 8 bytes into each, 0 ends the list. */
 int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version,
 			uint64_t *tstate_addr);
+
+/* sys.modules of the main interpreter; -EAGAIN if it is not there yet. */
+int layout_modules(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *dict_addr);
 
 #endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Objects that the kernel half wants to know, found by name from sys.modules. */
+#include "pymodules.h"
+
+#include <string.h>
+
+#include "layout.h"
+#include "pydict.h"
+#include "util.h"
+
+#define TYPE_DICT     264 /* PyTypeObject.tp_dict, 3.9 to 3.13; NULL only for static types (3.12+) */
+#define TUPLE_SIZE    16
+#define TUPLE_ITEMS   24
+#define STR_LENGTH    16
+#define LOCALS_MAX    64
+
+static uint64_t function_code(struct mem *mem, const struct layout_row *row, uint64_t function_addr)
+{
+	uint64_t code;
+
+	if (!pydict_is_type(mem, function_addr, "function") ||
+	    procmem_read_u64(mem, function_addr + row->function_code, &code) ||
+	    !pydict_is_type(mem, code, "code"))
+		return 0;
+	return code;
+}
+
+static bool is_name(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, const char *name)
+{
+	char data[PYDICT_MAX_KEY];
+	size_t len = strlen(name);
+	uint64_t length;
+
+	return !procmem_read_u64(mem, str_addr + STR_LENGTH, &length) && length == len &&
+	       !procmem_read(mem, str_addr + layout->str_ascii_data, data, len) &&
+	       !memcmp(data, name, len);
+}
+
+/* Where in a frame's localsplus the local of that name is; 0: nowhere (0 itself is `self`). */
+static uint16_t local_index(struct mem *mem, const struct py_layout *layout,
+			    const struct layout_row *row, uint64_t code_addr, const char *name)
+{
+	uint64_t tuple, nr, items[LOCALS_MAX];
+
+	if (!code_addr || procmem_read_u64(mem, code_addr + row->code_locals, &tuple) ||
+	    !pydict_is_type(mem, tuple, "tuple") ||
+	    procmem_read_u64(mem, tuple + TUPLE_SIZE, &nr))
+		return 0;
+	nr = min(nr, (uint64_t)LOCALS_MAX);
+	if (procmem_read(mem, tuple + TUPLE_ITEMS, items, nr * sizeof(items[0])))
+		return 0;
+	for (unsigned i = 1; i < nr; i++)
+		if (is_name(mem, layout, items[i], name))
+			return (uint16_t)i;
+	return 0;
+}
+
+static void read_current_tasks(struct mem *mem, struct py_layout *layout, uint64_t modules)
+{
+	uint64_t dict;
+
+	if (!pydict_find_in_module(mem, layout, modules, "_asyncio", "_current_tasks", &dict) &&
+	    pydict_is_type(mem, dict, "dict"))
+		layout->current_tasks_addr = dict;
+}
+
+static void read_find_and_load(struct mem *mem, struct py_layout *layout, const struct layout_row *row,
+			       uint64_t modules)
+{
+	uint64_t function;
+
+	if (!pydict_find_in_module(mem, layout, modules, "_frozen_importlib", "_find_and_load",
+				   &function))
+		layout->find_and_load_addr = function_code(mem, row, function);
+}
+
+static void read_run_once(struct mem *mem, struct py_layout *layout, const struct layout_row *row,
+			  uint64_t modules)
+{
+	uint64_t type, dict, function;
+
+	if (pydict_find_in_module(mem, layout, modules, "asyncio.base_events", "BaseEventLoop", &type) ||
+	    procmem_read_u64(mem, type + TYPE_DICT, &dict) ||
+	    pydict_find(mem, layout, dict, "_run_once", &function))
+		return;
+	layout->run_once_ntodo =
+		local_index(mem, layout, row, function_code(mem, row, function), "ntodo");
+}
+
+void pymodules_read(struct mem *mem, struct py_layout *layout)
+{
+	const struct layout_row *row = layout_find(layout->minor);
+	uint64_t modules;
+
+	if (!row || layout_modules(mem, layout->runtime_addr, layout->version, &modules))
+		return;
+	read_current_tasks(mem, layout, modules);
+	read_find_and_load(mem, layout, row, modules);
+	read_run_once(mem, layout, row, modules);
+}
