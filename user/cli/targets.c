@@ -14,6 +14,8 @@
 #define FIRST_RETRY_NS (2 * NSEC_PER_MSEC)
 #define MAX_RETRY_NS   (500 * NSEC_PER_MSEC)
 #define MAX_RETRIES    16
+/* A process that runs a loop has imported asyncio; a look that still does not find it is a torn one. */
+#define MAX_LOOKS_AGAIN 4
 
 struct entry {
 	UT_hash_handle hh;
@@ -23,6 +25,8 @@ struct entry {
 	bool was_required; /* before an exec: named by the user, and Python then */
 	bool is_known; /* info is the reader's final answer */
 	unsigned retries;
+	unsigned looks_again; /* for what a module was to be imported for */
+	bool is_looked_at_again; /* the next answer is about that */
 	unsigned missed; /* times in a row that the kernel half did not know it */
 	uint64_t retry_ns; /* when to ask again; 0: not */
 	struct ev_target info;
@@ -155,6 +159,47 @@ void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
 		drop(targets, entry);
 }
 
+static bool is_complete(const struct py_layout *layout)
+{
+	return layout->current_tasks_addr && layout->find_and_load_addr && layout->run_once_ntodo;
+}
+
+static void look_again(struct targets *targets, struct entry *entry, uint64_t now_ns)
+{
+	entry->looks_again++;
+	entry->is_looked_at_again = !reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
+}
+
+void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns)
+{
+	struct entry *entry = find(targets, ev->head.target_id);
+
+	if (entry && entry->is_known && entry->info.status == TARGET_OK &&
+	    !entry->is_looked_at_again && entry->looks_again < MAX_LOOKS_AGAIN &&
+	    !is_complete(&entry->info.layout))
+		look_again(targets, entry, now_ns);
+}
+
+/* Whatever it says, the target was readable and stays so; an address that was found does not move. */
+static void on_second_look(struct targets *targets, struct entry *entry, const struct ev_target *ev,
+			   uint64_t now_ns)
+{
+	struct py_layout *layout = &entry->info.layout;
+
+	entry->is_looked_at_again = false;
+	if (ev->status == TARGET_OK) {
+		if (!layout->current_tasks_addr)
+			layout->current_tasks_addr = ev->layout.current_tasks_addr;
+		if (!layout->find_and_load_addr)
+			layout->find_and_load_addr = ev->layout.find_and_load_addr;
+		if (!layout->run_once_ntodo)
+			layout->run_once_ntodo = ev->layout.run_once_ntodo;
+		probes_update_layout(targets->probes, entry->pid, entry->target_id, layout);
+	}
+	if (!is_complete(layout) && entry->looks_again < MAX_LOOKS_AGAIN)
+		entry->retry_ns = now_ns + (FIRST_RETRY_NS << (4 * entry->looks_again));
+}
+
 static bool must_ask_again(const struct entry *entry, const struct ev_target *ev)
 {
 	if (entry->retries >= MAX_RETRIES)
@@ -170,6 +215,10 @@ bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint
 
 	if (!entry)
 		return false; /* it ended or was replaced meanwhile */
+	if (entry->is_looked_at_again) {
+		on_second_look(targets, entry, ev, now_ns);
+		return false;
+	}
 	if (must_ask_again(entry, ev)) {
 		wait = FIRST_RETRY_NS << min(entry->retries, 8u);
 		entry->retry_ns = now_ns + min(wait, MAX_RETRY_NS);
@@ -239,7 +288,10 @@ uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 	for (struct entry *entry = targets->entries; entry; entry = entry->hh.next) {
 		if (entry->retry_ns && entry->retry_ns <= now_ns) {
 			entry->retry_ns = 0;
-			reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
+			if (entry->is_known)
+				look_again(targets, entry, now_ns);
+			else
+				reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
 		}
 		if (entry->retry_ns)
 			next = min(next, entry->retry_ns);

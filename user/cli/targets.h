@@ -26,6 +26,8 @@ int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t n
 void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t now_ns);
 void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t now_ns);
 void targets_on_exit(struct targets *targets, const struct ev_exit *ev);
+/* A loop runs in it: what was not imported yet when it was looked at is there now, and asked for. */
+void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns);
 /* What the reader said. True: it is final and worth showing; false: it will be asked again. */
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns);
 

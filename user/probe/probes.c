@@ -318,6 +318,21 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
 	return bpf_map_delete_elem(fd, &key);
 }
 
+int probes_update_layout(struct probes *probes, pid_t pid, uint32_t target_id,
+			 const struct py_layout *layout)
+{
+	int fd = bpf_map__fd(probes->skel->maps.targets);
+	struct target_entry entry;
+	uint32_t key = (uint32_t)pid;
+
+	if (bpf_map_lookup_elem(fd, &key, &entry))
+		return -ENOENT;
+	if (entry.target_id != target_id || !entry.layout.valid)
+		return -ESTALE;
+	entry.layout = *layout;
+	return bpf_map_update_elem(fd, &key, &entry, BPF_EXIST);
+}
+
 uint32_t probes_watched(const struct probes *probes, pid_t pid)
 {
 	struct target_entry entry;

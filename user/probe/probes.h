@@ -54,6 +54,9 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
  * an image that is gone changes nothing (-ESTALE).  -E2BIG: more targets than slots.
  */
 int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout);
+/* More is known of a layout that is in use; all else of the target stays. -ESTALE: of an image that is gone. */
+int probes_update_layout(struct probes *probes, pid_t pid, uint32_t target_id,
+			 const struct py_layout *layout);
 int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
 
 /* What the kernel half watches under that number; 0: nothing. */
