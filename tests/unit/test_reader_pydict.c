@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Dicts of every key layout out of fake memory, and hostile ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "layout.h"
+#include "pydict.h"
+#include "pymodules.h"
+#include "reader_fake.h"
+#include "util.h"
+
+#define RUNTIME	  FAKE_BASE
+#define INTERP	  (FAKE_BASE + 0x4000)
+#define TYPES	  (FAKE_BASE + 0x8000)
+#define OBJECTS	  (FAKE_BASE + 0x10000)
+#define VALUE	  (FAKE_BASE + 0x7000)
+#define KIND_UNICODE 1
+
+static struct fake fake;
+static struct py_layout layout;
+static uint64_t next_addr, next_type;
+
+static void setup(unsigned minor)
+{
+	fake_reset(&fake);
+	layout = layout_find(minor)->py;
+	next_addr = OBJECTS;
+	next_type = TYPES;
+}
+
+static uint64_t room(size_t bytes)
+{
+	uint64_t addr = next_addr;
+
+	next_addr += (bytes + 15) & ~15ULL;
+	return addr;
+}
+
+static void put_type(uint64_t object, const char *name)
+{
+	uint64_t type = next_type;
+
+	next_type += 512;
+	fake_put_u64(&fake, object + 8, type);
+	fake_put_u64(&fake, type + 24, type + 400);
+	fake_put(&fake, type + 400, name, strlen(name) + 1);
+}
+
+static uint64_t put_str(const char *text)
+{
+	uint64_t addr = room(layout.str_ascii_data + strlen(text) + 1);
+
+	fake_put_u64(&fake, addr + 16, strlen(text));
+	fake_put_u32(&fake, addr + 32, 0x64 | 1); /* ascii, compact, kind 1, interned */
+	fake_put(&fake, addr + layout.str_ascii_data, text, strlen(text));
+	return addr;
+}
+
+/* An empty dict for up to so many entries; entry() fills it. */
+static uint64_t put_dict(unsigned slots, unsigned kind)
+{
+	uint64_t dict = room(48), keys = room(64 + (size_t)slots * (4 + 24));
+
+	put_type(dict, "dict");
+	fake_put_u64(&fake, dict + 32, keys);
+	if (layout.minor <= 10) {
+		fake_put_u64(&fake, keys + 8, slots);
+	} else {
+		uint8_t bytes = (uint8_t)__builtin_ctz(slots * (slots <= 256 ? 1 : 2));
+
+		fake_put(&fake, keys + 9, &bytes, 1);
+		fake_put(&fake, keys + 10, &kind, 1);
+	}
+	return dict;
+}
+
+static uint64_t keys_of(uint64_t dict)
+{
+	uint64_t keys;
+
+	assert_int_equal(procmem_read_u64(&fake.mem, dict + 32, &keys), 0);
+	return keys;
+}
+
+static void put_entry(uint64_t dict, unsigned slots, unsigned kind, uint64_t key, uint64_t value)
+{
+	uint64_t keys = keys_of(dict), nr_addr = keys + (layout.minor <= 10 ? 32 : 24), nr, at;
+	unsigned words = layout.minor <= 10 || !kind ? 3 : 2;
+
+	procmem_read_u64(&fake.mem, nr_addr, &nr);
+	fake_put_u64(&fake, nr_addr, nr + 1);
+	at = keys + (layout.minor <= 10 ? 40 : 32) + slots * (slots <= 0xff ? 1 : 2) + nr * words * 8;
+	if (layout.minor > 10 && slots == 256)
+		at = keys + 32 + 256 + nr * words * 8;
+	fake_put_u64(&fake, at + (words - 2) * 8ULL, key);
+	fake_put_u64(&fake, at + (words - 1) * 8ULL, value);
+}
+
+static int find(uint64_t dict, const char *key)
+{
+	uint64_t value = 0;
+	int err = pydict_find(&fake.mem, &layout, dict, key, &value);
+
+	assert_int_equal(value, err ? 0 : VALUE);
+	return err;
+}
+
+static void every_layout_of_keys_is_read(void **state)
+{
+	static const unsigned sizes[] = { 8, 128, 512 };
+
+	(void)state;
+	for (unsigned minor = 9; minor <= 13; minor++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(sizes) * 2; i++) {
+			unsigned slots = sizes[i / 2], kind = i & 1;
+			uint64_t dict;
+
+			setup(minor);
+			dict = put_dict(slots, kind);
+			assert_int_equal(find(dict, "wanted"), -ENOENT);
+			for (unsigned n = 0; n < slots / 2; n++)
+				put_entry(dict, slots, kind, put_str("another"), VALUE + 8);
+			put_entry(dict, slots, kind, put_str("wanted"), 0); /* deleted */
+			put_entry(dict, slots, kind, put_str("wante"), VALUE + 8);
+			put_entry(dict, slots, kind, put_str("wanted!"), VALUE + 8);
+			put_entry(dict, slots, kind, 0, VALUE + 8);
+			assert_int_equal(find(dict, "wanted"), -ENOENT);
+			if (slots == 8)
+				continue; /* it is full */
+			put_entry(dict, slots, kind, put_str("wanted"), VALUE);
+			assert_int_equal(find(dict, "wanted"), 0);
+		}
+	}
+}
+
+static void a_str_that_is_not_ascii_is_another_key(void **state)
+{
+	uint64_t dict, key;
+
+	(void)state;
+	setup(12);
+	dict = put_dict(8, KIND_UNICODE);
+	key = put_str("wanted");
+	put_entry(dict, 8, KIND_UNICODE, key, VALUE);
+	assert_int_equal(find(dict, "wanted"), 0);
+	fake_put_u32(&fake, key + 32, 0x28); /* kind 2, compact */
+	assert_int_equal(find(dict, "wanted"), -ENOENT);
+	fake_put_u32(&fake, key + 32, 0x44); /* not compact */
+	assert_int_equal(find(dict, "wanted"), -ENOENT);
+}
+
+static void forged_dicts_are_refused(void **state)
+{
+	uint64_t dict, keys;
+
+	(void)state;
+	for (unsigned minor = 9; minor <= 13; minor++) {
+		setup(minor);
+		dict = put_dict(8, 0);
+		put_entry(dict, 8, 0, put_str("wanted"), VALUE);
+		assert_int_equal(find(dict, "wanted"), 0);
+		keys = keys_of(dict);
+		fake_put_u64(&fake, dict + 40, VALUE); /* a split table */
+		assert_int_equal(find(dict, "wanted"), -EBADMSG);
+		fake_put_u64(&fake, dict + 40, 0);
+		fake_put_u64(&fake, dict + 32, keys + 1);
+		assert_int_equal(find(dict, "wanted"), -EBADMSG);
+		fake_put_u64(&fake, dict + 32, 0);
+		assert_int_equal(find(dict, "wanted"), -EBADMSG);
+		fake_put_u64(&fake, dict + 32, keys);
+		fake_put_u64(&fake, keys + 8, UINT64_MAX); /* a table beyond all memory */
+		assert_int_equal(find(dict, "wanted"), -EBADMSG);
+		assert_int_equal(pydict_find(&fake.mem, &layout, dict + 1, "wanted", &keys), -EBADMSG);
+		assert_int_equal(pydict_find(&fake.mem, &layout, 0, "wanted", &keys), -EBADMSG);
+		assert_int_equal(pydict_find(&fake.mem, &layout, VALUE, "wanted", &keys), -EBADMSG);
+	}
+}
+
+/* More entries than there is memory, all of them one key that leads round in a circle. */
+static void forged_sizes_end_in_a_bound(void **state)
+{
+	uint64_t dict, keys;
+
+	(void)state;
+	for (unsigned minor = 9; minor <= 13; minor++) {
+		setup(minor);
+		dict = put_dict(8, 0);
+		keys = keys_of(dict);
+		fake_put_u64(&fake, keys + (minor <= 10 ? 32 : 24), UINT64_MAX);
+		for (uint64_t at = OBJECTS + 0x1000; at < FAKE_BASE + FAKE_BYTES; at += 8)
+			fake_put_u64(&fake, at, OBJECTS + 0x1000);
+		fake.nr_reads = 0;
+		assert_int_not_equal(find(dict, "wanted"), 0);
+		assert_in_range(fake.nr_reads, 100, 2 * PYDICT_MAX_ENTRIES + 16);
+		fake.mem.budget_bytes = 4096;
+		assert_int_equal(find(dict, "wanted"), -E2BIG);
+	}
+}
+
+static uint64_t put_object(const char *type, size_t bytes)
+{
+	uint64_t addr = room(bytes);
+
+	put_type(addr, type);
+	return addr;
+}
+
+static uint64_t put_function(const struct layout_row *row, uint64_t code)
+{
+	uint64_t function = put_object("function", 64);
+
+	fake_put_u64(&fake, function + row->function_code, code);
+	return function;
+}
+
+static uint64_t put_run_once(const struct layout_row *row)
+{
+	static const char *const locals[] = { "self", "sched_count", "ntodo", "i" };
+	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 24 + sizeof(locals));
+
+	fake_put_u64(&fake, code + row->code_locals, tuple);
+	fake_put_u64(&fake, tuple + 16, ARRAY_SIZE(locals));
+	for (unsigned i = 0; i < ARRAY_SIZE(locals); i++)
+		fake_put_u64(&fake, tuple + 24 + 8ULL * i, put_str(locals[i]));
+	return put_function(row, code);
+}
+
+static uint64_t put_module(uint64_t modules, const char *name)
+{
+	uint64_t module = put_object("module", 64), dict = put_dict(8, KIND_UNICODE);
+
+	fake_put_u64(&fake, module + 16, dict);
+	put_entry(modules, 8, KIND_UNICODE, put_str(name), module);
+	return dict;
+}
+
+static uint64_t put_interpreter(unsigned minor, const struct layout_row *row)
+{
+	static const uint16_t debug_offsets[][2] = {
+		{ 40, 632 }, { 56, 7272 }, { 64, 7264 }, { 88, 7656 }, { 112, 16 },
+	};
+	uint64_t modules = put_dict(8, KIND_UNICODE);
+
+	for (unsigned i = 0; minor == 13 && i < ARRAY_SIZE(debug_offsets); i++)
+		fake_put_u64(&fake, RUNTIME + debug_offsets[i][0], debug_offsets[i][1]);
+	fake_put_u64(&fake, RUNTIME + row->interpreters_head, INTERP);
+	fake_put_u64(&fake, INTERP + row->interp_modules, modules);
+	layout.runtime_addr = RUNTIME;
+	layout.version = 0x030000f0 | minor << 16;
+	return modules;
+}
+
+static void modules_lead_to_what_is_wanted(void **state)
+{
+	(void)state;
+	for (unsigned minor = 9; minor <= 13; minor++) {
+		const struct layout_row *row = layout_find(minor);
+		uint64_t modules, tasks, code, importlib, asyncio, events, type, methods;
+
+		setup(minor);
+		modules = put_interpreter(minor, row);
+		pymodules_read(&fake.mem, &layout);
+		assert_int_equal(layout.current_tasks_addr, 0);
+		assert_int_equal(layout.find_and_load_addr, 0);
+		assert_int_equal(layout.run_once_ntodo, 0);
+
+		importlib = put_module(modules, "_frozen_importlib");
+		code = put_object("code", 128);
+		put_entry(importlib, 8, KIND_UNICODE, put_str("_find_and_load"), put_function(row, code));
+		asyncio = put_module(modules, "_asyncio");
+		tasks = put_dict(8, 0);
+		put_entry(asyncio, 8, KIND_UNICODE, put_str("_current_tasks"), tasks);
+		events = put_module(modules, "asyncio.base_events");
+		type = put_object("type", 512);
+		methods = put_dict(8, KIND_UNICODE);
+		fake_put_u64(&fake, type + 264, methods);
+		put_entry(methods, 8, KIND_UNICODE, put_str("_run_once"), put_run_once(row));
+		put_entry(events, 8, KIND_UNICODE, put_str("BaseEventLoop"), type);
+		pymodules_read(&fake.mem, &layout);
+		assert_int_equal(layout.current_tasks_addr, tasks);
+		assert_int_equal(layout.find_and_load_addr, code);
+		assert_int_equal(layout.run_once_ntodo, 2);
+
+		/* What is called so but is something else is not taken. */
+		layout.current_tasks_addr = layout.find_and_load_addr = 0;
+		put_type(tasks, "OrderedDict");
+		put_type(code, "builtin_function_or_method");
+		pymodules_read(&fake.mem, &layout);
+		assert_int_equal(layout.current_tasks_addr, 0);
+		assert_int_equal(layout.find_and_load_addr, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_layout_of_keys_is_read),
+		cmocka_unit_test(a_str_that_is_not_ascii_is_another_key),
+		cmocka_unit_test(forged_dicts_are_refused),
+		cmocka_unit_test(forged_sizes_end_in_a_bound),
+		cmocka_unit_test(modules_lead_to_what_is_wanted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
