@@ -4,6 +4,7 @@
  * went past a limit.  A healthy iteration leaves no record.  And, while it lasts, how far it is.
  */
 #include "loop.bpf.h"
+#include "pytask.bpf.h"
 
 static __always_inline u32 log2_u64(u64 value)
 {
@@ -54,6 +55,7 @@ static __always_inline void send_sleeps(struct loop_thread *th)
 		if (i >= th->nr_sites)
 			break;
 		th->nr_sleeps++;
+		task_send(&th->tasks[i]);
 		emit(&th->sites[i], sizeof(th->sites[i]), BPF_RB_NO_WAKEUP);
 	}
 }
@@ -130,8 +132,10 @@ __noinline int loop_publish(struct loop_thread *th)
 	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));
 	live->out_class = th->out_class;
 	live->has_sleep = th->out_ns && th->is_sleep && site < MAX_SITES;
-	if (live->has_sleep && site < MAX_SITES)
+	if (live->has_sleep && site < MAX_SITES) {
 		__builtin_memcpy(&live->sleep, &th->sites[site], sizeof(live->sleep));
+		__builtin_memcpy(&live->task, &th->tasks[site], sizeof(live->task));
+	}
 	live->start_ns = th->start_ns;
 	return 0;
 }

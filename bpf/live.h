@@ -17,6 +17,7 @@ struct loop_live {
 	__u32 out_class;    /* enum off_class; of out_ns, or of the last time off if that is 0 */
 	__u32 has_sleep;    /* sleep is about out_ns */
 	struct ev_sleep sleep;
+	struct ev_task task; /* of sleep.task_id */
 };
 
 #endif

@@ -9,6 +9,7 @@ struct loop_counters_map loop_counters SEC(".maps");
 struct loop_lives_map loop_lives SEC(".maps");
 struct seen_stacks_map seen_stacks SEC(".maps");
 struct seen_codes_map seen_codes SEC(".maps");
+struct seen_tasks_map seen_tasks SEC(".maps");
 struct scratch_map scratches SEC(".maps");
 struct stats_map stats SEC(".maps");
 struct events_map events SEC(".maps");

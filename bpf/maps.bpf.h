@@ -65,6 +65,7 @@ struct loop_thread {
 	u64 last_sample_ns, last_wakeup_ns;
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
 	struct ev_sleep sites[MAX_SITES];
+	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };
 
 /* One struct scratch for each context that can nest. */
@@ -120,6 +121,13 @@ struct seen_codes_map { /* code objects whose names the kernel half sent */
 	__type(value, u8);
 };
 
+struct seen_tasks_map { /* task_id whose record was sent, likewise; the daemon keeps more */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u8);
+};
+
 struct scratch_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SCRATCH_MAX);
@@ -146,6 +154,7 @@ extern struct loop_counters_map loop_counters SEC(".maps");
 extern struct loop_lives_map loop_lives SEC(".maps");
 extern struct seen_stacks_map seen_stacks SEC(".maps");
 extern struct seen_codes_map seen_codes SEC(".maps");
+extern struct seen_tasks_map seen_tasks SEC(".maps");
 extern struct scratch_map scratches SEC(".maps");
 extern struct stats_map stats SEC(".maps");
 extern struct events_map events SEC(".maps");

@@ -9,6 +9,7 @@
  */
 #include "loop.bpf.h"
 #include "object.bpf.h"
+#include "pytask.bpf.h"
 #include "syscalls.bpf.h"
 
 #define TASK_STOPPED 4
@@ -31,6 +32,7 @@ static __always_inline u32 make_room(struct loop_thread *th)
 	victim &= MAX_SITES - 1;
 	th->nr_sleeps++;
 	count(STAT_SITES_EVICTED);
+	task_send(&th->tasks[victim]);
 	emit(&th->sites[victim], sizeof(th->sites[victim]), BPF_RB_NO_WAKEUP);
 	return victim;
 }
@@ -98,6 +100,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	object_as_given(&e->object, syscall, regs);
 	if (fd >= 0)
 		object_read(&e->object, fd);
+	task_note(th, s, site, now_ns);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
  * (perf_event_paranoid 3).  The daemon loads one of them.
  */
 #include "loop.bpf.h"
+#include "pytask.bpf.h"
 
 /* The thread's number in its own PID namespace; 0: it has none any more. */
 static __always_inline u32 task_ns_tid(struct task_struct *task)
@@ -212,6 +213,10 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	head_init(&ev.head, EV_SAMPLE, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.iteration = th->iteration + 1;
 	ev.step = step_of(th, s);
+	if (task_find(th, s, now_ns)) {
+		ev.task_id = pytask_record(s)->task_id;
+		task_send(pytask_record(s));
+	}
 	th->nr_samples++;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Tasks: who runs in a loop thread.  The name is read where the thread sleeps or is sampled, since the
+ * task may be gone a moment later; it is sent with the first record that someone will see, as most
+ * iterations are healthy and each request of a server is a task of its own.
+ */
+#include "emit.bpf.h"
+#include "pytask.bpf.h"
+
+__noinline u64 task_find_step(struct scratch *s, u64 loop)
+{
+	if (!s)
+		return 0;
+	return pytask_step(s, loop);
+}
+
+__noinline int task_read_name(struct scratch *s, u64 task, u32 target_id)
+{
+	if (!s)
+		return -1;
+	return pytask_name(s, task, target_id);
+}
+
+__noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u64 loop, task = 0;
+	int i;
+
+	if (!th || !s || !s->layout.current_tasks_addr)
+		return 0;
+	loop = pytask_loop(s, th->slot_value);
+	if (!loop || pytask_begin(s))
+		return 0;
+	for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
+		task = task_find_step(s, loop);
+	if (!task || task_read_name(s, task, th->target_id))
+		return 0;
+	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,
+		  th->loop_id);
+	return 1;
+}
+
+__noinline int task_note(struct loop_thread *th, struct scratch *s, u32 site, u64 now_ns)
+{
+	if (!th || !s)
+		return 0;
+	site &= MAX_SITES - 1;
+	th->sites[site].task_id = 0;
+	th->tasks[site].task_id = 0;
+	if (!task_find(th, s, now_ns))
+		return 0;
+	__builtin_memcpy(&th->tasks[site], pytask_record(s), sizeof(th->tasks[site]));
+	th->sites[site].task_id = th->tasks[site].task_id;
+	return 1;
+}
+
+__noinline int task_send(struct ev_task *ev)
+{
+	u64 id;
+	u8 seen = 1;
+
+	if (!ev)
+		return 0;
+	id = ev->task_id;
+	if (!id || bpf_map_lookup_elem(&seen_tasks, &id))
+		return 0;
+	if (!emit(ev, sizeof(*ev), BPF_RB_NO_WAKEUP))
+		bpf_map_update_elem(&seen_tasks, &id, &seen, BPF_ANY);
+	return 0;
+}
