@@ -257,9 +257,9 @@ _Static_assert(sizeof(struct ev_import) == 24 + 64 + 128, "stream ABI");
 struct ev_task {
 	struct ev_head head;
 	__u64 task_id; /* hash of target, address and name; never 0 */
-	__u64 number;  /* name_bytes is 0: the name is "Task-number", not made yet (3.12+) */
+	__u64 number;  /* kind is 0: the name is "Task-number", not made yet (3.12+) */
 	__u16 name_bytes;
-	__u8 kind; /* bytes of a character: 1 (Latin-1), 2, 4 */
+	__u8 kind; /* bytes of a character: 1 (Latin-1), 2, 4; 0: see number */
 	__u8 is_cut;
 	__u32 pad;
 	__u8 name[EV_TASK_NAME_BYTES];

@@ -61,6 +61,15 @@ def _brief(breach: dict) -> str:
     return ", ".join(f"{key} {breach.get(key)}" for key in keys.split())
 
 
+def _task_as_said(name: str | None) -> str | None:
+    """A name of more than 128 bytes of memory is cut, and says so."""
+    if not name:
+        return name
+    widest = max(map(ord, name))
+    most = 128 // (1 if widest < 0x100 else 2 if widest < 0x10000 else 4)
+    return name if len(name) <= most else name[:most] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def _check_details(truth: dict, breach: dict) -> list[str]:
     """What a breach that is a truth's says wrong about it."""
     wrong = []
@@ -87,6 +96,16 @@ def _check_details(truth: dict, breach: dict) -> list[str]:
         wrong.append(f"{truth['truth']}: neither coroutine nor callback")
     wrong += _check_stack(truth, breach)
     return wrong
+
+
+def _check_task(truths: list[dict], breach: dict) -> list[str]:
+    """Who ran: of several that are folded into one breach, one of them."""
+    if breach["rule"] == "host-starved":
+        return []
+    true = {_task_as_said(truth["task"]) for truth in truths[: None if breach["count"] > 1 else 1]}
+    if breach["task"] in true:
+        return []
+    return [f"{truths[0]['truth']}: task is {breach['task']!r}, in truth {true}"]
 
 
 def _check_stack(truth: dict, breach: dict) -> list[str]:
@@ -157,6 +176,7 @@ def check_breaches(outcome: Outcome) -> None:
         if hits:
             groups[_site_key(hits[0])][1].append(breach)
             wrong += _check_details(hits[0], breach)
+            wrong += _check_task(hits, breach)
         elif (breach["rule"], breach["cause"]) == ("host-starved", "run-queue"):
             starved.append(breach)
         else:

@@ -54,6 +54,15 @@ def emit_done() -> None:
     )
 
 
+def task_name() -> str | None:
+    """Name of the task that runs in this thread; asking makes a str of a name that was a number (3.12+)."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
+    return task.get_name() if task else None
+
+
 def _describe(frame: FrameType, line: int) -> dict[str, object]:
     code = frame.f_code
     return {
@@ -116,6 +125,7 @@ class planted:
         cpu_ns = time.thread_time_ns() - self.cpu_ns
         emit(
             **self.what,
+            task=task_name(),
             start_ns=self.start_ns,
             end_ns=end_ns,
             cpu_ns=cpu_ns,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine_state.h"
+#include "stream.h"
 
 #define PATIENCE_NS (100 * NSEC_PER_MSEC) /* past a limit; with a tick as long, that is limit + 200 ms */
 #define REPEAT_NS   NSEC_PER_SEC
@@ -89,6 +90,17 @@ static uint64_t patience_ns(const struct engine *engine)
 	return limit_ns + PATIENCE_NS;
 }
 
+/* The name of the task that sleeps is sent with the end of its sleep: now it is here already. */
+static void feed_task(struct engine *engine, const struct ev_ongoing *ev, struct loop_live *live)
+{
+	struct ev_task *task = &live->task;
+	const struct ev_head *head;
+
+	if (ev->sleep.count && ev->sleep.task_id && ev->sleep.task_id == task->task_id &&
+	    !decode(task, sizeof(*task), &head))
+		engine_feed(engine, head);
+}
+
 static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, enum iteration_end end)
 {
 	const volatile struct loop_counters *counters =
@@ -107,6 +119,7 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 	if (!read_live(engine, loop_id, since_ns, &live) || !fill(&ev, &live, since_ns, now_ns, end))
 		return;
 	engine->told_ns[loop_id] = now_ns;
+	feed_task(engine, &ev, &live);
 	engine_feed(engine, &ev.head);
 }
 

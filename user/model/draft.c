@@ -95,6 +95,7 @@ static void merge(struct sleep *sleep, const struct ev_sleep *ev)
 	if (ev->first_ns < to->first_ns) {
 		to->first_ns = ev->first_ns;
 		memcpy(to->args, ev->args, sizeof(to->args));
+		to->task_id = ev->task_id;
 	}
 	to->last_ns = max(to->last_ns, ev->last_ns);
 	/* Sums of sane records stay below the uptime; hostile ones may wrap, harmlessly. */
@@ -186,6 +187,7 @@ int draft_add_sample(struct model *model, struct draft *draft, const struct ev_s
 	sample = &draft->samples[nr];
 	sample->ts_ns = ev->head.ts_ns;
 	sample->step = ev->step;
+	sample->task_id = ev->task_id;
 	sample->stack = get_stack(model, ev->stack_id);
 	sample->is_stack_lost = ev->stack_id && !sample->stack;
 	draft->iteration.nr_samples++;

@@ -108,6 +108,7 @@ static int copy_so_far(struct model *model, const struct draft *from, struct dra
 			continue;
 		ev.head.ts_ns = sample->ts_ns;
 		ev.step = sample->step;
+		ev.task_id = sample->task_id;
 		ev.stack_id = sample->stack ? sample->stack->id : 0;
 		err = draft_add_sample(model, to, &ev);
 	}
@@ -191,6 +192,7 @@ const struct iteration *model_next_iteration(struct model *model)
 	if (!model->handed_out)
 		return NULL;
 	model->nr_ready--;
+	tasks_fill(model, model->handed_out);
 	return &model->handed_out->iteration;
 }
 

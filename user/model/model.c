@@ -15,6 +15,7 @@ const struct model_bounds model_default_bounds = {
 	.stacks = 20480, /* more than the kernel half remembers to have sent */
 	.sleeps = 64,
 	.samples = 256,
+	.tasks = 8192, /* likewise */
 	.waiting = 1024,
 	.name_bytes = 32ULL * 1024 * 1024,
 };
@@ -30,6 +31,7 @@ int model_new(struct model **out, const struct model_bounds *bounds)
 	TAILQ_INIT(&model->wants);
 	TAILQ_INIT(&model->idle_codes);
 	TAILQ_INIT(&model->idle_stacks);
+	TAILQ_INIT(&model->tasks_used);
 	TAILQ_INIT(&model->waiting);
 	TAILQ_INIT(&model->ready);
 	TAILQ_INIT(&model->spare);
@@ -49,6 +51,7 @@ void model_free(struct model *model)
 	iteration_free(model);
 	processes_free(model);
 	stacks_free(model);
+	tasks_free(model);
 	names_free(model);
 	free(model);
 }
@@ -61,6 +64,7 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_ITERATION: return iteration_add_end(model, (const struct ev_iteration *)ev);
 	case EV_ONGOING: return iteration_add_ongoing(model, (const struct ev_ongoing *)ev);
 	case EV_STACK: return stacks_add(model, (const struct ev_stack *)ev);
+	case EV_TASK: return tasks_add(model, (const struct ev_task *)ev);
 	case EV_CODE: return names_add(model, (const struct ev_code *)ev);
 	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;
 	case EV_LOOP_EXIT: processes_end_loop(model, (const struct ev_loop_exit *)ev); break;

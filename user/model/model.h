@@ -21,6 +21,7 @@ struct model_bounds {
 	uint32_t targets, loops, codes, stacks;	 /* of all */
 	uint32_t sleeps;			 /* of one iteration; further ones are counted, not kept */
 	uint32_t samples;			 /* of one iteration; of more, one of 2, 4, ... is kept */
+	uint32_t tasks;				 /* names of tasks; the least used is forgotten */
 	uint32_t waiting;			 /* iterations that wait for names */
 	uint64_t name_bytes;			 /* of all names and line tables together */
 };
@@ -74,6 +75,7 @@ struct stack {
 struct sleep {
 	struct ev_sleep ev;
 	const struct stack *stack; /* NULL: not taken, or its record was lost */
+	const char *task; /* name, UTF-8, not yet safe for a terminal; NULL: none ran, or not known */
 };
 
 struct sample {
@@ -81,6 +83,8 @@ struct sample {
 	uint64_t step;
 	const struct stack *stack;
 	bool is_stack_lost; /* there was one, but not its record */
+	uint64_t task_id;
+	const char *task; /* as of a sleep */
 };
 
 /* A finished iteration with everything known of it.  Valid until the next call on the model. */

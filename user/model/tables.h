@@ -163,6 +163,10 @@ struct model {
 	uint32_t nr_stacks;
 	struct stack_list idle_stacks;
 
+	struct task *tasks; /* by id */
+	uint32_t nr_tasks;
+	TAILQ_HEAD(, task) tasks_used;
+
 	struct draft_list waiting, ready, spare;
 	uint32_t nr_waiting, nr_ready, nr_spare;
 	struct draft *handed_out;
@@ -207,6 +211,14 @@ bool stacks_forget_idle(struct model *model);
 struct stack_entry *stacks_entry(const struct stack *stack);
 /* An answer came: the frames that use it are filled again. */
 void stacks_refresh(struct code *code);
+
+/* Names of tasks (tasks.c). */
+void tasks_free(struct model *model);
+int tasks_add(struct model *model, const struct ev_task *ev);
+/* Its name, until the next tasks_add(); NULL: none, or not known. */
+const char *tasks_name(struct model *model, uint64_t id);
+/* Names the tasks of a draft that is about to be handed out. */
+void tasks_fill(struct model *model, struct draft *draft);
 
 /* Iterations (iteration.c, draft.c). */
 int iteration_add_sleep(struct model *model, const struct ev_sleep *ev);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "utf8.h"
 #include "util.h"
 
 /* PyASCIIObject, Include/cpython/unicodeobject.h; builds with the GIL, 3.9 to 3.13. */
@@ -16,7 +17,6 @@
 #define STR_STATE      32 /* bits 0-1 interned, 2-4 kind, 5 compact, 6 ascii */
 
 #define STR_LENGTH_MAX (1LL << 30) /* no name is: not a str */
-#define REPLACEMENT    0xfffd
 
 struct str_header {
 	int64_t length;
@@ -41,42 +41,6 @@ static int parse_header(const uint8_t *raw, struct str_header *header)
 	    (header->is_ascii && header->kind != 1))
 		return -EBADMSG;
 	return 0;
-}
-
-/* The n-th character as stored. */
-static uint32_t character(const uint8_t *data, size_t n, unsigned kind)
-{
-	uint32_t value = 0;
-
-	/* Little endian, as the machine. */
-	memcpy(&value, data + n * kind, kind);
-	if ((value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff)
-		return REPLACEMENT;
-	return value;
-}
-
-static size_t encode(uint32_t c, char out[4])
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
 }
 
 int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, char *utf8,
@@ -108,7 +72,7 @@ int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_add
 
 	for (; at < nr; at++) {
 		char encoded[4];
-		size_t n = encode(character(data, at, header.kind), encoded);
+		size_t n = utf8_put(utf8_character(data, at, header.kind), encoded);
 
 		if (n > room - used)
 			break;

@@ -87,6 +87,8 @@ static struct kept *keep(struct finding *finding)
 	for (i = 0; i < nr; i++)
 		size += strlen(stack->frames[i].function) + strlen(stack->frames[i].name) +
 			strlen(stack->frames[i].file) + 3;
+	if (finding->task)
+		size += strlen(finding->task) + 1;
 	kept = malloc(size);
 	if (!kept)
 		return NULL;
@@ -105,11 +107,13 @@ static struct kept *keep(struct finding *finding)
 	kept->iteration.samples = NULL;
 	kept->iteration.nr_samples = 0;
 	kept->loop.target = &kept->target;
+	strings = (char *)kept + head;
+	if (finding->task)
+		kept->finding.task = keep_string(&strings, finding->task);
 	if (!stack)
 		return kept;
 	memcpy(&kept->stack, stack, offsetof(struct stack, frames) + nr * sizeof(struct frame));
 	kept->finding.stack = &kept->stack;
-	strings = (char *)kept + head;
 	for (i = 0; i < nr; i++) {
 		struct frame *frame = &kept->stack.frames[i];
 

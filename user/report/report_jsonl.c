@@ -232,7 +232,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_frame(&json, "leaf", finding, 0);
 	put_frame(&json, "coroutine", finding, finding->coroutine);
 	put_frame(&json, "callback", finding, finding->callback);
-	json_null(&json, "task");
+	json_string(&json, "task", finding->task);
 	put_stack(&json, finding);
 	put_advice(&json, finding);
 	end_line(&json);

@@ -100,6 +100,26 @@ static void print_starved(const struct report_opts *opts, const struct finding *
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
 }
 
+/* Who ran: a line of its own, as a name can be long.  What is no task is named in its frame. */
+static void print_task(const struct report_opts *opts, const struct finding *finding)
+{
+	char task[512], function[256], text[800];
+	unsigned int columns = text_columns(opts) - TEXT_LABEL_COLUMNS;
+
+	if (!finding->task)
+		return;
+	sanitize(task, sizeof(task), finding->task, columns, CUT_END);
+	snprintf(text, sizeof(text), "%s", task);
+	if (finding->stack && finding->coroutine >= 0) {
+		const struct frame *frame = &finding->stack->frames[finding->coroutine];
+
+		sanitize(function, sizeof(function), frame->function, columns, CUT_END);
+		if (frame->naming == FRAME_NAMED)
+			snprintf(text, sizeof(text), "%s, coroutine %s", task, function);
+	}
+	text_paragraph(opts, STYLE_PLAIN, "task", text, NULL);
+}
+
 /* Marks the frames worth a line. */
 static void choose_frames(const struct report_opts *opts, const struct finding *finding, bool *show)
 {
@@ -239,6 +259,7 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 		print_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)
 		print_frames(opts, finding);
+	print_task(opts, finding);
 	print_gaps(opts, finding);
 	print_folded(opts, breach);
 	print_advice(opts, finding);
