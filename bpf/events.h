@@ -162,7 +162,7 @@ struct ev_sleep {
 	__u64 holder_stack_id;
 	__u64 holder_ident; /* threading.get_ident() */
 	__u32 holder_tid;   /* as the target sees it */
-	__u32 pad2;
+	__u32 holder_still_us; /* of total: it stood where the look before had found it, in C code then */
 	struct ev_object object;
 };
 _Static_assert(sizeof(struct ev_sleep) == 24 + 128 + 296, "stream ABI");

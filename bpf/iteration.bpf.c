@@ -87,7 +87,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	count_iteration(th, now_ns - start_ns, now_ns);
 	ev.on_cpu_ns = now_ns - start_ns - off;
 	if (!th->nr_sleeps && !th->nr_samples && th->off_ns[OFF_SYSCALL] < cfg_report_asleep_ns &&
-	    ev.on_cpu_ns < cfg_report_on_cpu_ns &&
+	    ev.on_cpu_ns < cfg_report_on_cpu_ns && th->off_ns[OFF_GIL] < cfg_report_gil_ns &&
 	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
 	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
 	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns)

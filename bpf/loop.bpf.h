@@ -8,6 +8,9 @@
 
 #define FUTEX_SYSCALL 202 /* x86-64 */
 
+/* The thread had left the CPU for the GIL, for off_ns: the site learns who held it (gil.bpf.c). */
+extern int gil_back(struct loop_thread *th, u64 off_ns);
+
 /* The thread has the CPU again since back_ns: notes how long it was off. */
 static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns)
 {
@@ -27,6 +30,8 @@ static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns
 	e->last_ns = back_ns;
 	if (off > e->max_ns)
 		e->max_ns = off;
+	if (th->out_class == OFF_GIL)
+		gil_back(th, off);
 }
 
 /*
@@ -68,7 +73,7 @@ static __always_inline void loop_settle(struct loop_thread *th, struct task_stru
 	th->run_queue_ns += queued;
 	if (class < OFF_CLASS_MAX)
 		th->off_ns[class] += asleep;
-	if (class == OFF_SYSCALL && site < MAX_SITES)
+	if ((class == OFF_SYSCALL || class == OFF_GIL) && site < MAX_SITES)
 		th->sites[site].asleep_ns += asleep;
 }
 
@@ -97,6 +102,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->nr_sleeps = 0;
 	th->nr_samples = 0;
 	th->site = MAX_SITES;
+	th->gil_stack_id = 0;
 	barrier();
 	th->start_ns = now_ns;
 }
@@ -134,24 +140,12 @@ static __always_inline void loop_left(struct loop_thread *th, u64 now_ns)
 	}
 }
 
-/*
- * Walks the current thread's Python stack and makes sure that its record has been sent.
- * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
- */
-static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
+/* Makes sure that the record of the stack that was walked last has been sent. Its id, never 0. */
+static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
 	u64 id, nr;
 	u8 seen = 1;
 
-	if (!target || !target->layout.valid)
-		return 0;
-	s->layout = target->layout;
-	s->tstate_addr = th->tstate_addr;
-	py_walk(s, th->target_id);
-	if (s->status == STACK_OK && !s->nr)
-		s->status = STACK_BAD_THREAD_STATE;
 	count(STAT_STACKS_TAKEN);
 	if (s->status != STACK_OK)
 		count(STAT_STACKS_UNREADABLE);
@@ -177,6 +171,30 @@ static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratc
 		bpf_map_update_elem(&seen_stacks, &id, &seen, BPF_ANY);
 	return id;
 }
+
+/*
+ * Walks the current thread's Python stack and makes sure that its record has been sent.
+ * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
+ */
+static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!target || !target->layout.valid)
+		return 0;
+	s->layout = target->layout;
+	s->tstate_addr = th->tstate_addr;
+	py_walk(s, th->target_id);
+	if (s->status == STACK_OK && !s->nr)
+		s->status = STACK_BAD_THREAD_STATE;
+	return loop_send_stack(th, s, now_ns);
+}
+
+/* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
+extern int loop_make_room(struct loop_thread *th);
+/* The current thread goes to sleep for the GIL: where, and who holds it (gil.bpf.c). */
+extern int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns);
 
 /*
  * Ends the iteration under way (if any) at now_ns: counts it, and reports it if it is past a limit.

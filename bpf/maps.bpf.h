@@ -64,6 +64,10 @@ struct loop_thread {
 	u64 nvcsw, nivcsw, maj_flt; /* at start_ns */
 	u64 last_sample_ns, last_wakeup_ns;
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
+	/* What the last look at the GIL's holder found, and how sure each site is of its own: gil.bpf.c. */
+	u64 gil_ident, gil_stack_id, gil_walk_ns;
+	u64 gil_is_still;
+	u64 gil_votes_ns[MAX_SITES];
 	struct ev_sleep sites[MAX_SITES];
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };
@@ -165,6 +169,7 @@ extern const volatile __u64 cfg_sample_gap_ns;	/* and at most this often */
 extern const volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if asleep in system calls this long */
 extern const volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
 extern const volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
+extern const volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this long */
 
 extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 

@@ -15,12 +15,13 @@
 #define TASK_STOPPED 4
 #define TASK_TRACED  8
 
-/* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
-static __always_inline u32 make_room(struct loop_thread *th)
+__noinline int loop_make_room(struct loop_thread *th)
 {
 	u64 least = ~0ULL;
 	u32 i, victim = 0;
 
+	if (!th)
+		return 0;
 	if (th->nr_sites < MAX_SITES)
 		return th->nr_sites++;
 	for (i = 0; i < MAX_SITES; i++) {
@@ -45,7 +46,7 @@ static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 s
 		if (i >= th->nr_sites)
 			break;
 		if (th->sites[i].stack_id == stack_id && th->sites[i].syscall == syscall &&
-		    th->sites[i].fd == fd)
+		    th->sites[i].fd == fd && th->sites[i].off_class == OFF_SYSCALL)
 			return i;
 	}
 	return MAX_SITES;
@@ -83,7 +84,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 		th->site = site;
 		return 0;
 	}
-	site = make_room(th) & (MAX_SITES - 1);
+	site = loop_make_room(th) & (MAX_SITES - 1);
 	th->site = site;
 	e = &th->sites[site];
 	__builtin_memset(e, 0, sizeof(*e));
@@ -146,6 +147,7 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 	if (nr == FUTEX_SYSCALL && target && target->layout.gil_addr &&
 	    regs->di - target->layout.gil_addr < target->layout.gil_bytes) {
 		th->out_class = OFF_GIL;
+		gil_begin(th, s, now_ns);
 		return;
 	}
 	sleep_begin(th, s, now_ns);

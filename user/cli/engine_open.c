@@ -146,6 +146,7 @@ static int open_probes(struct engine *engine)
 	config.report_asleep_ns = limits->limit_ns[RULE_BLOCKING_CALL];
 	config.report_on_cpu_ns = limits->limit_ns[RULE_CPU_BOUND];
 	config.report_starved_ns = limits->limit_ns[RULE_HOST_STARVED];
+	config.report_gil_ns = limits->limit_ns[RULE_GIL_WAIT];
 	config.sample_after_ns = config.report_on_cpu_ns / 4;
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :

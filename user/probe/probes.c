@@ -40,6 +40,7 @@ const struct probes_config probes_default_config = {
 	.report_asleep_ns = 10000000,
 	.report_on_cpu_ns = 50000000,
 	.report_starved_ns = 50000000,
+	.report_gil_ns = 20000000,
 	.ring_bytes = 4 * 1024 * 1024,
 	.max_targets = 4096,
 	.max_loops = 1024,
@@ -127,6 +128,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	skel->rodata->cfg_report_asleep_ns = config->report_asleep_ns;
 	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;
 	skel->rodata->cfg_report_starved_ns = config->report_starved_ns;
+	skel->rodata->cfg_report_gil_ns = config->report_gil_ns;
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets);
 	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);

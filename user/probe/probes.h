@@ -26,6 +26,7 @@ struct probes_config {
 	uint64_t report_asleep_ns;  /* kernel-side limits: the lowest of the rules that look at it */
 	uint64_t report_on_cpu_ns;
 	uint64_t report_starved_ns;
+	uint64_t report_gil_ns;
 	uint32_t ring_bytes;	    /* a power of two */
 	uint32_t max_targets, max_loops;
 	enum probes_boundary boundary;

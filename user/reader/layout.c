@@ -44,6 +44,7 @@ static const struct layout_row rows[] = {
 	{
 		.py = {
 			.minor = 9,
+			.gil_last_holder = 8, .gil_locked = 16, .pthread_tid = 720,
 			.tstate_frame = 24, .tstate_thread_id = 176, .tstate_dict = 152,
 			.frame_back = 24, .frame_code = 32,
 			.frame_instr = 104,		/* f_lasti, bytes */
@@ -62,6 +63,7 @@ static const struct layout_row rows[] = {
 	{
 		.py = {
 			.minor = 10,
+			.gil_last_holder = 8, .gil_locked = 16, .pthread_tid = 720,
 			.tstate_frame = 24, .tstate_thread_id = 176, .tstate_dict = 152,
 			.frame_back = 24, .frame_code = 32,
 			.frame_instr = 96,		/* f_lasti, units of 2 bytes (bpo-27129) */
@@ -80,6 +82,7 @@ static const struct layout_row rows[] = {
 	{
 		.py = {
 			.minor = 11,
+			.gil_last_holder = 8, .gil_locked = 16, .tstate_native_id = 160,
 			.tstate_frame = 56,		/* cframe */
 			.tstate_thread_id = 152, .tstate_dict = 128,
 			.cframe_frame = 8, .has_cframe = 1,
@@ -100,6 +103,7 @@ static const struct layout_row rows[] = {
 	{
 		.py = {
 			.minor = 12,
+			.gil_last_holder = 8, .gil_locked = 16, .tstate_native_id = 144,
 			.tstate_frame = 56,		/* cframe */
 			.tstate_thread_id = 136, .tstate_dict = 112,
 			.cframe_frame = 0, .has_cframe = 1,
@@ -119,6 +123,7 @@ static const struct layout_row rows[] = {
 	{
 		.py = {
 			.minor = 13,
+			.gil_last_holder = 8, .gil_locked = 16, .tstate_native_id = 160,
 			.tstate_frame = 72,		/* current_frame */
 			.tstate_thread_id = 152, .tstate_dict = 128,
 			.tstate_running_loop = 304,	/* thread_state.size: 312 from 3.13.13 */
@@ -188,7 +193,8 @@ bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason
 	else if (major > 3 || minor > LAYOUT_MINOR_LAST)
 		why = "is newer than this loophound knows";
 	else if (is_free_threaded)
-		why = "is a free-threaded build, which this loophound does not know";
+		why = "is a free-threaded build: there is no GIL to wait for, and this loophound does "
+		      "not know its layout";
 	else if (level != 0 && level <= RELEASE_LEVEL_BETA)
 		why = "is a pre-release, whose layout differs from the final one";
 	if (!why)

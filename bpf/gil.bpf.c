@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Who keeps the loop from the GIL.  CPython waits for it in pieces, timed futex waits of the switch
+ * interval (5 ms): each is a time off the CPU of its own, so looking at the holder where each piece begins
+ * samples it.  The holder runs meanwhile, in the same memory: its frames are walked as ours are, and a
+ * walk that it tears ends with a status that says so.
+ *
+ * Time is booked by own stack and holder.  Where the holder stands is no part of the key: a Python loop
+ * that moves on would fill all sites with one thread.  The site keeps that stack of the holder which a vote
+ * by time leaves (Boyer and Moore): of a call that takes most of the wait it is the call, of a loop some
+ * line of it.
+ *
+ * A loop beside busy threads waits for the GIL in every iteration.  Nothing is looked at before the
+ * iteration's waits could reach half the limit with the piece that begins: that is how long those
+ * iterations are that nobody will hear of.
+ */
+#include "loop.bpf.h"
+
+#define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
+#define GIL_INTERVAL 0	     /* microseconds; a piece is not longer */
+
+static __always_inline bool is_worth_a_look(struct loop_thread *th, u64 gil_addr)
+{
+	u64 interval_ns = read_user_u64(gil_addr + GIL_INTERVAL) * 1000;
+
+	return th->off_ns[OFF_GIL] + interval_ns >= cfg_report_gil_ns / 2;
+}
+
+/* The PyThreadState of the holder; 0: nobody's, or our own, which is giving it away. */
+static __always_inline u64 holder_of(struct loop_thread *th, struct scratch *s)
+{
+	u64 gil_addr = s->layout.gil_addr, holder;
+	u32 locked = 0;
+
+	if (!s->layout.gil_locked ||
+	    read_user(&locked, sizeof(locked), gil_addr + s->layout.gil_locked) || locked != 1)
+		return 0;
+	holder = read_user_u64(gil_addr + s->layout.gil_last_holder);
+	return holder == th->tstate_addr ? 0 : holder;
+}
+
+static __always_inline u32 native_id(struct scratch *s, u64 holder, u64 ident)
+{
+	u32 tid = 0;
+
+	if (s->layout.tstate_native_id)
+		return (u32)read_user_u64(holder + s->layout.tstate_native_id);
+	if (!s->layout.pthread_tid || read_user(&tid, sizeof(tid), ident + s->layout.pthread_tid))
+		return 0;
+	return tid;
+}
+
+/* Where the holder is goes to th->gil_stack_id. */
+static __always_inline void look_at_holder(struct loop_thread *th, struct scratch *s, u64 holder,
+					   u64 ident, u64 now_ns)
+{
+	u64 before = th->gil_ident == ident ? th->gil_stack_id : 0;
+
+	th->gil_ident = ident;
+	th->gil_is_still = 0;
+	if (before && now_ns - th->gil_walk_ns < WALK_GAP_NS)
+		return;
+	th->gil_walk_ns = now_ns;
+	s->tstate_addr = holder;
+	py_walk(s, th->target_id);
+	if (s->status != STACK_OK) /* it moved while it was read: once more */
+		py_walk(s, th->target_id);
+	th->gil_stack_id = loop_send_stack(th, s, now_ns);
+	th->gil_is_still = th->gil_stack_id == before;
+}
+
+static __always_inline u32 find_gil_site(struct loop_thread *th, u64 stack_id, u64 ident)
+{
+	u32 i;
+
+	for (i = 0; i < MAX_SITES; i++) {
+		if (i >= th->nr_sites)
+			break;
+		if (th->sites[i].stack_id == stack_id && th->sites[i].holder_ident == ident &&
+		    th->sites[i].off_class == OFF_GIL)
+			return i;
+	}
+	return MAX_SITES;
+}
+
+__noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u64 stack_id, holder, ident = 0;
+	struct target_entry *target;
+	struct ev_sleep *e;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, site;
+
+	if (!th || !s)
+		return 0;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !is_worth_a_look(th, target->layout.gil_addr))
+		return 0;
+	stack_id = loop_take_stack(th, s, now_ns);
+	if (!stack_id)
+		return 0;
+	holder = holder_of(th, s);
+	if (holder)
+		ident = read_user_u64(holder + s->layout.tstate_thread_id);
+	if (ident)
+		look_at_holder(th, s, holder, ident, now_ns);
+	else
+		th->gil_ident = th->gil_stack_id = th->gil_is_still = 0;
+	site = find_gil_site(th, stack_id, ident);
+	th->is_sleep = 1;
+	if (site < MAX_SITES) {
+		th->site = site;
+		return 0;
+	}
+	site = loop_make_room(th) & (MAX_SITES - 1);
+	th->site = site;
+	th->gil_votes_ns[site] = 0;
+	e = &th->sites[site];
+	__builtin_memset(e, 0, sizeof(*e));
+	head_init(&e->head, EV_SLEEP, sizeof(*e), now_ns, th->target_id, th->loop_id);
+	e->iteration = th->iteration + 1;
+	e->stack_id = stack_id;
+	e->first_ns = now_ns;
+	e->syscall = FUTEX_SYSCALL;
+	e->fd = -1;
+	e->off_class = OFF_GIL;
+	e->holder_ident = ident;
+	e->holder_stack_id = th->gil_stack_id;
+	e->holder_tid = ident ? native_id(s, holder, ident) : 0;
+	return 0;
+}
+
+__noinline int gil_back(struct loop_thread *th, u64 off_ns)
+{
+	struct ev_sleep *e;
+	u64 votes;
+	u32 site;
+
+	if (!th)
+		return 0;
+	site = th->site;
+	if (site >= MAX_SITES)
+		return 0;
+	e = &th->sites[site];
+	if (th->gil_is_still)
+		e->holder_still_us += (u32)(off_ns / 1000);
+	votes = th->gil_votes_ns[site];
+	if (e->holder_stack_id == th->gil_stack_id) {
+		votes += off_ns;
+	} else if (votes >= off_ns) {
+		votes -= off_ns;
+	} else {
+		votes = off_ns - votes;
+		e->holder_stack_id = th->gil_stack_id;
+	}
+	th->gil_votes_ns[site] = votes;
+	return 0;
+}
