@@ -29,6 +29,21 @@ void engine_flush(struct engine *engine)
 		engine->err = err;
 }
 
+static void ask_threads(struct engine *engine, uint64_t now_ns)
+{
+	struct model *model = pipeline_model(engine->pipeline);
+	struct model_thread_want want;
+
+	while (model_next_thread(model, &want)) {
+		const struct ev_target *target =
+			targets_find(engine->targets, want.target->head.target_id);
+
+		/* Of one that is gone, or refused: it stays without a name. */
+		if (target)
+			reader_ask_thread(engine->reader, target, want.ident, want.tid, now_ns);
+	}
+}
+
 static void ask_names(struct engine *engine, uint64_t now_ns)
 {
 	struct model *model = pipeline_model(engine->pipeline);
@@ -44,6 +59,7 @@ static void ask_names(struct engine *engine, uint64_t now_ns)
 		if (err == -ENOBUFS)
 			model_unwant(model, &want); /* nothing more until a tick or an answer */
 	}
+	ask_threads(engine, now_ns);
 }
 
 void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns)
@@ -99,7 +115,8 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev, now_ns); break;
 	case EV_EXEC: targets_on_exec(engine->targets, (const struct ev_exec *)ev, now_ns); break;
 	case EV_LOOP: targets_on_loop(engine->targets, (const struct ev_loop *)ev, now_ns); break;
-	case EV_STACK: ask_names(engine, now_ns); break;
+	case EV_STACK:
+	case EV_SLEEP: ask_names(engine, now_ns); break;
 	case EV_EXIT: targets_on_exit(engine->targets, (const struct ev_exit *)ev); break;
 	case EV_LOOP_EXIT: probes_release_loop(engine->probes, ev->loop_id); break;
 	default: break;

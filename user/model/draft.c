@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * One iteration in the making: its sleeps merged by stack, system call and descriptor, its samples
- * in a row, thinned out where there are too many.  Its arrays grow to their bounds and are used
+ * One iteration in the making: its sleeps merged by stack, system call, descriptor and, for the GIL, its
+ * holder, its samples in a row, thinned out where there are too many.  Its arrays grow to their bounds and are used
  * again: a steady state allocates nothing.
  */
 #include <errno.h>
@@ -50,8 +50,10 @@ void draft_drop(struct model *model, struct draft *draft)
 {
 	if (!draft)
 		return;
-	for (uint32_t i = 0; i < draft->iteration.nr_sleeps; i++)
+	for (uint32_t i = 0; i < draft->iteration.nr_sleeps; i++) {
 		stacks_put(model, stacks_entry(draft->sleeps[i].stack));
+		stacks_put(model, stacks_entry(draft->sleeps[i].holder_stack));
+	}
 	for (uint32_t i = 0; i < draft->iteration.nr_samples; i++)
 		stacks_put(model, stacks_entry(draft->samples[i].stack));
 	if (draft->loop)
@@ -88,10 +90,17 @@ static int grow(void *array, uint32_t room, size_t element_bytes)
 	return 0;
 }
 
-static void merge(struct sleep *sleep, const struct ev_sleep *ev)
+static void merge(struct model *model, struct sleep *sleep, const struct ev_sleep *ev)
 {
 	struct ev_sleep *to = &sleep->ev;
 
+	/* Where the holder was for longer. */
+	if (ev->total_ns > to->total_ns && ev->holder_stack_id != to->holder_stack_id) {
+		stacks_put(model, stacks_entry(sleep->holder_stack));
+		sleep->holder_stack = get_stack(model, ev->holder_stack_id);
+		to->holder_stack_id = ev->holder_stack_id;
+	}
+	to->holder_still_us += ev->holder_still_us;
 	if (ev->first_ns < to->first_ns) {
 		to->first_ns = ev->first_ns;
 		memcpy(to->args, ev->args, sizeof(to->args));
@@ -113,10 +122,12 @@ int draft_add_sleep(struct model *model, struct draft *draft, const struct ev_sl
 
 	for (i = 0; i < nr; i++)
 		if (draft->keys[i].stack_id == ev->stack_id && draft->keys[i].fd == ev->fd &&
-		    draft->keys[i].syscall == ev->syscall)
+		    draft->keys[i].syscall == ev->syscall &&
+		    draft->keys[i].off_class == ev->off_class &&
+		    draft->keys[i].holder_ident == ev->holder_ident)
 			break;
 	if (i < nr) {
-		merge(&draft->sleeps[i], ev);
+		merge(model, &draft->sleeps[i], ev);
 		return 0;
 	}
 	if (nr >= model->bounds.sleeps) {
@@ -131,9 +142,14 @@ int draft_add_sleep(struct model *model, struct draft *draft, const struct ev_sl
 			return -ENOMEM;
 		draft->room_sleeps = room;
 	}
-	draft->keys[nr] = (struct sleep_key){ ev->stack_id, ev->syscall, ev->fd };
-	draft->sleeps[nr].ev = *ev;
-	draft->sleeps[nr].stack = get_stack(model, ev->stack_id);
+	draft->keys[nr] = (struct sleep_key){ ev->stack_id, ev->holder_ident, ev->syscall, ev->fd,
+					      ev->off_class };
+	draft->sleeps[nr] = (struct sleep){
+		.ev = *ev,
+		.stack = get_stack(model, ev->stack_id),
+		.holder_stack = get_stack(model, ev->holder_stack_id),
+	};
+	threads_use(model, ev);
 	draft->iteration.nr_sleeps++;
 	return 0;
 }
@@ -225,9 +241,14 @@ void draft_finish(struct model *model, struct draft *draft, const struct ev_iter
 {
 	struct iteration *iteration = &draft->iteration;
 
-	for (uint32_t i = 0; i < iteration->nr_sleeps; i++)
-		if (!draft->sleeps[i].stack)
-			draft->sleeps[i].stack = get_stack(model, draft->sleeps[i].ev.stack_id);
+	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
+		struct sleep *sleep = &draft->sleeps[i];
+
+		if (!sleep->stack)
+			sleep->stack = get_stack(model, sleep->ev.stack_id);
+		if (!sleep->holder_stack)
+			sleep->holder_stack = get_stack(model, sleep->ev.holder_stack_id);
+	}
 	sort(draft->sleeps, iteration->nr_sleeps, sizeof(draft->sleeps[0]), by_first_ns);
 	sort(draft->samples, iteration->nr_samples, sizeof(draft->samples[0]), by_ts_ns);
 	iteration->ev = *ev;
@@ -235,17 +256,33 @@ void draft_finish(struct model *model, struct draft *draft, const struct ev_iter
 	iteration->samples = draft->samples;
 }
 
-bool draft_is_pending(const struct draft *draft)
+static bool is_stack_pending(const struct stack *stack)
+{
+	return stack && stacks_entry(stack)->nr_pending;
+}
+
+/* There is one that is not here, or it has a frame without a name. */
+static bool is_stack_incomplete(const struct stack *stack, uint64_t id)
+{
+	return stack ? stacks_entry(stack)->nr_unnamed > 0 : id != 0;
+}
+
+bool draft_is_pending(const struct model *model, struct draft *draft)
 {
 	const struct iteration *iteration = &draft->iteration;
+	bool is_pending = false;
 
-	for (uint32_t i = 0; i < iteration->nr_sleeps; i++)
-		if (draft->sleeps[i].stack && stacks_entry(draft->sleeps[i].stack)->nr_pending)
-			return true;
-	for (uint32_t i = 0; i < iteration->nr_samples; i++)
-		if (draft->samples[i].stack && stacks_entry(draft->samples[i].stack)->nr_pending)
-			return true;
-	return false;
+	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
+		struct sleep *sleep = &draft->sleeps[i];
+
+		/* Each is filled, whatever the others wait for. */
+		is_pending |= !threads_fill(model, sleep);
+		is_pending |= is_stack_pending(sleep->stack);
+		is_pending |= is_stack_pending(sleep->holder_stack);
+	}
+	for (uint32_t i = 0; i < iteration->nr_samples && !is_pending; i++)
+		is_pending = is_stack_pending(draft->samples[i].stack);
+	return is_pending;
 }
 
 bool draft_is_incomplete(const struct draft *draft)
@@ -258,13 +295,12 @@ bool draft_is_incomplete(const struct draft *draft)
 	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
 		const struct sleep *sleep = &draft->sleeps[i];
 
-		if (sleep->stack ? stacks_entry(sleep->stack)->nr_unnamed > 0
-				 : sleep->ev.stack_id != 0)
+		if (is_stack_incomplete(sleep->stack, sleep->ev.stack_id) ||
+		    is_stack_incomplete(sleep->holder_stack, sleep->ev.holder_stack_id))
 			return true;
 	}
 	for (uint32_t i = 0; i < iteration->nr_samples; i++)
-		if (draft->samples[i].stack ? stacks_entry(draft->samples[i].stack)->nr_unnamed > 0
-					    : draft->samples[i].is_stack_lost)
+		if (is_stack_incomplete(draft->samples[i].stack, draft->samples[i].is_stack_lost))
 			return true;
 	return false;
 }

@@ -88,7 +88,7 @@ static void submit(struct model *model, struct draft *draft, struct loop_entry *
 	draft->loop = loop;
 	draft->iteration.loop = &loop->loop;
 	loop->refs++;
-	if (!model->ended && draft_is_pending(draft))
+	if (!model->ended && draft_is_pending(model, draft))
 		wait_for_names(model, draft);
 	else
 		make_ready(model, draft);
@@ -168,7 +168,7 @@ void iteration_settle(struct model *model)
 		model->names_changed = false;
 		for (draft = TAILQ_FIRST(&model->waiting); draft; draft = next) {
 			next = TAILQ_NEXT(draft, link);
-			if (draft_is_pending(draft))
+			if (draft_is_pending(model, draft))
 				continue;
 			TAILQ_REMOVE(&model->waiting, draft, link);
 			model->nr_waiting--;

@@ -17,6 +17,7 @@ const struct model_bounds model_default_bounds = {
 	.samples = 256,
 	.tasks = 8192, /* likewise */
 	.waiting = 1024,
+	.threads = 1024,
 	.name_bytes = 32ULL * 1024 * 1024,
 };
 
@@ -32,6 +33,7 @@ int model_new(struct model **out, const struct model_bounds *bounds)
 	TAILQ_INIT(&model->idle_codes);
 	TAILQ_INIT(&model->idle_stacks);
 	TAILQ_INIT(&model->tasks_used);
+	TAILQ_INIT(&model->threads_by_age);
 	TAILQ_INIT(&model->waiting);
 	TAILQ_INIT(&model->ready);
 	TAILQ_INIT(&model->spare);
@@ -53,6 +55,7 @@ void model_free(struct model *model)
 	stacks_free(model);
 	tasks_free(model);
 	names_free(model);
+	threads_free(model);
 	free(model);
 }
 
@@ -66,6 +69,7 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_STACK: return stacks_add(model, (const struct ev_stack *)ev);
 	case EV_TASK: return tasks_add(model, (const struct ev_task *)ev);
 	case EV_CODE: return names_add(model, (const struct ev_code *)ev);
+	case EV_THREAD: threads_add(model, (const struct ev_thread *)ev); break;
 	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;
 	case EV_LOOP_EXIT: processes_end_loop(model, (const struct ev_loop_exit *)ev); break;
 	case EV_LOOP_STATS: processes_add_stats(model, (const struct ev_loop_stats *)ev); break;

@@ -23,6 +23,7 @@ struct model_bounds {
 	uint32_t samples;			 /* of one iteration; of more, one of 2, 4, ... is kept */
 	uint32_t tasks;				 /* names of tasks; the least used is forgotten */
 	uint32_t waiting;			 /* iterations that wait for names */
+	uint32_t threads;			 /* whose names are kept */
 	uint64_t name_bytes;			 /* of all names and line tables together */
 };
 extern const struct model_bounds model_default_bounds;
@@ -76,6 +77,9 @@ struct sleep {
 	struct ev_sleep ev;
 	const struct stack *stack; /* NULL: not taken, or its record was lost */
 	const char *task; /* name, UTF-8, not yet safe for a terminal; NULL: none ran, or not known */
+	const struct stack *holder_stack; /* of the thread that held the GIL; NULL likewise */
+	/* That thread's, as the target has them; empty: not known. */
+	char holder_comm[EV_COMM_LEN], holder_name[64];
 };
 
 struct sample {
@@ -91,7 +95,7 @@ struct sample {
 struct iteration {
 	struct ev_iteration ev;
 	const struct loop *loop; /* ->target is never NULL */
-	const struct sleep *sleeps; /* merged: one per stack, system call and descriptor, in order of first_ns */
+	const struct sleep *sleeps; /* merged: one per stack, system call, descriptor and holder, in order of first_ns */
 	uint32_t nr_sleeps;
 	const struct sample *samples; /* in order of time, evenly spread over the iteration */
 	uint32_t nr_samples;
@@ -112,6 +116,13 @@ struct model_want {
 	uint32_t fingerprint;
 };
 
+/* A thread whose name should be asked for. */
+struct model_thread_want {
+	const struct ev_target *target;
+	uint64_t ident;
+	uint32_t tid; /* as the target sees it; 0: not known */
+};
+
 struct model;
 
 int model_new(struct model **out, const struct model_bounds *bounds);
@@ -121,6 +132,8 @@ void model_free(struct model *model);
 int model_add(struct model *model, const struct ev_head *ev);
 /* The next code object to ask for, each once; false: none now.  A replay ignores them. */
 bool model_next_want(struct model *model, struct model_want *want);
+/* The next thread likewise. One that could not be asked for stays without a name. */
+bool model_next_thread(struct model *model, struct model_thread_want *want);
 /* It could not be asked for: it is the next again, once an EV_TICK or an answer has been added. */
 void model_unwant(struct model *model, const struct model_want *want);
 /* How often that happened. */

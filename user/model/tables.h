@@ -110,8 +110,9 @@ struct loop_entry {
 };
 
 struct sleep_key {
-	uint64_t stack_id;
+	uint64_t stack_id, holder_ident;
 	int32_t syscall, fd;
+	uint8_t off_class;
 };
 
 /* An iteration in the making, then waiting, handed out, and kept for reuse with its arrays. */
@@ -130,6 +131,21 @@ struct draft {
 	TAILQ_ENTRY(draft) link;
 };
 TAILQ_HEAD(draft_list, draft);
+
+/* Idents are used again by later threads, so the number belongs to the key. */
+struct thread_key {
+	uint64_t ident;
+	uint32_t target_id, tid;
+};
+_Static_assert(sizeof(struct thread_key) == 16, "hashed as bytes: no padding");
+
+struct thread {
+	struct thread_key key;
+	bool is_asked, is_answered;
+	char comm[EV_COMM_LEN], name[64];
+	TAILQ_ENTRY(thread) age;
+	UT_hash_handle hh;
+};
 
 struct model {
 	struct model_bounds bounds;
@@ -166,6 +182,9 @@ struct model {
 	struct task *tasks; /* by id */
 	uint32_t nr_tasks;
 	TAILQ_HEAD(, task) tasks_used;
+	struct thread *threads;
+	uint32_t nr_threads, nr_threads_unasked;
+	TAILQ_HEAD(, thread) threads_by_age;
 
 	struct draft_list waiting, ready, spare;
 	uint32_t nr_waiting, nr_ready, nr_spare;
@@ -231,6 +250,16 @@ void iteration_settle(struct model *model);
 void iteration_recycle(struct model *model);
 void iteration_free(struct model *model);
 
+/*
+ * Names of threads (threads.c).  The oldest go when there are too many; whoever shows one has copied it.
+ * One that is used is asked for once.
+ */
+void threads_use(struct model *model, const struct ev_sleep *ev);
+void threads_add(struct model *model, const struct ev_thread *ev);
+/* Copies what is known into the sleep; false: the answer may still come. */
+bool threads_fill(const struct model *model, struct sleep *sleep);
+void threads_free(struct model *model);
+
 struct draft *draft_new(struct model *model, uint64_t number);
 /* Gives its stacks and its loop back, keeps its memory for the next. NULL is fine. */
 void draft_drop(struct model *model, struct draft *draft);
@@ -239,7 +268,7 @@ int draft_add_sleep(struct model *model, struct draft *draft, const struct ev_sl
 int draft_add_sample(struct model *model, struct draft *draft, const struct ev_sample *ev);
 /* Sorts, and looks again for stacks that were not there yet. */
 void draft_finish(struct model *model, struct draft *draft, const struct ev_iteration *ev);
-bool draft_is_pending(const struct draft *draft);
+bool draft_is_pending(const struct model *model, struct draft *draft);
 bool draft_is_incomplete(const struct draft *draft);
 
 #endif

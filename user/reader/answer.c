@@ -6,6 +6,7 @@
 
 #include "identify.h"
 #include "pycode.h"
+#include "threads.h"
 #include "util.h"
 
 static bool ends(const char *text, size_t room)
@@ -35,6 +36,14 @@ static bool is_valid_code(const struct protocol_request *request, const struct e
 						code->qualname_bytes + code->table_bytes;
 }
 
+static bool is_valid_thread(const struct protocol_request *request, const struct ev_thread *thread,
+			    size_t bytes)
+{
+	return bytes == sizeof(*thread) && thread->ident == request->ident &&
+	       thread->tid == request->tid && ends(thread->comm, sizeof(thread->comm)) &&
+	       ends(thread->name, sizeof(thread->name));
+}
+
 bool answer_is_valid(const struct protocol_request *request, const struct ev_head *record,
 		     size_t bytes)
 {
@@ -43,6 +52,9 @@ bool answer_is_valid(const struct protocol_request *request, const struct ev_hea
 	if (request->kind == PROTOCOL_TARGET)
 		return record->type == EV_TARGET &&
 		       is_valid_target(request, (const struct ev_target *)record, bytes);
+	if (request->kind == PROTOCOL_THREAD)
+		return record->type == EV_THREAD &&
+		       is_valid_thread(request, (const struct ev_thread *)record, bytes);
 	return record->type == EV_CODE &&
 	       is_valid_code(request, (const struct ev_code *)record, bytes);
 }
@@ -51,6 +63,8 @@ bool answer_is_ok(const struct ev_head *record)
 {
 	if (record->type == EV_TARGET)
 		return ((const struct ev_target *)record)->status == TARGET_OK;
+	if (record->type == EV_THREAD)
+		return ((const struct ev_thread *)record)->name[0];
 	return ((const struct ev_code *)record)->status == CODE_OK;
 }
 
@@ -59,6 +73,10 @@ void answer_make_stuck(const struct protocol_request *request, union answer_stuc
 	if (request->kind == PROTOCOL_CODE) {
 		pycode_fail(&stuck->code, &request->layout, request->code_addr,
 			    request->fingerprint, CODE_STUCK);
+		return;
+	}
+	if (request->kind == PROTOCOL_THREAD) {
+		threads_begin(request->ident, request->tid, &stuck->thread);
 		return;
 	}
 	memset(stuck, 0, sizeof(*stuck));

@@ -21,8 +21,9 @@ union answer_stuck {
 	struct ev_head head;
 	struct ev_target target;
 	struct ev_code code;
+	struct ev_thread thread;
 };
-/* CODE_STUCK or TARGET_STUCK. */
+/* CODE_STUCK, TARGET_STUCK, or a thread without a name. */
 void answer_make_stuck(const struct protocol_request *request, union answer_stuck *stuck);
 
 #endif

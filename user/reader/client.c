@@ -339,6 +339,24 @@ int reader_ask_code(struct reader *reader, const struct ev_target *target, uint6
 	return ask(reader, &request, now_ns);
 }
 
+int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
+		      uint32_t tid, uint64_t now_ns)
+{
+	struct protocol_request request = {
+		.kind = PROTOCOL_THREAD,
+		.target_id = target->head.target_id,
+		.pid = (int32_t)target->pid,
+		.tid = tid,
+		.ident = ident,
+		.start_ticks = target->start_ticks,
+		.layout = target->layout,
+	};
+
+	if (target->status != TARGET_OK)
+		return -EINVAL;
+	return ask(reader, &request, now_ns);
+}
+
 void reader_forget(struct reader *reader, uint32_t target_id)
 {
 	reader->stats.failed += queue_forget(&reader->queue, target_id);

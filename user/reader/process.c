@@ -19,6 +19,7 @@
 #include "protocol.h"
 #include "pycode.h"
 #include "reader.h"
+#include "threads.h"
 #include "util.h"
 
 #define ADDRESS_SPACE_BYTES (256UL << 20)
@@ -37,6 +38,7 @@ struct packet {
 		struct ev_head head;
 		struct ev_target target;
 		struct ev_code code;
+		struct ev_thread thread;
 		uint8_t room[EV_RECORD_MAX];
 	} record;
 };
@@ -116,6 +118,16 @@ static void serve_code(const struct protocol_request *request, struct ev_code *c
 			    CODE_UNREADABLE);
 }
 
+static void serve_thread(const struct protocol_request *request, struct ev_thread *thread)
+{
+	struct mem mem;
+
+	procmem_of_process(&mem, request->pid, THREADS_BUDGET_BYTES);
+	threads_read(&mem, request->pid, &request->layout, request->ident, request->tid, thread);
+	if (!is_same_life(request))
+		threads_begin(request->ident, request->tid, thread);
+}
+
 /* Returns 1 for a request that was answered, 0 at the end of the socket. */
 static int serve_one(int socket_fd, struct packet *packet)
 {
@@ -132,6 +144,8 @@ static int serve_one(int socket_fd, struct packet *packet)
 		identify_process(request.pid, &packet->record.target);
 	else if (request.kind == PROTOCOL_CODE)
 		serve_code(&request, &packet->record.code);
+	else if (request.kind == PROTOCOL_THREAD)
+		serve_thread(&request, &packet->record.thread);
 	else
 		return -EBADMSG;
 	packet->answer.seq = request.seq;

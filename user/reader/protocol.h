@@ -11,20 +11,25 @@
 
 #include "events.h"
 
-enum protocol_kind { PROTOCOL_TARGET = 1, PROTOCOL_CODE = 2 };
+enum protocol_kind { PROTOCOL_TARGET = 1, PROTOCOL_CODE = 2, PROTOCOL_THREAD = 3 };
 
 struct protocol_request {
 	uint64_t seq; /* the answer repeats it */
 	uint32_t kind;
 	uint32_t target_id;
 	int32_t pid;
-	uint32_t fingerprint; /* PROTOCOL_CODE, as all below */
-	uint64_t code_addr;
+	uint32_t fingerprint; /* PROTOCOL_CODE */
+	uint32_t tid;	      /* PROTOCOL_THREAD */
+	union {
+		uint64_t code_addr;
+		uint64_t ident; /* PROTOCOL_THREAD */
+	};
+	/* Not PROTOCOL_TARGET. */
 	uint64_t start_ticks; /* which life of the pid is meant; 0: not known */
 	struct py_layout layout;
 };
 
-/* The record (ev_target or ev_code) follows it in the same packet. */
+/* The record (ev_target, ev_code or ev_thread) follows it in the same packet. */
 struct protocol_answer {
 	uint64_t seq;
 };

@@ -20,7 +20,7 @@
 
 struct reader;
 
-/* Called for every answer: an ev_target or an ev_code, checked for its size, valid during the call. */
+/* Called for every answer: an ev_target, an ev_code or an ev_thread, checked for its size, valid during the call. */
 typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
 
 struct reader_stats {
@@ -44,6 +44,9 @@ int reader_ask_target(struct reader *reader, uint32_t target_id, pid_t pid, uint
 /* Asks for the names of a code object of a target that was answered with TARGET_OK; answer: ev_code. */
 int reader_ask_code(struct reader *reader, const struct ev_target *target, uint64_t code_addr,
 		    uint32_t fingerprint, uint64_t now_ns);
+/* Asks what a thread of such a target is called; answer: ev_thread. */
+int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
+		      uint32_t tid, uint64_t now_ns);
 /* The target ended: what is queued for it is dropped, its number can be forgotten. */
 void reader_forget(struct reader *reader, uint32_t target_id);
 

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The name of a thread.  The outermost frame of a threading.Thread is Thread._bootstrap(self): from its
+ * first local leads one attribute to the name, with no dictionary of all threads and no module to be
+ * found.  The thread runs meanwhile, but that frame stays while it lives.
+ */
+#include "threads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "layout.h"
+#include "procinfo.h"
+#include "pystr.h"
+#include "util.h"
+
+#define MAX_THREADS	  4096
+#define MAX_FRAMES	  4096
+#define MAX_ATTRIBUTES	  256
+#define MAX_TRIES	  3 /* of a walk that a running thread tore */
+#define STATUS_BYTES_MAX  8192
+#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.13, builds with the GIL */
+#define OBJECT_TYPE	  8
+#define TYPE_BASICSIZE	  32
+#define TYPE_FLAGS	  168
+#define TYPE_DICTOFFSET	  288
+#define TYPE_INLINE_VALUES (1u << 2) /* 3.13 */
+#define TYPE_MANAGED_DICT  (1u << 4) /* 3.11+ */
+#define DICT_KEYS	  32
+#define DICT_VALUES	  40
+#define MANAGED_VALUES	  (-32) /* 3.11, before the object */
+#define MANAGED_DICT	  (-24)
+#define FRAME_SPAN	  128
+#define OWNED_BY_CSTACK	  3
+
+void threads_begin(uint64_t ident, uint32_t tid, struct ev_thread *thread)
+{
+	memset(thread, 0, sizeof(*thread));
+	thread->head.type = EV_THREAD;
+	thread->head.size = sizeof(*thread);
+	thread->head.loop_id = EV_NO_LOOP;
+	thread->ident = ident;
+	thread->tid = tid;
+}
+
+static uint64_t read_word(struct mem *mem, uint64_t addr)
+{
+	uint64_t value;
+
+	return addr && procmem_read_u64(mem, addr, &value) == 0 ? value : 0;
+}
+
+static bool is_str(struct mem *mem, const struct py_layout *layout, uint64_t addr, const char *text)
+{
+	char name[32];
+	size_t bytes;
+	bool is_cut;
+
+	return !pystr_read(mem, layout, addr, name, sizeof(name), &bytes, &is_cut) && !is_cut &&
+	       bytes == strlen(text) && !memcmp(name, text, bytes);
+}
+
+static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uint64_t ident)
+{
+	uint64_t tstate;
+
+	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
+		return 0;
+	for (unsigned i = 0; i < MAX_THREADS && tstate; i++) {
+		if (read_word(mem, tstate + layout->tstate_thread_id) == ident)
+			return tstate;
+		tstate = read_word(mem, tstate + TSTATE_NEXT);
+	}
+	return 0;
+}
+
+/* The outermost Python frame; 0: there is none, or the walk was torn. */
+static uint64_t outermost_frame(struct mem *mem, const struct py_layout *layout, uint64_t tstate)
+{
+	uint64_t frame = read_word(mem, tstate + layout->tstate_frame), outermost = 0;
+	size_t span = max((size_t)layout->frame_back + 8, (size_t)layout->frame_owner + 1);
+	uint8_t raw[FRAME_SPAN];
+
+	if (span > sizeof(raw))
+		return 0;
+	if (layout->has_cframe)
+		frame = read_word(mem, frame ? frame + layout->cframe_frame : 0);
+	for (unsigned i = 0; i < MAX_FRAMES; i++) {
+		if (!frame)
+			return outermost;
+		if (procmem_read(mem, frame, raw, span))
+			return 0;
+		if (layout->instr_scale || raw[layout->frame_owner] != OWNED_BY_CSTACK)
+			outermost = frame;
+		memcpy(&frame, raw + layout->frame_back, sizeof(frame));
+	}
+	return 0;
+}
+
+/* Attributes of an instance: a dict's keys, and their values beside them or (0) within. */
+struct attributes {
+	uint64_t keys, values;
+};
+
+static uint64_t cached_keys(struct mem *mem, const struct py_layout *layout, uint64_t type)
+{
+	return read_word(mem, type + (layout->minor == 9 ? 864 : layout->minor <= 11 ? 872 : 880));
+}
+
+static struct attributes of_dict(struct mem *mem, const struct py_layout *layout, uint64_t dict)
+{
+	struct attributes out = { .keys = read_word(mem, dict ? dict + DICT_KEYS : 0) };
+
+	if (out.keys)
+		out.values = read_word(mem, dict + DICT_VALUES);
+	if (out.values && layout->minor >= 13)
+		out.values += 8; /* PyDictValues has a head */
+	return out;
+}
+
+static struct attributes find_attributes(struct mem *mem, const struct py_layout *layout,
+					 uint64_t object)
+{
+	uint64_t type = read_word(mem, object + OBJECT_TYPE), dict, values = 0, offset, flags;
+
+	if (!type)
+		return (struct attributes){ 0 };
+	if (layout->minor <= 10) {
+		offset = read_word(mem, type + TYPE_DICTOFFSET);
+		return of_dict(mem, layout, offset && offset < 4096 ? read_word(mem, object + offset) : 0);
+	}
+	flags = read_word(mem, type + TYPE_FLAGS);
+	if (!(flags & TYPE_MANAGED_DICT))
+		return (struct attributes){ 0 };
+	dict = read_word(mem, object + (uint64_t)MANAGED_DICT);
+	if (layout->minor == 11) {
+		values = read_word(mem, object + (uint64_t)MANAGED_VALUES);
+	} else if (layout->minor == 12) {
+		values = dict & 1 ? dict + 1 : 0;
+	} else if (flags & TYPE_INLINE_VALUES) {
+		/* capacity, size, embedded, valid; then the values */
+		values = object + read_word(mem, type + TYPE_BASICSIZE);
+		values = read_word(mem, values) >> 24 & 0xff ? values + 8 : 0;
+	}
+	if (values)
+		return (struct attributes){ cached_keys(mem, layout, type), values };
+	return of_dict(mem, layout, dict);
+}
+
+static uint64_t find_attribute(struct mem *mem, const struct py_layout *layout, uint64_t object,
+			       const char *name)
+{
+	struct attributes attributes = find_attributes(mem, layout, object);
+	uint64_t keys = attributes.keys, entries, nr, head, entry_bytes = 24, key_at = 8;
+
+	if (!keys)
+		return 0;
+	head = read_word(mem, keys + 8);
+	if (layout->minor <= 10) { /* dk_size indices of 1 byte, up to 128, or of 2 */
+		nr = read_word(mem, keys + 32);
+		entries = keys + 40 + (head <= 0xff ? head : 2 * head);
+	} else { /* dk_log2_size, dk_log2_index_bytes, dk_kind */
+		nr = read_word(mem, keys + 24);
+		entries = keys + 32 + (1ULL << (head >> 8 & 31));
+		if (head >> 16 & 0xff) {
+			entry_bytes = 16;
+			key_at = 0;
+		}
+	}
+	for (uint64_t i = 0; i < min(nr, (uint64_t)MAX_ATTRIBUTES); i++) {
+		uint64_t entry = entries + i * entry_bytes + key_at;
+
+		if (is_str(mem, layout, read_word(mem, entry), name))
+			return read_word(mem, attributes.values ? attributes.values + 8 * i
+								 : entry + 8);
+	}
+	return 0;
+}
+
+/* The Thread that runs in a thread; 0: none, or it could not be read. */
+static uint64_t find_thread(struct mem *mem, const struct py_layout *layout, uint64_t tstate)
+{
+	uint64_t frame = 0, code;
+
+	for (unsigned i = 0; i < MAX_TRIES && !frame; i++)
+		frame = outermost_frame(mem, layout, tstate);
+	code = read_word(mem, frame ? frame + layout->frame_code : 0);
+	if (!code || !is_str(mem, layout, read_word(mem, code + layout->code_name), "_bootstrap"))
+		return 0;
+	return read_word(mem, frame + layout->frame_locals);
+}
+
+int threads_python_name(struct mem *mem, const struct py_layout *layout, uint64_t ident, char *name,
+			size_t room)
+{
+	uint64_t tstate = find_tstate(mem, layout, ident), thread, text;
+	size_t bytes;
+	bool is_cut;
+	int err;
+
+	name[0] = '\0';
+	if (!tstate)
+		return -ENOENT;
+	thread = find_thread(mem, layout, tstate);
+	text = thread ? find_attribute(mem, layout, thread, "_name") : 0;
+	if (!text)
+		return -ENOENT;
+	err = pystr_read(mem, layout, text, name, room - 1, &bytes, &is_cut);
+	name[err ? 0 : bytes] = '\0';
+	return err;
+}
+
+static bool is_task(int proc_fd, const char *task, uint32_t tid)
+{
+	cleanup_free char *text = NULL;
+	char path[300];
+	size_t bytes;
+
+	snprintf(path, sizeof(path), "task/%s/status", task);
+	return !procinfo_read(proc_fd, path, STATUS_BYTES_MAX, &text, &bytes) &&
+	       procinfo_parse_nspid(text, bytes) == tid;
+}
+
+/* The thread's number here, of its number in the target's PID namespace; 0: not found. */
+static pid_t find_task(int proc_fd, uint32_t tid)
+{
+	int fd = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char task[16];
+	pid_t found = 0;
+
+	snprintf(task, sizeof(task), "%u", tid);
+	if (is_task(proc_fd, task, tid)) /* mostly the namespaces are the same */
+		found = (pid_t)tid;
+	for (unsigned i = 0; dir && !found && i < MAX_THREADS && (entry = readdir(dir)); i++)
+		if (is_task(proc_fd, entry->d_name, tid))
+			found = (pid_t)strtol(entry->d_name, NULL, 10);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static void read_comm(int proc_fd, pid_t task, struct ev_thread *thread)
+{
+	cleanup_free char *text = NULL;
+	char path[40];
+	size_t bytes;
+
+	snprintf(path, sizeof(path), "task/%d/comm", task);
+	if (procinfo_read(proc_fd, path, EV_COMM_LEN, &text, &bytes) || !bytes)
+		return;
+	memcpy(thread->comm, text, bytes - 1); /* without its line's end */
+}
+
+void threads_read(struct mem *mem, pid_t pid, const struct py_layout *layout, uint64_t ident,
+		  uint32_t tid, struct ev_thread *thread)
+{
+	cleanup_close int proc_fd = procinfo_open(pid);
+	pid_t task;
+
+	threads_begin(ident, tid, thread);
+	if (proc_fd < 0)
+		return;
+	task = tid ? find_task(proc_fd, tid) : 0;
+	if (task)
+		read_comm(proc_fd, task, thread);
+	threads_python_name(mem, layout, ident, thread->name, sizeof(thread->name));
+	/* It has no _bootstrap. */
+	if (task == pid && !thread->name[0])
+		snprintf(thread->name, sizeof(thread->name), "MainThread");
+}
