@@ -8,7 +8,8 @@
  * Time is booked by own stack and holder.  Where the holder stands is no part of the key: a Python loop
  * that moves on would fill all sites with one thread.  The site keeps that stack of the holder which a vote
  * by time leaves (Boyer and Moore): of a call that takes most of the wait it is the call, of a loop some
- * line of it.
+ * line of it.  A piece votes for the look at its end and half as much for the one at its start: the first
+ * look of a wait finds the holder where it just took the GIL, which is not what it kept it for.
  *
  * A loop beside busy threads waits for the GIL in every iteration.  Nothing is looked at before the
  * iteration's waits could reach half the limit with the piece that begins: that is how long those
@@ -83,6 +84,22 @@ static __always_inline u32 find_gil_site(struct loop_thread *th, u64 stack_id, u
 	return MAX_SITES;
 }
 
+static __always_inline void vote(struct loop_thread *th, u32 site, u64 for_ns)
+{
+	struct ev_sleep *e = &th->sites[site & (MAX_SITES - 1)];
+	u64 votes_ns = th->gil_votes_ns[site & (MAX_SITES - 1)];
+
+	if (e->holder_stack_id == th->gil_stack_id) {
+		votes_ns += for_ns;
+	} else if (votes_ns >= for_ns) {
+		votes_ns -= for_ns;
+	} else {
+		votes_ns = for_ns - votes_ns;
+		e->holder_stack_id = th->gil_stack_id;
+	}
+	th->gil_votes_ns[site & (MAX_SITES - 1)] = votes_ns;
+}
+
 __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
 	u64 stack_id, holder, ident = 0;
@@ -109,6 +126,9 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	th->is_sleep = 1;
 	if (site < MAX_SITES) {
 		th->site = site;
+		/* The wait goes on: this look is the end of the piece before. */
+		if (now_ns == th->gil_walk_ns && now_ns - th->sites[site].last_ns < WALK_GAP_NS)
+			vote(th, site, th->gil_piece_ns);
 		return 0;
 	}
 	site = loop_make_room(th) & (MAX_SITES - 1);
@@ -132,7 +152,6 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 {
 	struct ev_sleep *e;
-	u64 votes;
 	u32 site;
 
 	if (!th)
@@ -143,15 +162,7 @@ __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 	e = &th->sites[site];
 	if (th->gil_is_still)
 		e->holder_still_us += (u32)(off_ns / 1000);
-	votes = th->gil_votes_ns[site];
-	if (e->holder_stack_id == th->gil_stack_id) {
-		votes += off_ns;
-	} else if (votes >= off_ns) {
-		votes -= off_ns;
-	} else {
-		votes = off_ns - votes;
-		e->holder_stack_id = th->gil_stack_id;
-	}
-	th->gil_votes_ns[site] = votes;
+	th->gil_piece_ns = off_ns;
+	vote(th, site, off_ns / 2);
 	return 0;
 }

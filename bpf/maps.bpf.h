@@ -66,7 +66,7 @@ struct loop_thread {
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
 	/* What the last look at the GIL's holder found, and how sure each site is of its own: gil.bpf.c. */
 	u64 gil_ident, gil_stack_id, gil_walk_ns;
-	u64 gil_is_still;
+	u64 gil_is_still, gil_piece_ns;
 	u64 gil_votes_ns[MAX_SITES];
 	struct ev_sleep sites[MAX_SITES];
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */

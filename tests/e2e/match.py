@@ -9,6 +9,7 @@ LIMIT_NS = {
     "blocking-call": 10 * MILLISECOND,
     "cpu-bound": 50 * MILLISECOND,
     "host-starved": 50 * MILLISECOND,
+    "gil-wait": 20 * MILLISECOND,
 }
 
 
@@ -95,6 +96,27 @@ def _check_details(truth: dict, breach: dict) -> list[str]:
     if not coroutine and not breach["callback"]:
         wrong.append(f"{truth['truth']}: neither coroutine nor callback")
     wrong += _check_stack(truth, breach)
+    wrong += _check_holder(truth, breach)
+    return wrong
+
+
+def _check_holder(truth: dict, breach: dict) -> list[str]:
+    """Who held the GIL: the thread, its name, and where it was."""
+    true, seen = truth.get("holder"), breach["holder"]
+    if not true or not seen:
+        return [] if true == seen else [f"{truth['truth']}: holder is {seen}, in truth {true}"]
+    site = seen["site"] or {}
+    wrong = [
+        f"{truth['truth']}: holder's {key} is {seen[key]!r}, in truth {true[key]!r}"
+        for key in ("tid", "name", "native")
+        if seen[key] != true[key]
+    ]
+    if (site.get("file"), site.get("function")) != (true["file"], true["function"]) or (
+        site["line"] not in true["lines"]
+    ):
+        wrong.append(f"{truth['truth']}: the holder is at {site}, in truth at {true}")
+    if not 0 < seen["waited_ns"] <= breach["split"]["gil_wait_ns"]:
+        wrong.append(f"{truth['truth']}: waited {seen['waited_ns']} ns for the holder")
     return wrong
 
 
@@ -125,6 +147,11 @@ def _check_stack(truth: dict, breach: dict) -> list[str]:
     return []
 
 
+def _gil_wait_ns(breach: dict) -> int:
+    """What a lock's truth has beyond the lock: once it is handed over, the GIL has to be waited for."""
+    return 0 if breach["rule"] == "gil-wait" else breach["split"]["gil_wait_ns"]
+
+
 def _check_group(truths: list[dict], breaches: list[dict]) -> list[str]:
     """All stalls of one site against all lines about it, of which some may be folded."""
     name = truths[0]["truth"]
@@ -138,11 +165,13 @@ def _check_group(truths: list[dict], breaches: list[dict]) -> list[str]:
         if breach["count"] > 1:
             continue
         low, high = _bounds_ns(next(truth for truth in truths if _overlap(truth, breach)))
+        low -= _gil_wait_ns(breach)
         if not low <= breach["duration_ns"] <= high:
             wrong.append(f"{name}: duration {breach['duration_ns']} ns, in truth {low} to {high}")
     if count == len(truths):
         total = sum(breach["total_ns"] for breach in breaches)
         low, high = (sum(bound) for bound in zip(*map(_bounds_ns, truths)))
+        low -= sum(_gil_wait_ns(breach) * breach["count"] for breach in breaches)
         if not low <= total <= high:
             wrong.append(f"{name}: total {total} ns, in truth {low} to {high}")
     return wrong

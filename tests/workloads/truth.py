@@ -78,7 +78,8 @@ class planted:
 
     `with planted(name, cause):` stands on one line, the blocking call on the very next one.  Where
     that cannot be, `line` says how far below the `with` the call is; a stall that keeps several lines
-    busy gives their number as `lines`, any of which is a true answer.
+    busy gives their number as `lines`, any of which is a true answer.  `holder` is what `holds_gil`
+    says of the thread that keeps the loop waiting.
     """
 
     def __init__(
@@ -90,8 +91,9 @@ class planted:
         target: str | None = None,
         line: int = 1,
         lines: int | None = None,
+        holder: dict[str, object] | None = None,
     ) -> None:
-        self.what = {"truth": name, "rule": rule, "cause": cause, "target": target}
+        self.what = {"truth": name, "rule": rule, "cause": cause, "target": target, "holder": holder}
         self.line = line
         self.lines = lines
 
@@ -131,6 +133,20 @@ class planted:
             cpu_ns=cpu_ns,
             run_delay_ns=run_delay_ns() - self.run_delay_ns,
         )
+
+
+def holds_gil(function, *, native: bool, first: int, lines: int = 1) -> dict[str, object]:
+    """The calling thread is about to hold the GIL, `first` lines below the head of `function`."""
+    code = function.__code__
+    line = code.co_firstlineno + first
+    return {
+        "tid": threading.get_native_id(),
+        "name": threading.current_thread().name,
+        "native": native,
+        "function": getattr(code, "co_qualname", code.co_name),
+        "file": code.co_filename,
+        "lines": list(range(line, line + lines)),
+    }
 
 
 async def wait_for_input() -> bytes:

@@ -51,18 +51,19 @@ static const struct {
 	[STACK_BAD_CODE] = { "bad-code", "a code object could not be read" },
 };
 
-const char *facts_stack_status(const struct finding *finding)
+const char *facts_status_of_stack(const struct stack *stack)
 {
-	const struct stack *stack = finding->stack;
-
-	if (finding->rule == RULE_HOST_STARVED)
-		return NULL;
 	if (!stack)
 		return "missing";
 	if (stack->status != STACK_OK)
 		return stack->status < STACK_STATUS_MAX ? stack_words[stack->status].word
 							: "unknown";
 	return stack->is_truncated ? "truncated" : stack->nr ? NULL : "empty";
+}
+
+const char *facts_stack_status(const struct finding *finding)
+{
+	return finding->rule == RULE_HOST_STARVED ? NULL : facts_status_of_stack(finding->stack);
 }
 
 const char *facts_stack_reason(const struct finding *finding)

@@ -11,6 +11,7 @@ const char *facts_target_status(uint8_t status);
 /* Why a stack is not whole, in one word and in a sentence's end; NULL: it is whole. stack may be
  * NULL. */
 const char *facts_stack_status(const struct finding *finding);
+const char *facts_status_of_stack(const struct stack *stack);
 const char *facts_stack_reason(const struct finding *finding);
 /* The stack that the finding shows is not known, or a frame of it has no name. */
 bool facts_is_incomplete(const struct finding *finding);

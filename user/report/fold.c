@@ -23,7 +23,7 @@ struct kept {
 	struct loop loop;
 	struct target target;
 	uint64_t asleep_by_cause[CAUSE_MAX];
-	struct stack stack; /* last: only stack.nr frames of it are there, then the strings */
+	struct stack stack; /* last: only stack.nr frames of it are there, the holder's, then strings */
 };
 
 struct entry {
@@ -76,20 +76,49 @@ static const char *keep_string(char **at, const char *text)
 	return copy;
 }
 
-static struct kept *keep(struct finding *finding)
+/* Bytes of a stack with so many frames as it has; a multiple of its alignment. */
+static size_t stack_bytes(const struct stack *stack)
 {
-	const struct stack *stack = finding->stack;
-	uint32_t nr = stack ? stack->nr : 0, i;
-	size_t head = offsetof(struct kept, stack.frames) + nr * sizeof(struct frame), size = head;
-	struct kept *kept;
-	char *strings;
+	return stack ? offsetof(struct stack, frames) + stack->nr * sizeof(struct frame) : 0;
+}
 
-	for (i = 0; i < nr; i++)
+static size_t strings_bytes(const struct stack *stack)
+{
+	size_t size = 0;
+
+	for (uint32_t i = 0; stack && i < stack->nr; i++)
 		size += strlen(stack->frames[i].function) + strlen(stack->frames[i].name) +
 			strlen(stack->frames[i].file) + 3;
-	if (finding->task)
-		size += strlen(finding->task) + 1;
-	kept = malloc(size);
+	return size;
+}
+
+/* Copies a stack to *at and its strings to *strings. NULL of NULL. */
+static const struct stack *keep_stack(char *at, char **strings, const struct stack *stack)
+{
+	struct stack *copy = (struct stack *)at;
+
+	if (!stack)
+		return NULL;
+	memcpy(copy, stack, stack_bytes(stack));
+	for (uint32_t i = 0; i < stack->nr; i++) {
+		struct frame *frame = &copy->frames[i];
+
+		frame->function = keep_string(strings, frame->function);
+		frame->name = keep_string(strings, frame->name);
+		frame->file = keep_string(strings, frame->file);
+	}
+	return copy;
+}
+
+static struct kept *keep(struct finding *finding)
+{
+	const struct stack *stack = finding->stack, *holder = finding->holder.stack;
+	size_t own = max(stack_bytes(stack), offsetof(struct stack, frames));
+	size_t head = offsetof(struct kept, stack) + own + stack_bytes(holder);
+	size_t task = finding->task ? strlen(finding->task) + 1 : 0;
+	struct kept *kept = malloc(head + strings_bytes(stack) + strings_bytes(holder) + task);
+	char *strings;
+
 	if (!kept)
 		return NULL;
 	rules_describe(finding);
@@ -110,17 +139,8 @@ static struct kept *keep(struct finding *finding)
 	strings = (char *)kept + head;
 	if (finding->task)
 		kept->finding.task = keep_string(&strings, finding->task);
-	if (!stack)
-		return kept;
-	memcpy(&kept->stack, stack, offsetof(struct stack, frames) + nr * sizeof(struct frame));
-	kept->finding.stack = &kept->stack;
-	for (i = 0; i < nr; i++) {
-		struct frame *frame = &kept->stack.frames[i];
-
-		frame->function = keep_string(&strings, frame->function);
-		frame->name = keep_string(&strings, frame->name);
-		frame->file = keep_string(&strings, frame->file);
-	}
+	kept->finding.stack = keep_stack((char *)&kept->stack, &strings, stack);
+	kept->finding.holder.stack = keep_stack((char *)&kept->stack + own, &strings, holder);
 	return kept;
 }
 

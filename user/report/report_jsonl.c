@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "holder.h"
 #include "json.h"
 
 static void begin_line(struct json *json, const char *type)
@@ -50,7 +51,7 @@ static void put_fixed(struct json *json, const char *key, const char *text, size
 }
 #define PUT_FIXED(json, key, array) put_fixed(json, key, array, sizeof(array))
 
-static void put_frame_members(struct json *json, const struct frame *frame)
+void jsonl_frame_members(struct json *json, const struct frame *frame)
 {
 	bool is_named = frame->naming == FRAME_NAMED;
 
@@ -69,7 +70,7 @@ static void put_frame(struct json *json, const char *key, const struct finding *
 		return;
 	}
 	json_object(json, key);
-	put_frame_members(json, &finding->stack->frames[index]);
+	jsonl_frame_members(json, &finding->stack->frames[index]);
 	json_object_end(json);
 }
 
@@ -80,7 +81,7 @@ static void put_stack(struct json *json, const struct finding *finding)
 	json_array(json, "stack");
 	for (i = 0; finding->stack && i < finding->stack->nr; i++) {
 		json_object(json, NULL);
-		put_frame_members(json, &finding->stack->frames[i]);
+		jsonl_frame_members(json, &finding->stack->frames[i]);
 		json_bool(json, "coroutine", finding->stack->frames[i].is_coroutine);
 		json_object_end(json);
 	}
@@ -233,6 +234,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_frame(&json, "coroutine", finding, finding->coroutine);
 	put_frame(&json, "callback", finding, finding->callback);
 	json_string(&json, "task", finding->task);
+	holder_json(&json, finding);
 	put_stack(&json, finding);
 	put_advice(&json, finding);
 	end_line(&json);

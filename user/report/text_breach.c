@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "holder.h"
 #include "sanitize.h"
 #include "text.h"
 
@@ -255,6 +256,8 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 		print_call(opts, finding);
 	else if (finding->rule == RULE_CPU_BOUND)
 		print_cpu(opts, finding);
+	else if (finding->rule == RULE_GIL_WAIT)
+		holder_text(opts, finding);
 	else
 		print_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)

@@ -70,6 +70,8 @@ static bool row_fits(const struct advice_row *row, const struct finding *finding
 	}
 	if (row->is_c_sleep && !is_c_sleep(finding))
 		return false;
+	if (row->is_native && !finding->holder.is_native)
+		return false;
 	return stack_fits(row, finding->stack, finding->nr_library);
 }
 

@@ -21,6 +21,7 @@ struct advice_row {
 	const char *object;   /* part of the name of what it waited for */
 	uint16_t port;	      /* of the peer it waited for */
 	bool is_c_sleep;      /* only a sleep that time.sleep() does not do this way */
+	bool is_native;	      /* only if who held the GIL stood in one call of C code */
 };
 #define CAUSES(a)	 (1u << CAUSE_##a)
 #define CAUSES2(a, b)	 (CAUSES(a) | CAUSES(b))

@@ -9,6 +9,7 @@
 #define BLOCKING       .rule = RULE_BLOCKING_CALL
 #define CPU	       .rule = RULE_CPU_BOUND
 #define HOST	       .rule = RULE_HOST_STARVED
+#define GIL	       .rule = RULE_GIL_WAIT
 #define SAY(text, ...) .advice = (text), .lint = { __VA_ARGS__ }
 #define DBAPI	       "instead of the blocking driver"
 #define NET	       .causes = CAUSES2(NETWORK, DNS)
@@ -280,6 +281,14 @@ const struct advice_row advice_rows[] = {
 	  SAY("C code on this line: asyncio.to_thread() is enough if it releases the "
 	      "GIL (hashlib, zlib, bz2, lzma); else (json, re, pickle, most others) "
 	      "run_in_executor() with a ProcessPoolExecutor") },
+
+	/* --- the GIL: what the thread that holds it should do --- */
+	{ GIL, .is_native = true,
+	  SAY("the C call on the holder's line keeps the GIL until it returns: give it less at a "
+	      "time, or run it in a ProcessPoolExecutor") },
+	{ GIL,
+	  SAY("move that thread's Python work to a process (ProcessPoolExecutor): a thread that "
+	      "computes takes the GIL from the loop for a switch interval each time") },
 
 	/* --- the host --- */
 	{ HOST, .causes = CAUSES(RUN_QUEUE),

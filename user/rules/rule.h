@@ -12,5 +12,6 @@ typedef unsigned int rule_eval(const struct rules_config *config, const struct i
 rule_eval rule_blocking_call;
 rule_eval rule_cpu_bound;
 rule_eval rule_host_starved;
+rule_eval rule_gil_wait;
 
 #endif

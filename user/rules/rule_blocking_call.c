@@ -87,7 +87,8 @@ static void add_lost(const struct iteration *iteration, struct group *groups, un
 	uint32_t i;
 
 	for (i = 0; i < iteration->nr_sleeps; i++)
-		known_ns += iteration->sleeps[i].ev.asleep_ns;
+		if (iteration->sleeps[i].ev.off_class != OFF_GIL)
+			known_ns += iteration->sleeps[i].ev.asleep_ns;
 	if ((!iteration->is_incomplete && !iteration->nr_refused) || known_ns >= asleep_ns)
 		return;
 	rest = rest_group(groups, nr);
@@ -174,9 +175,12 @@ unsigned int rule_blocking_call(const struct rules_config *config,
 		return 0;
 	for (i = 0; i < iteration->nr_sleeps; i++) {
 		const struct sleep *sleep = &iteration->sleeps[i];
-		enum cause cause = cause_of_sleep(&sleep->ev, sleep->stack);
+		enum cause cause;
 		struct site site;
 
+		if (sleep->ev.off_class == OFF_GIL)
+			continue; /* gil-wait's */
+		cause = cause_of_sleep(&sleep->ev, sleep->stack);
 		site_find(config, iteration->loop, sleep->stack, &site);
 		add_sleep(find_group(groups, &nr, &site, cause, sleep), &site, sleep);
 	}

@@ -51,7 +51,8 @@ const struct rule rules[RULE_MAX] = {
 		.limit = "time in one iteration that the loop waits for the GIL",
 		.evidence =
 			"The loop's thread sleeps on a futex word of the GIL; the thread that "
-			"holds it, and where that is, are read at that moment.",
+			"holds it, and where that is, are read at that moment.  A free-threaded "
+			"build has no GIL to wait for.",
 		.advice =
 			"move the work of the thread that holds the GIL to a process pool, or to "
 			"code that releases it",
@@ -139,6 +140,7 @@ static const struct {
 } evals[] = {
 	{ RULE_HOST_STARVED, rule_host_starved },
 	{ RULE_CPU_BOUND, rule_cpu_bound },
+	{ RULE_GIL_WAIT, rule_gil_wait },
 	{ RULE_BLOCKING_CALL, rule_blocking_call },
 };
 

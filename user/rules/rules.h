@@ -90,6 +90,18 @@ void rules_config_init(struct rules_config *config);
 /* Finds a rule by its id; -ENOENT. */
 int rules_find(const char *id, enum rule_id *out);
 
+/* Who held the GIL for most of a loop's wait for it. */
+struct finding_holder {
+	uint64_t ident; /* threading.get_ident(); 0: nobody is known to */
+	uint32_t tid;	/* as the target sees it; 0: not known */
+	char comm[EV_COMM_LEN], name[64]; /* as the target has them; empty: not known */
+	const struct stack *stack;	  /* where it mostly was; NULL: not taken or lost */
+	int site;	     /* in stack->frames, where the reader of the report can act; -1: none */
+	uint64_t waited_ns;  /* that the loop waited for it */
+	uint32_t nr_others;  /* further holders in this iteration */
+	bool is_native;	     /* it stood in one call of C code */
+};
+
 #define FINDING_OBJECT_LEN 320
 struct finding {
 	enum rule_id rule;
@@ -109,6 +121,7 @@ struct finding {
 	const struct sleep *sleep; /* the heaviest one; NULL: none */
 	/* Of the heaviest sleep; -1: none. */
 	int32_t syscall, fd;
+	struct finding_holder holder; /* of gil-wait */
 	/* What follows is filled by rules_describe(). What the descriptor is: "127.0.0.1:5432",
 	 * "/srv/x", "pipe:[123]"; or empty. */
 	char object[FINDING_OBJECT_LEN];

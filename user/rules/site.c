@@ -119,7 +119,7 @@ bool site_is_library(const struct rules_config *config, const struct stdlib *std
  */
 static int nr_inside(const struct loop *loop, const struct stack *stack)
 {
-	uint32_t base = loop->info.base_depth;
+	uint32_t base = loop ? loop->info.base_depth : 0;
 	uint32_t i;
 
 	for (i = 0; i < stack->nr; i++) {

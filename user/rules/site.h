@@ -18,7 +18,7 @@ struct site {
 			   it has none */
 };
 
-/* stack may be NULL. */
+/* stack may be NULL; loop too, for the stack of a thread that is not the loop's. */
 void site_find(const struct rules_config *config, const struct loop *loop,
 	       const struct stack *stack, struct site *out);
 

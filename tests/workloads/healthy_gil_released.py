@@ -1,0 +1,26 @@
+"""Healthy: a thread that is as busy, in C code that releases the GIL."""
+
+import asyncio
+import hashlib
+import threading
+import zlib
+
+from truth import run
+
+data = bytes(range(256)) * 4096
+
+
+def work():
+    for _ in range(6):
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 40_000)
+        zlib.compress(data)
+
+
+async def plant():
+    worker = threading.Thread(target=work, name="hashing")
+    worker.start()
+    while worker.is_alive():
+        await asyncio.sleep(0.005)
+
+
+run(plant)
