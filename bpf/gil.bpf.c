@@ -16,6 +16,7 @@
  * iterations are that nobody will hear of.
  */
 #include "loop.bpf.h"
+#include "pytask.bpf.h"
 
 #define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
 #define GIL_INTERVAL 0	     /* microseconds; a piece is not longer */
@@ -146,6 +147,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	e->holder_ident = ident;
 	e->holder_stack_id = th->gil_stack_id;
 	e->holder_tid = ident ? native_id(s, holder, ident) : 0;
+	task_note(th, s, site, now_ns);
 	return 0;
 }
 

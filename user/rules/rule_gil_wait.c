@@ -162,6 +162,7 @@ unsigned int rule_gil_wait(const struct rules_config *config, const struct itera
 		.coroutine = site.coroutine,
 		.callback = site.callback,
 		.nr_library = site.nr_library,
+		.task = sleep ? sleep->task : NULL,
 		.sleep = sleep,
 		.syscall = -1,
 		.fd = -1,
