@@ -229,6 +229,13 @@ int reader_ask_code(struct reader *reader, const struct ev_target *target, uint6
 	return 0;
 }
 
+int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
+		      uint32_t tid, uint64_t at_ns)
+{
+	(void)reader, (void)target, (void)ident, (void)tid, (void)at_ns;
+	return 0;
+}
+
 void reader_get_stats(const struct reader *reader, struct reader_stats *stats)
 {
 	(void)reader;

@@ -214,7 +214,7 @@ static void json_says_all_of_a_breach(void **state)
 		"app.py\",\"line\":42,\"coroutine\":true},"
 		"{\"function\":\"Handle._run\",\"file\":\"/usr/lib/python3.11/asyncio/"
 		"events.py\",\"line\":80,"
-		"\"coroutine\":false}],\"stack_status\":null,"
+		"\"coroutine\":false}],\"stack_status\":null,\"holder\":null,"
 		"\"advice\":\"await asyncio.sleep() instead of "
 		"time.sleep()\",\"lint\":[\"ASYNC251\"]}\n");
 }

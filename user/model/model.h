@@ -95,7 +95,7 @@ struct sample {
 struct iteration {
 	struct ev_iteration ev;
 	const struct loop *loop; /* ->target is never NULL */
-	const struct sleep *sleeps; /* merged: one per stack, system call, descriptor and holder, in order of first_ns */
+	const struct sleep *sleeps; /* one per stack, system call, descriptor, holder; by first_ns */
 	uint32_t nr_sleeps;
 	const struct sample *samples; /* in order of time, evenly spread over the iteration */
 	uint32_t nr_samples;

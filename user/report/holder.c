@@ -85,17 +85,14 @@ static void name_holder(const struct finding_holder *holder, char *out, size_t s
 static void print_wait(const struct report_opts *opts, const struct finding *finding)
 {
 	const struct finding_holder *holder = &finding->holder;
-	char text[160], waited[TEXT_FIGURE_LEN];
-	int len;
+	char text[160] = "for the GIL", waited[TEXT_FIGURE_LEN];
 
-	len = snprintf(text, sizeof(text), "for the GIL");
-	if (holder->ident) {
+	/* The piece before the first look is nobody's: without others it is his as well, most likely. */
+	if (holder->nr_others) {
 		text_duration(holder->waited_ns, waited);
-		len += snprintf(text + len, sizeof(text) - len, ", %s of it for one thread", waited);
+		snprintf(text, sizeof(text), "for the GIL, %s of it for one thread, the rest for %u other%s",
+			 waited, holder->nr_others, holder->nr_others == 1 ? "" : "s");
 	}
-	if (holder->nr_others)
-		snprintf(text + len, sizeof(text) - len, ", the rest for %u other%s",
-			 holder->nr_others, holder->nr_others == 1 ? "" : "s");
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
 }
 
@@ -119,7 +116,7 @@ void holder_text(const struct report_opts *opts, const struct finding *finding)
 		return;
 	}
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %s",
-		 holder->is_native ? "in one call of C code" : "at");
+		 holder->is_native ? "in one call of C code" : "running Python");
 	text_paragraph(opts, STYLE_PLAIN, "held by", text, NULL);
 	text_label(opts, "");
 	if (site->naming != FRAME_NAMED) {

@@ -234,8 +234,8 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_frame(&json, "coroutine", finding, finding->coroutine);
 	put_frame(&json, "callback", finding, finding->callback);
 	json_string(&json, "task", finding->task);
-	holder_json(&json, finding);
 	put_stack(&json, finding);
+	holder_json(&json, finding);
 	put_advice(&json, finding);
 	end_line(&json);
 }

@@ -283,10 +283,10 @@ const struct advice_row advice_rows[] = {
 	      "run_in_executor() with a ProcessPoolExecutor") },
 
 	/* --- the GIL: what the thread that holds it should do --- */
-	{ GIL, .is_native = true,
+	{ GIL, .causes = CAUSES(GIL), .is_native = true,
 	  SAY("the C call on the holder's line keeps the GIL until it returns: give it less at a "
 	      "time, or run it in a ProcessPoolExecutor") },
-	{ GIL,
+	{ GIL, .causes = CAUSES(GIL),
 	  SAY("move that thread's Python work to a process (ProcessPoolExecutor): a thread that "
 	      "computes takes the GIL from the loop for a switch interval each time") },
 
