@@ -21,18 +21,33 @@ __noinline int task_read_name(struct scratch *s, u64 task, u32 target_id)
 	return pytask_name(s, task, target_id);
 }
 
+/* By the frame of Handle._run, which is right above _run_once. */
+__noinline u64 task_find_handle(struct loop_thread *th, struct scratch *s, u64 loop)
+{
+	u32 index;
+
+	if (!th || !s || th->kind != LOOP_KIND_ASYNCIO || s->nr <= th->base_depth)
+		return 0;
+	index = (s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
+	return pytask_of_handle(read_user_u64(s->frame_addrs[index] + s->layout.frame_locals), loop);
+}
+
 __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
 	u64 loop, task = 0;
 	int i;
 
-	if (!th || !s || !s->layout.current_tasks_addr)
+	if (!th || !s)
 		return 0;
 	loop = pytask_loop(s, th->slot_value);
-	if (!loop || pytask_begin(s))
+	if (!loop)
 		return 0;
-	for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
-		task = task_find_step(s, loop);
+	if (!s->layout.current_tasks_addr) {
+		task = task_find_handle(th, s, loop);
+	} else if (!pytask_begin(s)) {
+		for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
+			task = task_find_step(s, loop);
+	}
 	if (!task || task_read_name(s, task, th->target_id))
 		return 0;
 	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,

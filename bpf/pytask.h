@@ -18,6 +18,16 @@
 
 #define PYTASK_LOOP 16 /* FutureObj.fut_loop, Modules/_asynciomodule.c, 3.9 to 3.13 */
 
+#define PYHANDLE_CALLBACK 24 /* a slot of asyncio.events.Handle; the same from 3.9 to 3.13 */
+#define PYSTEP_TASK	  16 /* TaskStepMethWrapper.task, and 3.9's TaskWakeupMethWrapper */
+#define PYCFUNCTION_DEF	  16 /* PyCFunctionObject.m_ml; ml_name is first in it */
+#define PYCFUNCTION_SELF  24
+
+/* Eight characters as read_user_u64() reads them. */
+#define NAME8(a, b, c, d, e, f, g, h)                                                        \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |      \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+
 #define PYTYPE_FLAGS	    168
 #define PYTYPE_IS_LONG	    (1ULL << 24)
 #define PYTYPE_IS_STR	    (1ULL << 28)
@@ -89,6 +99,30 @@ static __always_inline u64 pytask_step(struct scratch *s, u64 loop)
 			return read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
 	}
 	return 0;
+}
+
+/*
+ * The task that a Handle steps or wakes: asyncio.Handle._callback is an object made for that, or the
+ * builtin task_wakeup, bound to it (3.10+).  Known without the dict, so at once in a program that was
+ * looked at before it imported asyncio; but a task that begins eagerly has no Handle.
+ */
+static __always_inline u64 pytask_of_handle(u64 handle, u64 loop)
+{
+	u64 callback = handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0, task;
+	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE)), at = PYSTEP_TASK;
+
+	if (type == NAME8('b', 'u', 'i', 'l', 't', 'i', 'n', '_')) {
+		if (read_user_u64(read_user_u64(read_user_u64(callback + PYCFUNCTION_DEF))) !=
+		    NAME8('t', 'a', 's', 'k', '_', 'w', 'a', 'k'))
+			return 0;
+		at = PYCFUNCTION_SELF;
+	} else if (type != NAME8('T', 'a', 's', 'k', 'S', 't', 'e', 'p') &&
+		   type != NAME8('T', 'a', 's', 'k', 'W', 'a', 'k', 'e') &&
+		   type != NAME8('_', 'a', 's', 'y', 'n', 'c', 'i', 'o')) {
+		return 0;
+	}
+	task = read_user_u64(callback + at);
+	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
 }
 
 /* Its name is a number until someone asks for it (3.12+). */

@@ -16,13 +16,13 @@ static const struct budget {
 	uint32_t verified_insns, xlated_bytes;
 } budgets[] = {
 	/* clang-format off */
-	{ "on_fork",	       123,  1168 },
-	{ "on_exec",	      3214,  5008 },
-	{ "on_exit",	      3442,  5104 },
-	{ "on_sched_switch", 21572, 32344 }, /* since it looks at who holds the GIL */
-	{ "on_wait_exits",   10458, 14632 },
-	{ "on_any_exit",     10491, 14640 },
-	{ "on_timer",	      7562, 13688 },
+	{ "on_fork",	       133,  1248 },
+	{ "on_exec",	      3586,  5784 },
+	{ "on_exit",	      3492,  5888 },
+	{ "on_sched_switch", 21636, 32624 },
+	{ "on_wait_exits",   10700, 15408 },
+	{ "on_any_exit",     10738, 15440 },
+	{ "on_timer",	      9367, 20840 },
 	/* clang-format on */
 };
 

@@ -43,7 +43,8 @@ def test_another_wait(wait, shim, interpreter, tmp_path):
     assert wait_syscalls(recording) == [SYSCALLS[wait]], outcome.output
 
 
-UNDER_UVLOOP = "time_sleep cpu_python plain_callback loop_in_thread healthy_saturated healthy_streams"
+UNDER_UVLOOP = """time_sleep cpu_python plain_callback loop_in_thread task_names task_groups healthy_saturated
+    healthy_streams"""
 
 
 @pytest.mark.parametrize("workload", UNDER_UVLOOP.split())
@@ -59,7 +60,8 @@ def test_uvloop(workload, python):
     for breach in outcome.of_type("breach"):
         assert breach["loop"] == "uvloop", outcome.output
     if workload in ("time_sleep", "cpu_python"):
-        assert {breach["coroutine"]["function"] for breach in outcome.of_type("breach")} == {"handler"}
+        breaches = [breach for breach in outcome.of_type("breach") if breach["rule"] != "host-starved"]
+        assert {breach["coroutine"]["function"] for breach in breaches} == {"handler"}
 
 
 @pytest.mark.parametrize("workload", ["time_sleep", "subprocess_capture", "cpu_python", "healthy_saturated"])

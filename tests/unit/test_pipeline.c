@@ -210,6 +210,11 @@ void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
 	(void)targets, (void)ev;
 }
 
+void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t at_ns)
+{
+	(void)targets, (void)ev, (void)at_ns;
+}
+
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t at_ns)
 {
 	(void)targets, (void)ev, (void)at_ns;
