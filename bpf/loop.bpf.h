@@ -101,6 +101,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->nr_sites = 0;
 	th->nr_sleeps = 0;
 	th->nr_samples = 0;
+	th->nr_switches = 0;
 	th->site = MAX_SITES;
 	th->gil_stack_id = 0;
 	barrier();
@@ -218,16 +219,18 @@ static __always_inline void loop_finish(struct loop_thread *th, struct task_stru
 	 * went unseen, or a CPU that the hypervisor took away.  Nobody's code is to blame for it.  The sum
 	 * is up to a tick behind, half of one on average.
 	 */
+	th->nvcsw = task->nvcsw - th->nvcsw;
+	th->nivcsw = task->nivcsw - th->nivcsw;
+	th->maj_flt = task->maj_flt - th->maj_flt;
 	ran = task->se.sum_exec_runtime - th->start_exec_ns;
 	on_cpu = now_ns - th->start_ns - th->off_total_ns;
 	if (!th->left_ns && (s64)(on_cpu - ran) > (s64)(cfg_tick_ns + cfg_tick_ns / 4)) {
 		on_cpu -= ran + cfg_tick_ns / 2;
 		th->off_total_ns += on_cpu;
 		th->off_ns[OFF_OTHER] += on_cpu;
+		if (th->nvcsw + th->nivcsw > th->nr_switches)
+			count(STAT_EVENTS_MISSED);
 	}
-	th->nvcsw = task->nvcsw - th->nvcsw;
-	th->nivcsw = task->nivcsw - th->nivcsw;
-	th->maj_flt = task->maj_flt - th->maj_flt;
 	loop_end_iteration(th, end, now_ns);
 }
 

@@ -201,6 +201,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	th = bpf_task_storage_get(&loop_threads, prev, 0, 0);
 	if (th && (th->start_ns || th->in_wait)) {
 		now_ns = bpf_ktime_get_ns();
+		th->nr_switches++;
 		check_wait(th, prev, preempt, now_ns);
 		if (th->start_ns && !th->in_wait && !th->left_ns) {
 			switch_out(th, prev, preempt, now_ns);
