@@ -12,7 +12,7 @@
 #define NR_TIMERS	 1000
 #define TIMER_PERIOD_NS	 (20 * NSEC_PER_USEC)
 #define MAX_LOOPS_SEEN	 8
-#define MIN_RECORDS	 5000 /* a storm that left fewer proves nothing */
+#define MIN_RECORDS	 1000 /* a storm that left fewer proves nothing */
 
 /* ---- the storm ---- */
 

@@ -60,8 +60,9 @@ def test_uvloop(workload, python):
     for breach in outcome.of_type("breach"):
         assert breach["loop"] == "uvloop", outcome.output
     if workload in ("time_sleep", "cpu_python"):
-        breaches = [breach for breach in outcome.of_type("breach") if breach["rule"] != "host-starved"]
-        assert {breach["coroutine"]["function"] for breach in breaches} == {"handler"}
+        # A machine with other work starves a loop as well, which no code is to blame for.
+        blamed = [breach for breach in outcome.of_type("breach") if breach["rule"] != "host-starved"]
+        assert {breach["coroutine"]["function"] for breach in blamed} == {"handler"}, outcome.output
 
 
 @pytest.mark.parametrize("workload", ["time_sleep", "subprocess_capture", "cpu_python", "healthy_saturated"])

@@ -68,7 +68,9 @@ def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns
             assert said == (True, rule, cause, line), watch.dump()
             assert sum(breach["split"].values()) == breach["iteration_ns"], watch.dump()
             assert breach["start_ns"] == breaches[0]["start_ns"], watch.dump()
+        # Where the machine has other work, a limit of time on the CPU is reached later.
         told_after_ns = breaches[0]["start_ns"] + breaches[0]["iteration_ns"] - start_ns
+        told_after_ns -= breaches[0]["split"]["run_queue_ns"]
         assert told_after_ns <= limit_ns + PATIENCE_NS + 50 * MILLISECOND, watch.dump()
         [site] = [site for site in watch.records()[-1]["sites"] if site["rule"] == rule]
         assert site["count"] == 1, f"it is one breach, and it counts{watch.dump()}"

@@ -380,6 +380,30 @@ static void what_goes_on_has_its_samples_and_its_sleep_and_ends_later(void **sta
 	now_ns = 0;
 }
 
+static void what_is_incomplete_counts_when_it_ends(void **state)
+{
+	struct model *model = started();
+	struct ev_ongoing ev = { HEAD(ONGOING, 1, 0) };
+
+	(void)state;
+	add_stack(model, 1, 11, 100, 1);
+	add_code(model, 1, 100, CODE_GONE);
+	now_ns = 9000;
+	ev.so_far = (struct ev_iteration){ .start_ns = 2000, .end_ns = 9000, .on_cpu_ns = 4000,
+					   .off_ns[OFF_SYSCALL] = 3000, .end = ITERATION_UNDER_WAY };
+	ev.sleep = (struct ev_sleep){ .stack_id = 11, .count = 1, .first_ns = 6000, .last_ns = 9000,
+				      .total_ns = 3000, .asleep_ns = 3000, .max_ns = 3000 };
+	add(model, &ev);
+	assert_true(model_next_iteration(model)->is_incomplete);
+	assert_int_equal(stat_of(model, STAT_BREACHES_INCOMPLETE), 0);
+	ev.so_far.end = ITERATION_UNSEEN;
+	add(model, &ev);
+	assert_true(model_next_iteration(model)->is_incomplete);
+	assert_int_equal(stat_of(model, STAT_BREACHES_INCOMPLETE), 1);
+	model_free(model);
+	now_ns = 0;
+}
+
 static void what_could_not_be_asked_is_asked_again_later(void **state)
 {
 	struct model *model = started();
@@ -426,6 +450,7 @@ int main(void)
 		cmocka_unit_test(an_exec_ends_one_target_and_begins_another),
 		cmocka_unit_test(counters_are_the_larger_of_what_both_saw),
 		cmocka_unit_test(frames_that_have_not_started_are_left_out),
+		cmocka_unit_test(what_is_incomplete_counts_when_it_ends),
 		cmocka_unit_test(what_could_not_be_asked_is_asked_again_later),
 	};
 

@@ -101,6 +101,38 @@ static void feed_task(struct engine *engine, const struct ev_ongoing *ev, struct
 		engine_feed(engine, head);
 }
 
+/* What a rule's limit is compared with can be no more than this: sites and steps share it. */
+static uint64_t at_stake_ns(enum rule_id rule, const struct ev_iteration *ev)
+{
+	switch (rule) {
+	case RULE_BLOCKING_CALL: return ev->off_ns[OFF_SYSCALL];
+	case RULE_CPU_BOUND: return ev->on_cpu_ns;
+	case RULE_GIL_WAIT: return ev->off_ns[OFF_GIL];
+	case RULE_HOST_STARVED:
+		return ev->run_queue_ns + ev->off_ns[OFF_FAULT] + ev->off_ns[OFF_STOPPED];
+	default: return ev->end_ns - ev->start_ns;
+	}
+}
+
+static uint32_t broken_rules(const struct engine *engine, const struct ev_iteration *ev)
+{
+	const struct rules_config *config = &engine->opts->rules;
+	uint32_t broken = 0;
+
+	for (unsigned i = 0; i < RULE_MAX; i++)
+		if (config->is_enabled[i] && at_stake_ns(i, ev) >= config->limit_ns[i])
+			broken |= 1u << i;
+	return broken;
+}
+
+/* A stall is told once a second, and at once when it comes to break another rule. */
+static bool is_due(const struct told *told, uint64_t since_ns, uint64_t now_ns, uint32_t broken)
+{
+	if (told->ns < since_ns) /* not of this iteration */
+		return broken;
+	return (broken & ~told->rules) || now_ns - told->ns >= REPEAT_NS;
+}
+
 static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, enum iteration_end end)
 {
 	const volatile struct loop_counters *counters =
@@ -109,16 +141,18 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 	struct ev_ongoing ev = {
 		.head = { EV_ONGOING, sizeof(ev), now_ns, engine->loop_target[loop_id], loop_id },
 	};
+	struct told *told = &engine->told[loop_id];
 	struct loop_live live;
+	uint32_t broken;
 
 	if (counters->in_wait || !since_ns || now_ns < since_ns + patience_ns(engine))
 		return;
-	if (engine->told_ns[loop_id] >= since_ns && end == ITERATION_UNDER_WAY &&
-	    now_ns - engine->told_ns[loop_id] < REPEAT_NS)
-		return;
 	if (!read_live(engine, loop_id, since_ns, &live) || !fill(&ev, &live, since_ns, now_ns, end))
 		return;
-	engine->told_ns[loop_id] = now_ns;
+	broken = broken_rules(engine, &ev.so_far);
+	if (end == ITERATION_UNDER_WAY && !is_due(told, since_ns, now_ns, broken))
+		return;
+	*told = (struct told){ .ns = now_ns, .rules = broken };
 	feed_task(engine, &ev, &live);
 	engine_feed(engine, &ev.head);
 }

@@ -229,8 +229,8 @@ int engine_open(struct engine **out, const struct opts *opts)
 	engine->epoll_fd = engine->signal_fd = engine->tick_fd = engine->retry_fd = -1;
 	engine->is_loop_alive = calloc(max_loops, sizeof(*engine->is_loop_alive));
 	engine->loop_target = calloc(max_loops, sizeof(*engine->loop_target));
-	engine->told_ns = calloc(max_loops, sizeof(*engine->told_ns));
-	code = engine->is_loop_alive && engine->loop_target && engine->told_ns ? open_out(engine) : EXIT_FAILED;
+	engine->told = calloc(max_loops, sizeof(*engine->told));
+	code = engine->is_loop_alive && engine->loop_target && engine->told ? open_out(engine) : EXIT_FAILED;
 	if (!code)
 		code = open_probes(engine);
 	if (!code)
@@ -258,7 +258,7 @@ void engine_free(struct engine *engine)
 	closep(&engine->epoll_fd);
 	if (engine->out && engine->out != stdout)
 		fclose(engine->out);
-	free(engine->told_ns);
+	free(engine->told);
 	free(engine->loop_target);
 	free(engine->is_loop_alive);
 	free(engine);

@@ -12,6 +12,12 @@
 
 enum engine_fd { FD_RING, FD_READER, FD_SIGNAL, FD_TICK, FD_RETRY };
 
+/* What was said of a stall while it lasted. */
+struct told {
+	uint64_t ns;	/* when last */
+	uint32_t rules; /* that could be broken by then, a bit each */
+};
+
 struct engine {
 	const struct opts *opts;
 	struct probes *probes;
@@ -25,7 +31,7 @@ struct engine {
 	unsigned ticks;
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
-	uint64_t *told_ns; /* by loop_id: when a stall of it was last told while it lasted */
+	struct told *told; /* by loop_id */
 	uint64_t consumed;
 	unsigned nr_at_once; /* records taken out of the ring in this turn */
 	int err;	  /* first error that ends the watch */

@@ -56,7 +56,8 @@ int iteration_add_sample(struct model *model, const struct ev_sample *ev)
 static void make_ready(struct model *model, struct draft *draft)
 {
 	draft->iteration.is_incomplete = draft_is_incomplete(draft);
-	model->breaches_incomplete += draft->iteration.is_incomplete;
+	if (draft->iteration.ev.end != ITERATION_UNDER_WAY) /* its end is counted */
+		model->breaches_incomplete += draft->iteration.is_incomplete;
 	TAILQ_INSERT_TAIL(&model->ready, draft, link);
 	model->nr_ready++;
 	/* Only who never takes them gets here. */
