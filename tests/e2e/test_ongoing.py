@@ -16,7 +16,7 @@ PATIENCE_NS = 200 * MILLISECOND
 
 # Prints when it began and how to tell the line; what follows never ends.
 STALL = """
-import asyncio, json, sys, threading, time
+import asyncio, itertools, json, sys, threading, time
 lock = threading.Lock()
 lock.acquire()
 def wait_for_ever():
@@ -24,7 +24,15 @@ def wait_for_ever():
 def spin_for_ever():
     x = 1
     while True: x = (x * 3 + 1) % 7919 + (x ^ 5) - (x & 3) * (x | 1) % 13  # line 9
+begin = threading.Semaphore(0)
+def hold_for_ever():
+    begin.acquire()
+    sum(itertools.repeat(0))  # line 13
+def lose_the_gil_for_ever():
+    begin.release()
+    while True: pass  # line 16
 async def main():
+    threading.Thread(target=hold_for_ever, name="hog", daemon=True).start()
     print(json.dumps({{"ready": True}}), flush=True)
     go = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().add_reader(0, lambda: go.done() or go.set_result(None))
@@ -40,6 +48,7 @@ asyncio.run(main())
     [
         ("wait_for_ever", 6, "blocking-call", "lock", 10 * MILLISECOND),
         ("spin_for_ever", 9, "cpu-bound", "python", 50 * MILLISECOND),
+        ("lose_the_gil_for_ever", 16, "gil-wait", "gil", 20 * MILLISECOND),
     ],
 )
 def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns):
@@ -68,6 +77,9 @@ def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns
             assert said == (True, rule, cause, line), watch.dump()
             assert sum(breach["split"].values()) == breach["iteration_ns"], watch.dump()
             assert breach["start_ns"] == breaches[0]["start_ns"], watch.dump()
+            if rule == "gil-wait":
+                holder = breach["holder"]
+                assert (holder["name"], holder["native"], holder["site"]["line"]) == ("hog", True, 13), watch.dump()
         # Where the machine has other work, a limit of time on the CPU is reached later.
         told_after_ns = breaches[0]["start_ns"] + breaches[0]["iteration_ns"] - start_ns
         told_after_ns -= breaches[0]["split"]["run_queue_ns"]
