@@ -134,6 +134,20 @@ static void a_holder_that_runs_a_loop_of_its_own_is_cut_at_it(void **state)
 	assert_int_equal(made.findings[0].holder.stack->frames[made.findings[0].holder.site].line, 77);
 }
 
+static void a_loop_that_only_woke_up_runs_no_callback(void **state)
+{
+	struct stack own = { 0 };
+
+	(void)state;
+	push(&own, frame_at(STDLIB "selectors.py", 468, "EpollSelector.select"));
+	push(&own, frame_at(STDLIB "asyncio/base_events.py", 1884, "BaseEventLoop._run_once"));
+	gil_sleep(&own, BURNER, 4711, NULL, 40 * MSEC);
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].site, 0);
+	assert_int_equal(made.findings[0].callback, -1);
+	assert_int_equal(made.findings[0].coroutine, -1);
+}
+
 static void either_side_can_be_allowed(void **state)
 {
 	struct stack own = own_stack(42), holder = holder_stack();
@@ -235,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_stands_still_is_in_c_code, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_holder_that_runs_a_loop_of_its_own_is_cut_at_it,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_loop_that_only_woke_up_runs_no_callback, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(either_side_can_be_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_text_names_thread_and_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_known_of_the_holder_is_said, setup,

@@ -20,6 +20,7 @@ static void put_stack(struct json *json, const struct stack *stack)
 	for (uint32_t i = 0; stack && i < stack->nr; i++) {
 		json_object(json, NULL);
 		jsonl_frame_members(json, &stack->frames[i]);
+		json_bool(json, "coroutine", stack->frames[i].is_coroutine);
 		json_object_end(json);
 	}
 	json_array_end(json);

@@ -87,6 +87,18 @@ static void add_holder(struct waits *waits, const struct sleep *sleep)
 		add_to(group, sleep);
 }
 
+/* The loop's own wait returned and did not get the GIL: no callback runs yet. */
+static void drop_selector(const struct stack *stack, struct site *site)
+{
+	const struct frame *frame;
+
+	if (!stack || site->callback < 0 || site->callback != site->site)
+		return;
+	frame = &stack->frames[site->callback];
+	if (!strcmp(frame->name, "select") && site_path_ends(frame->file, "/selectors.py"))
+		site->callback = -1;
+}
+
 /* The one with most time; the first of equal ones; NULL: there is none. */
 static const struct group *heaviest_of(const struct group *groups, unsigned int nr)
 {
@@ -148,8 +160,10 @@ unsigned int rule_gil_wait(const struct rules_config *config, const struct itera
 	}
 	group = heaviest_of(waits.sites, waits.nr_sites);
 	sleep = group ? group->heaviest : NULL;
-	if (group)
+	if (group) {
 		site = group->site;
+		drop_selector(sleep->stack, &site);
+	}
 	findings[0] = (struct finding){
 		.rule = RULE_GIL_WAIT,
 		.cause = CAUSE_GIL,
