@@ -253,7 +253,10 @@ _Static_assert(sizeof(struct ev_import) == 24 + 64 + 128, "stream ABI");
 
 #define EV_TASK_NAME_BYTES 128
 
-/* A task's name as it is in memory: characters of `kind` bytes each. */
+/*
+ * A task's name as it is in memory: characters of `kind` bytes each.  Or, where the loop called a function
+ * in C, which has no frame, that function's.
+ */
 struct ev_task {
 	struct ev_head head;
 	__u64 task_id; /* hash of target, address and name; never 0 */
@@ -261,7 +264,7 @@ struct ev_task {
 	__u16 name_bytes;
 	__u8 kind; /* bytes of a character: 1 (Latin-1), 2, 4; 0: see number */
 	__u8 is_cut;
-	__u32 pad;
+	__u32 is_callback; /* 1: a function in C, no task */
 	__u8 name[EV_TASK_NAME_BYTES];
 };
 _Static_assert(sizeof(struct ev_task) == 24 + 24 + 128, "stream ABI");

@@ -21,15 +21,30 @@ __noinline int task_read_name(struct scratch *s, u64 task, u32 target_id)
 	return pytask_name(s, task, target_id);
 }
 
-/* By the frame of Handle._run, which is right above _run_once. */
-__noinline u64 task_find_handle(struct loop_thread *th, struct scratch *s, u64 loop)
+/* The first local of Handle._run, whose frame is right above _run_once's. */
+static __always_inline u64 find_handle(struct loop_thread *th, struct scratch *s)
 {
 	u32 index;
 
-	if (!th || !s || th->kind != LOOP_KIND_ASYNCIO || s->nr <= th->base_depth)
+	if (th->kind != LOOP_KIND_ASYNCIO || s->nr <= th->base_depth)
 		return 0;
 	index = (s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
-	return pytask_of_handle(read_user_u64(s->frame_addrs[index] + s->layout.frame_locals), loop);
+	return read_user_u64(s->frame_addrs[index] + s->layout.frame_locals);
+}
+
+__noinline u64 task_find_by_handle(struct loop_thread *th, struct scratch *s, u64 loop)
+{
+	if (!th || !s)
+		return 0;
+	return pytask_of_handle(find_handle(th, s), loop);
+}
+
+/* No frame is above that of Handle._run: what it called is in C. */
+__noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
+{
+	if (!th || !s || s->nr != th->base_depth + 1)
+		return -1;
+	return pytask_builtin(s, pytask_builtin_of_handle(find_handle(th, s)), th->target_id);
 }
 
 __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
@@ -43,12 +58,12 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	if (!loop)
 		return 0;
 	if (!s->layout.current_tasks_addr) {
-		task = task_find_handle(th, s, loop);
+		task = task_find_by_handle(th, s, loop);
 	} else if (!pytask_begin(s)) {
 		for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
 			task = task_find_step(s, loop);
 	}
-	if (!task || task_read_name(s, task, th->target_id))
+	if (task ? task_read_name(s, task, th->target_id) : task_read_builtin(th, s))
 		return 0;
 	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,
 		  th->loop_id);

@@ -7,8 +7,9 @@
 #include "pytask.h"
 
 /*
- * Finds the task that a loop thread runs: 1 and its record in pytask_record(s), not sent; 0: none, or
- * not known.  After loop_take_stack(), whose layout it uses and whose frames it leaves as they are.
+ * Finds the task (or callback in C) that a loop thread runs: 1 and its record in pytask_record(s), not
+ * sent; 0: none, or not known.  After loop_take_stack(), whose layout it uses and whose frames it leaves
+ * as they are.
  */
 extern int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns);
 /* The same for the sleep at sites[site] that begins: into its task_id and tasks[site]. */

@@ -22,6 +22,8 @@
 #define PYSTEP_TASK	  16 /* TaskStepMethWrapper.task, and 3.9's TaskWakeupMethWrapper */
 #define PYCFUNCTION_DEF	  16 /* PyCFunctionObject.m_ml; ml_name is first in it */
 #define PYCFUNCTION_SELF  24
+#define PYPARTIAL_FUNCTION 16 /* partialobject.fn */
+#define PYBUILTIN_BYTES	   64 /* of its name and a NUL; none is longer */
 
 /* Eight characters as read_user_u64() reads them. */
 #define NAME8(a, b, c, d, e, f, g, h)                                                        \
@@ -125,6 +127,21 @@ static __always_inline u64 pytask_of_handle(u64 handle, u64 loop)
 	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
 }
 
+/* A function in C that a Handle calls, itself or in a functools.partial: its name, NUL-ended; 0: none. */
+static __always_inline u64 pytask_builtin_of_handle(u64 handle)
+{
+	u64 callback = handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0;
+	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE));
+
+	if (type == NAME8('f', 'u', 'n', 'c', 't', 'o', 'o', 'l')) {
+		callback = read_user_u64(callback + PYPARTIAL_FUNCTION);
+		type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE));
+	}
+	if (type != NAME8('b', 'u', 'i', 'l', 't', 'i', 'n', '_'))
+		return 0;
+	return read_user_u64(read_user_u64(callback + PYCFUNCTION_DEF));
+}
+
 /* Its name is a number until someone asks for it (3.12+). */
 static __always_inline int pytask_number(struct ev_task *ev, const u64 *head)
 {
@@ -164,12 +181,41 @@ static __always_inline int pytask_text(struct scratch *s, struct ev_task *ev, u6
 	return 0;
 }
 
+/* All of the name: an address is used again by the next task, whose name may differ in its end. */
+static __always_inline void pytask_make_id(struct scratch *s, u64 hash)
+{
+	struct ev_task *ev = pytask_record(s);
+	u32 i;
+
+	hash = hash_mix(hash_mix(hash, ev->number), (u64)ev->is_callback << 48 | (u64)ev->kind << 32 |
+							     (u64)ev->is_cut << 16 | ev->name_bytes);
+	for (i = 0; i < EV_TASK_NAME_BYTES / 8; i++)
+		hash = hash_mix(hash, s->buf.words[offsetof(struct ev_task, name) / 8 + i]);
+	ev->task_id = hash | 1;
+}
+
+/* Writes the name of a function in C, and its id, into the record. 0: done. */
+static __always_inline int pytask_builtin(struct scratch *s, u64 name_addr, u32 target_id)
+{
+	struct ev_task *ev = pytask_record(s);
+	long bytes;
+
+	__builtin_memset(ev, 0, sizeof(*ev));
+	bytes = name_addr ? read_user_str(ev->name, PYBUILTIN_BYTES, name_addr) : 0;
+	if (bytes < 2 || bytes > PYBUILTIN_BYTES)
+		return -1;
+	ev->name_bytes = (u16)(bytes - 1);
+	ev->kind = 1;
+	ev->is_callback = 1;
+	pytask_make_id(s, target_id);
+	return 0;
+}
+
 /* Writes name and id of a task into the record. 0: done. */
 static __always_inline int pytask_name(struct scratch *s, u64 task, u32 target_id)
 {
 	struct ev_task *ev = pytask_record(s);
-	u64 name = read_user_u64(task + s->layout.task_name), head[5], flags, hash;
-	u32 i;
+	u64 name = read_user_u64(task + s->layout.task_name), head[5], flags;
 
 	__builtin_memset(ev, 0, sizeof(*ev));
 	if (!name || read_user(head, sizeof(head), name))
@@ -181,12 +227,7 @@ static __always_inline int pytask_name(struct scratch *s, u64 task, u32 target_i
 	} else if (!(flags & PYTYPE_IS_LONG) || s->layout.minor < 12 || pytask_number(ev, head)) {
 		return -1;
 	}
-	/* All of the name: an address is used again by the next task, whose name may differ in its end. */
-	hash = hash_mix(hash_mix(target_id, task), ev->number);
-	hash = hash_mix(hash, (u64)ev->kind << 32 | (u64)ev->is_cut << 16 | ev->name_bytes);
-	for (i = 0; i < EV_TASK_NAME_BYTES / 8; i++)
-		hash = hash_mix(hash, s->buf.words[offsetof(struct ev_task, name) / 8 + i]);
-	ev->task_id = hash | 1;
+	pytask_make_id(s, hash_mix(target_id, task));
 	return 0;
 }
 

@@ -19,10 +19,10 @@ static const struct budget {
 	{ "on_fork",	       133,  1248 },
 	{ "on_exec",	      3586,  5784 },
 	{ "on_exit",	      3492,  5888 },
-	{ "on_sched_switch", 21636, 32624 },
+	{ "on_sched_switch", 22519, 35016 },
 	{ "on_wait_exits",   10700, 15408 },
 	{ "on_any_exit",     10738, 15440 },
-	{ "on_timer",	      9367, 20840 },
+	{ "on_timer",	     10223, 23232 },
 	/* clang-format on */
 };
 

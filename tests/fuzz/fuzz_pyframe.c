@@ -11,6 +11,7 @@
 #define BPF_HOST_MEMORY_ELSEWHERE
 #include "../unit/bpf_host.h"
 #include "layout.h"
+#include "pytask.h"
 
 #define WINDOW	  0xffff /* addresses repeat every 64 KiB: random pointers lead somewhere ... */
 #define UNMAPPED  (1ULL << 47) /* ... unless this bit is set */
@@ -19,6 +20,7 @@
 #define SLOT	  0x18
 #define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES)
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
+#define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -121,6 +123,27 @@ static void walk(struct scratch *s, const struct head *head)
 	demand(kind == LOOP_KIND_UNKNOWN || s->nr > 0);
 }
 
+/* As pytask.bpf.c does; then whatever is there is taken for a task and for a Handle. */
+static void find_task(struct scratch *s)
+{
+	struct ev_task *ev = pytask_record(s);
+	u64 task = 0, handle = s->frame_addrs[0];
+
+	s->layout.current_tasks_addr = 0x40;
+	if (!pytask_begin(s))
+		for (int i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
+			task = pytask_step(s, s->loop_addr);
+	if (!pytask_name(s, task ? task : 0x80, 1)) {
+		demand(ev->task_id & 1);
+		demand(ev->name_bytes <= EV_TASK_NAME_BYTES);
+		demand(!ev->kind || ev->name_bytes % ev->kind == 0);
+	}
+	pytask_of_handle(handle, s->loop_addr);
+	if (!pytask_builtin(s, pytask_builtin_of_handle(handle), 1))
+		demand(ev->name_bytes && ev->name_bytes <= PYBUILTIN_BYTES && ev->name[0]);
+	demand_reads(TASK_READS_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct scratch scratch;
@@ -154,5 +177,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		demand(s->loop_addr && s->slot_addr);
 	demand_reads(DICT_READS_MAX);
 	walk(s, &head);
+	find_task(s);
 	return 0;
 }

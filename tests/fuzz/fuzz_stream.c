@@ -21,6 +21,7 @@ static const struct model_bounds bounds = {
 	.stacks = 6,
 	.sleeps = 4,
 	.samples = 4,
+	.tasks = 3,
 	.waiting = 3,
 	.name_bytes = 4096,
 };
@@ -33,7 +34,7 @@ static uint32_t plausible_size(const struct ev_head *head, size_t left)
 		EVENT_LIST(X)
 #undef X
 	};
-	uint32_t size = head->type <= EV_END ? sizes[head->type] : 0;
+	uint32_t size = head->type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[head->type] : 0;
 
 	if (head->type == EV_STACK && left >= size)
 		size += ((const struct ev_stack *)head)->nr_frames % 16 * sizeof(struct ev_frame);
@@ -55,6 +56,9 @@ static void drain(struct model *model)
 			     f++)
 				sum += strlen(it->sleeps[i].stack->frames[f].function) +
 				       strlen(it->sleeps[i].stack->frames[f].file);
+		for (uint32_t i = 0; i < it->nr_sleeps; i++)
+			if (it->sleeps[i].task)
+				sum += strlen(it->sleeps[i].task);
 		for (uint32_t i = 0; i < it->nr_samples; i++)
 			for (uint32_t f = 0; it->samples[i].stack && f < it->samples[i].stack->nr;
 			     f++)

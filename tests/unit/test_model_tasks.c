@@ -145,6 +145,26 @@ static void sleeps_and_samples_have_their_own(void **state)
 	model_free(model);
 }
 
+static void a_function_in_c_is_no_task(void **state)
+{
+	struct model *model = new_model(&bounds);
+	struct ev_task ev = { HEAD(TASK, 1, 0), .task_id = 9, .kind = 1, .is_callback = 1,
+			      .name_bytes = 5, .name = "sleep" };
+	const struct iteration *it;
+
+	(void)state;
+	add(model, &ev);
+	add_sleep_of(model, 9, 3);
+	add_sample_of(model, 9);
+	add_iteration(model, 1, 0, 1, 1, 1);
+	it = model_next_iteration(model);
+	assert_null(it->sleeps[0].task);
+	assert_string_equal(it->sleeps[0].builtin, "sleep");
+	assert_null(it->samples[0].task);
+	assert_string_equal(it->samples[0].builtin, "sleep");
+	model_free(model);
+}
+
 static void forged_names_are_refused(void **state)
 {
 	struct ev_task ev = { HEAD(TASK, 1, 0), .task_id = 1, .kind = 3, .name_bytes = 3 };
@@ -168,6 +188,7 @@ int main(void)
 		cmocka_unit_test(a_cut_name_says_so),
 		cmocka_unit_test(the_least_used_goes_first),
 		cmocka_unit_test(sleeps_and_samples_have_their_own),
+		cmocka_unit_test(a_function_in_c_is_no_task),
 		cmocka_unit_test(forged_names_are_refused),
 	};
 

@@ -191,6 +191,29 @@ static void a_handle_leads_to_its_task(void **state)
 	assert_int_equal(pytask_of_handle(0, fake_loop), 0);
 }
 
+static void a_function_in_c_has_a_name(void **state)
+{
+	struct scratch *s = fake_tasks(12, 0);
+	struct ev_task *ev = pytask_record(s);
+	u64 builtin = fake_builtin("sleep", 0), partial = fake_named(64, "functools.partial");
+
+	(void)state;
+	fake_put64(partial + PYPARTIAL_FUNCTION, builtin);
+	for (int i = 0; i < 2; i++) {
+		u64 name_addr = pytask_builtin_of_handle(fake_handle(i ? partial : builtin));
+
+		assert_int_equal(pytask_builtin(s, name_addr, TARGET), 0);
+		assert_int_equal(ev->is_callback, 1);
+		assert_int_equal(ev->kind, 1);
+		assert_int_equal(ev->name_bytes, 5);
+		assert_memory_equal(ev->name, "sleep\0\0", 7);
+	}
+	assert_int_equal(pytask_builtin_of_handle(fake_handle(fake_named(48, "function"))), 0);
+	assert_int_equal(pytask_builtin_of_handle(0), 0);
+	assert_int_not_equal(pytask_builtin(s, 0, TARGET), 0);
+	assert_int_not_equal(pytask_builtin(s, fake_alloc(64), TARGET), 0); /* "" */
+}
+
 static void forged_dicts_end_in_a_bound(void **state)
 {
 	(void)state;
@@ -322,6 +345,7 @@ int main(void)
 		cmocka_unit_test(the_loop_leads_to_its_task),
 		cmocka_unit_test(the_slot_leads_to_the_loop),
 		cmocka_unit_test(a_handle_leads_to_its_task),
+		cmocka_unit_test(a_function_in_c_has_a_name),
 		cmocka_unit_test(forged_dicts_end_in_a_bound),
 		cmocka_unit_test(every_kind_of_name_is_read),
 		cmocka_unit_test(a_long_name_is_cut),

@@ -80,6 +80,7 @@ struct sleep {
 	const struct stack *holder_stack; /* of the thread that held the GIL; NULL likewise */
 	/* That thread's, as the target has them; empty: not known. */
 	char holder_comm[EV_COMM_LEN], holder_name[64];
+	const char *builtin; /* function in C that the loop itself called; likewise */
 };
 
 struct sample {
@@ -88,7 +89,7 @@ struct sample {
 	const struct stack *stack;
 	bool is_stack_lost; /* there was one, but not its record */
 	uint64_t task_id;
-	const char *task; /* as of a sleep */
+	const char *task, *builtin; /* as of a sleep */
 };
 
 /* A finished iteration with everything known of it.  Valid until the next call on the model. */

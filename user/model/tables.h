@@ -234,8 +234,8 @@ void stacks_refresh(struct code *code);
 /* Names of tasks (tasks.c). */
 void tasks_free(struct model *model);
 int tasks_add(struct model *model, const struct ev_task *ev);
-/* Its name, until the next tasks_add(); NULL: none, or not known. */
-const char *tasks_name(struct model *model, uint64_t id);
+/* Its name, until the next tasks_add(); NULL: none, or not known, or a callback in C, which *builtin names. */
+const char *tasks_name(struct model *model, uint64_t id, const char **builtin);
 /* Names the tasks of a draft that is about to be handed out. */
 void tasks_fill(struct model *model, struct draft *draft);
 

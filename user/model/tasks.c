@@ -17,6 +17,7 @@
 
 struct task {
 	uint64_t id;
+	bool is_callback;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(task) used; /* the latest last */
 	char name[];
@@ -72,6 +73,7 @@ int tasks_add(struct model *model, const struct ev_task *ev)
 	if (!task)
 		return -ENOMEM;
 	task->id = ev->task_id;
+	task->is_callback = ev->is_callback;
 	memcpy(task->name, name, bytes);
 	task->name[bytes] = '\0';
 	HASH_ADD(hh, model->tasks, id, sizeof(task->id), task);
@@ -84,23 +86,33 @@ int tasks_add(struct model *model, const struct ev_task *ev)
 	return 0;
 }
 
-const char *tasks_name(struct model *model, uint64_t id)
+const char *tasks_name(struct model *model, uint64_t id, const char **builtin)
 {
 	struct task *task = id ? find(model, id) : NULL;
 
+	*builtin = NULL;
 	if (!task)
 		return NULL;
 	TAILQ_REMOVE(&model->tasks_used, task, used);
 	TAILQ_INSERT_TAIL(&model->tasks_used, task, used);
-	return task->name;
+	if (!task->is_callback)
+		return task->name;
+	*builtin = task->name;
+	return NULL;
 }
 
 void tasks_fill(struct model *model, struct draft *draft)
 {
-	for (uint32_t i = 0; i < draft->iteration.nr_sleeps; i++)
-		draft->sleeps[i].task = tasks_name(model, draft->sleeps[i].ev.task_id);
-	for (uint32_t i = 0; i < draft->iteration.nr_samples; i++)
-		draft->samples[i].task = tasks_name(model, draft->samples[i].task_id);
+	for (uint32_t i = 0; i < draft->iteration.nr_sleeps; i++) {
+		struct sleep *sleep = &draft->sleeps[i];
+
+		sleep->task = tasks_name(model, sleep->ev.task_id, &sleep->builtin);
+	}
+	for (uint32_t i = 0; i < draft->iteration.nr_samples; i++) {
+		struct sample *sample = &draft->samples[i];
+
+		sample->task = tasks_name(model, sample->task_id, &sample->builtin);
+	}
 }
 
 void tasks_free(struct model *model)

@@ -65,12 +65,19 @@ void fold_free(struct fold *fold)
 	free(fold);
 }
 
-/* Copies a string to *at and moves *at behind it. */
+static size_t string_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+/* Copies a string to *at and moves *at behind it. NULL of NULL. */
 static const char *keep_string(char **at, const char *text)
 {
-	size_t size = strlen(text) + 1;
+	size_t size = string_bytes(text);
 	char *copy = *at;
 
+	if (!text)
+		return NULL;
 	memcpy(copy, text, size);
 	*at += size;
 	return copy;
@@ -115,8 +122,8 @@ static struct kept *keep(struct finding *finding)
 	const struct stack *stack = finding->stack, *holder = finding->holder.stack;
 	size_t own = max(stack_bytes(stack), offsetof(struct stack, frames));
 	size_t head = offsetof(struct kept, stack) + own + stack_bytes(holder);
-	size_t task = finding->task ? strlen(finding->task) + 1 : 0;
-	struct kept *kept = malloc(head + strings_bytes(stack) + strings_bytes(holder) + task);
+	struct kept *kept = malloc(head + strings_bytes(stack) + strings_bytes(holder) +
+				   string_bytes(finding->task) + string_bytes(finding->builtin));
 	char *strings;
 
 	if (!kept)
@@ -137,8 +144,8 @@ static struct kept *keep(struct finding *finding)
 	kept->iteration.nr_samples = 0;
 	kept->loop.target = &kept->target;
 	strings = (char *)kept + head;
-	if (finding->task)
-		kept->finding.task = keep_string(&strings, finding->task);
+	kept->finding.task = keep_string(&strings, finding->task);
+	kept->finding.builtin = keep_string(&strings, finding->builtin);
 	kept->finding.stack = keep_stack((char *)&kept->stack, &strings, stack);
 	kept->finding.holder.stack = keep_stack((char *)&kept->stack + own, &strings, holder);
 	return kept;

@@ -74,6 +74,20 @@ static void put_frame(struct json *json, const char *key, const struct finding *
 	json_object_end(json);
 }
 
+/* A function in C has a name and no frame. */
+static void put_callback(struct json *json, const struct finding *finding)
+{
+	const struct frame builtin = { .function = finding->builtin };
+
+	if (!finding->builtin) {
+		put_frame(json, "callback", finding, finding->callback);
+		return;
+	}
+	json_object(json, "callback");
+	put_frame_members(json, &builtin);
+	json_object_end(json);
+}
+
 static void put_stack(struct json *json, const struct finding *finding)
 {
 	uint32_t i;
@@ -232,7 +246,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_frame(&json, "site", finding, finding->site);
 	put_frame(&json, "leaf", finding, 0);
 	put_frame(&json, "coroutine", finding, finding->coroutine);
-	put_frame(&json, "callback", finding, finding->callback);
+	put_callback(&json, finding);
 	json_string(&json, "task", finding->task);
 	put_stack(&json, finding);
 	holder_json(&json, finding);

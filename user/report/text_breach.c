@@ -101,15 +101,22 @@ static void print_starved(const struct report_opts *opts, const struct finding *
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
 }
 
-/* Who ran: a line of its own, as a name can be long.  What is no task is named in its frame. */
+/* Who ran: a line of its own, as a name can be long.  A callback in Python is named in its frame. */
 static void print_task(const struct report_opts *opts, const struct finding *finding)
 {
 	char task[512], function[256], text[800];
 	unsigned int columns = text_columns(opts) - TEXT_LABEL_COLUMNS;
 
+	if (finding->builtin) {
+		sanitize(task, sizeof(task), finding->builtin, columns, CUT_END);
+		snprintf(text, sizeof(text), "callback %s, a function in C", task);
+		text_paragraph(opts, STYLE_PLAIN, "from", text, NULL);
+	}
 	if (!finding->task)
 		return;
 	sanitize(task, sizeof(task), finding->task, columns, CUT_END);
+	if (!task[0])
+		snprintf(task, sizeof(task), "without a name");
 	snprintf(text, sizeof(text), "%s", task);
 	if (finding->stack && finding->coroutine >= 0) {
 		const struct frame *frame = &finding->stack->frames[finding->coroutine];

@@ -115,6 +115,7 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 		.callback = group->site.callback,
 		.nr_library = group->site.nr_library,
 		.task = group->heaviest ? group->heaviest->task : NULL,
+		.builtin = group->heaviest ? group->heaviest->builtin : NULL,
 		.sleep = group->heaviest,
 		.syscall = ev ? ev->syscall : -1,
 		.fd = ev ? ev->fd : -1,

@@ -118,15 +118,18 @@ static bool is_native(const struct iteration *iteration, uint64_t step, const st
 }
 
 /* The task of a step: that of the sample which is shown of it. */
-static const char *task_of(const struct iteration *iteration, uint64_t step, const struct stack *stack)
+static void set_task(struct finding *finding, const struct iteration *iteration, uint64_t step)
 {
 	for (uint32_t i = 0; i < iteration->nr_samples; i++) {
 		const struct sample *sample = &iteration->samples[i];
 
-		if (sample->step == step && sample->stack == stack && sample->task)
-			return sample->task;
+		if (sample->step != step || sample->stack != finding->stack ||
+		    (!sample->task && !sample->builtin))
+			continue;
+		finding->task = sample->task;
+		finding->builtin = sample->builtin;
+		return;
 	}
-	return NULL;
 }
 
 unsigned int rule_cpu_bound(const struct rules_config *config, const struct iteration *iteration,
@@ -163,9 +166,9 @@ unsigned int rule_cpu_bound(const struct rules_config *config, const struct iter
 		.coroutine = hot.site.coroutine,
 		.callback = hot.site.callback,
 		.nr_library = hot.site.nr_library,
-		.task = task_of(iteration, step.id, hot.stack),
 		.syscall = -1,
 		.fd = -1,
 	};
+	set_task(&findings[0], iteration, step.id);
 	return 1;
 }

@@ -118,6 +118,7 @@ struct finding {
 	int callback;	/* the plain callback that the loop ran, if there is no coroutine */
 	int nr_library; /* frames [0, nr_library) are the libraries that the site called */
 	const char *task; /* name of the task that the site is in; NULL: none, or not known */
+	const char *builtin; /* the plain callback, if it is in C: no frame is its; else NULL */
 	const struct sleep *sleep; /* the heaviest one; NULL: none */
 	/* Of the heaviest sleep; -1: none. */
 	int32_t syscall, fd;
