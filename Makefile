@@ -77,6 +77,9 @@ check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
 check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST)
 
+score: all ## every workload on every interpreter: recall, precision, what was right, how exact; SCORE='--runs 3'
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/score/score.py $(SCORE)
+
 golden: all ## refresh the golden reports from the golden recordings; review the diff
 	@scripts/golden.sh refresh
 
@@ -144,4 +147,4 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e golden fmt clean bpf
+.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e score golden fmt clean bpf

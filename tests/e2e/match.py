@@ -17,13 +17,13 @@ def tolerance_ns(ns: int) -> int:
     return 2 * MILLISECOND + ns // 50
 
 
-def _wall_ns(truth: dict) -> int:
+def wall_ns(truth: dict) -> int:
     return truth["end_ns"] - truth["start_ns"]
 
 
-def _bounds_ns(truth: dict) -> tuple[int, int]:
+def bounds_ns(truth: dict) -> tuple[int, int]:
     """Shortest and longest duration that is a true answer."""
-    wall, cpu = _wall_ns(truth), truth["cpu_ns"]
+    wall, cpu = wall_ns(truth), truth["cpu_ns"]
     if truth["rule"] == "cpu-bound":
         low = high = cpu
     elif truth["rule"] == "host-starved":  # a CPU quota may run out around the planted work as well
@@ -33,12 +33,12 @@ def _bounds_ns(truth: dict) -> tuple[int, int]:
     return low - tolerance_ns(low), high + tolerance_ns(high)
 
 
-def _certain(truth: dict) -> bool:
+def is_certain(truth: dict) -> bool:
     """False for a stall so short, a quick disk's fsync, that not reporting it would be right too."""
-    return _bounds_ns(truth)[0] > LIMIT_NS[truth["rule"]]
+    return bounds_ns(truth)[0] > LIMIT_NS[truth["rule"]]
 
 
-def _same_site(truth: dict, breach: dict) -> bool:
+def same_site(truth: dict, breach: dict) -> bool:
     if (truth["rule"], truth["tid"]) != (breach["rule"], breach["tid"]):
         return False
     if truth["rule"] == "host-starved":
@@ -52,7 +52,7 @@ def _same_site(truth: dict, breach: dict) -> bool:
     )
 
 
-def _overlap(truth: dict, breach: dict) -> bool:
+def overlap(truth: dict, breach: dict) -> bool:
     end_ns = breach["start_ns"] + breach["duration_ns"]
     return breach["start_ns"] < truth["end_ns"] and truth["start_ns"] < end_ns
 
@@ -156,7 +156,7 @@ def _check_group(truths: list[dict], breaches: list[dict]) -> list[str]:
     """All stalls of one site against all lines about it, of which some may be folded."""
     name = truths[0]["truth"]
     count = sum(breach["count"] for breach in breaches)
-    certain = sum(map(_certain, truths))
+    certain = sum(map(is_certain, truths))
     if not certain <= count <= len(truths):
         return [f"{name}: reported {count} times, happened {len(truths)} times, {certain} surely too long"]
 
@@ -164,20 +164,20 @@ def _check_group(truths: list[dict], breaches: list[dict]) -> list[str]:
     for breach in breaches:
         if breach["count"] > 1:
             continue
-        low, high = _bounds_ns(next(truth for truth in truths if _overlap(truth, breach)))
+        low, high = bounds_ns(next(truth for truth in truths if overlap(truth, breach)))
         low -= _gil_wait_ns(breach)
         if not low <= breach["duration_ns"] <= high:
             wrong.append(f"{name}: duration {breach['duration_ns']} ns, in truth {low} to {high}")
     if count == len(truths):
         total = sum(breach["total_ns"] for breach in breaches)
-        low, high = (sum(bound) for bound in zip(*map(_bounds_ns, truths)))
+        low, high = (sum(bound) for bound in zip(*map(bounds_ns, truths)))
         low -= sum(_gil_wait_ns(breach) * breach["count"] for breach in breaches)
         if not low <= total <= high:
             wrong.append(f"{name}: total {total} ns, in truth {low} to {high}")
     return wrong
 
 
-def _site_key(truth: dict) -> tuple:
+def site_key(truth: dict) -> tuple:
     return truth["rule"], truth["tid"], truth["file"], truth["line"], truth["qualname"]
 
 
@@ -198,12 +198,12 @@ def check_breaches(outcome: Outcome) -> None:
 
     groups: dict[tuple, tuple[list[dict], list[dict]]] = {}
     for truth in outcome.truths:
-        groups.setdefault(_site_key(truth), ([], []))[0].append(truth)
+        groups.setdefault(site_key(truth), ([], []))[0].append(truth)
     for breach in final:
-        of_site = [truth for truth in outcome.truths if _same_site(truth, breach)]
-        hits = [truth for truth in of_site if breach["count"] > 1 or _overlap(truth, breach)]
+        of_site = [truth for truth in outcome.truths if same_site(truth, breach)]
+        hits = [truth for truth in of_site if breach["count"] > 1 or overlap(truth, breach)]
         if hits:
-            groups[_site_key(hits[0])][1].append(breach)
+            groups[site_key(hits[0])][1].append(breach)
             wrong += _check_details(hits[0], breach)
             wrong += _check_task(hits, breach)
         elif (breach["rule"], breach["cause"]) == ("host-starved", "run-queue"):

@@ -8,10 +8,8 @@ import signal
 import pytest
 
 from match import check_breaches, check_summary
-from watch import INTERRUPTED, Loophound, Outcome, parse
-from workload import environment, script
-
-BREACH = 3
+from watch import BREACH, INTERRUPTED, Loophound, parse, run_workload
+from workload import environment
 
 HEALTHY = "import asyncio, sys; asyncio.run(asyncio.sleep(0.1)); sys.exit({code})"
 ENDLESS = "import asyncio; print('ready', flush=True); asyncio.run(asyncio.sleep(1000))"
@@ -25,22 +23,7 @@ def run(*command: str, options: tuple[str, ...] = ()) -> Loophound:
 
 
 def test_the_first_act_of_a_program_is_seen(interpreter, tmp_path):
-    output = tmp_path / "out.jsonl"
-    options = ("--fail-on", "any", "--format", "jsonl", "-o", str(output))
-    command = run(interpreter.path, script("short_lived"), options=options)
-    assert command.process.returncode == BREACH, command.dump()
-
-    said = [json.loads(line) for line in command.out.lines]
-    truths = [line for line in said if "truth" in line]
-    outcome = Outcome(
-        interpreter=interpreter,
-        pid=truths[0]["pid"],
-        truths=truths,
-        loop_tids=set(said[-1]["loop_tids"]),
-        run_delay_ns=said[-1]["run_delay_ns"],
-        records=[parse(line) for line in output.read_text().splitlines()],
-        output=command.dump() + output.read_text(),
-    )
+    outcome = run_workload("short_lived", interpreter, tmp_path / "out.jsonl")
     check_breaches(outcome)
     check_summary(outcome)
 

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import Callable
 
 COROUTINE_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -80,6 +81,12 @@ class planted:
     that cannot be, `line` says how far below the `with` the call is; a stall that keeps several lines
     busy gives their number as `lines`, any of which is a true answer.  `holder` is what `holds_gil`
     says of the thread that keeps the loop waiting.
+
+    `split` says what the stall's time was spent on, as far as the workload knows it by its own means:
+    any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns, other_ns, with
+    the meaning that these have in a breach's `split` (gc_ns is not in on_cpu_ns).  A function is called at
+    the end of the stall, for parts that are only known then.  What is left out is not compared, but for
+    on_cpu_ns, run_queue_ns and all of the rest together: cpu_ns and run_delay_ns say those of any stall.
     """
 
     def __init__(
@@ -92,10 +99,12 @@ class planted:
         line: int = 1,
         lines: int | None = None,
         holder: dict[str, object] | None = None,
+        split: dict[str, int] | Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self.what = {"truth": name, "rule": rule, "cause": cause, "target": target, "holder": holder}
         self.line = line
         self.lines = lines
+        self.split = split
 
     def __enter__(self) -> None:
         site = sys._getframe(1)
@@ -125,13 +134,16 @@ class planted:
     def __exit__(self, *exception: object) -> None:
         end_ns = time.monotonic_ns()
         cpu_ns = time.thread_time_ns() - self.cpu_ns
+        run_delay = run_delay_ns() - self.run_delay_ns
+        if self.split:
+            self.what["split"] = self.split() if callable(self.split) else self.split
         emit(
             **self.what,
             task=task_name(),
             start_ns=self.start_ns,
             end_ns=end_ns,
             cpu_ns=cpu_ns,
-            run_delay_ns=run_delay_ns() - self.run_delay_ns,
+            run_delay_ns=run_delay,
         )
 
 

@@ -84,7 +84,7 @@ static void put_callback(struct json *json, const struct finding *finding)
 		return;
 	}
 	json_object(json, "callback");
-	put_frame_members(json, &builtin);
+	jsonl_frame_members(json, &builtin);
 	json_object_end(json);
 }
 

@@ -1,0 +1,172 @@
+"""Every workload on every interpreter, and how much of it loophound says, and how right: the table of `make score`.
+
+Measures and does not judge: a miss is a number.  Exit code 1 only for a floor that was given and is not
+reached, or if a run could not be made at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
+
+from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
+from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
+from tally import Tally, tally  # noqa: E402
+from watch import Outcome, run_workload, watch_workload  # noqa: E402
+from workload import find_workloads, script  # noqa: E402
+
+NEEDS_CPU = ("cpu_", "starved_", "healthy_saturated", "gc_", "gil_", "import_")  # not beside each other
+NEEDS_ALL_CPUS = {"healthy_busy_machine"}  # not beside any other
+WAITS_FOR_NOBODY = {"short_lived"}
+FLOORS = ("recall", "precision", "cause", "line", "coroutine")
+
+
+@dataclass(frozen=True)
+class Job:
+    workload: str
+    interpreter: Interpreter
+    uvloop: bool
+
+    @property
+    def column(self) -> str:
+        return f"{self.interpreter} uvloop" if self.uvloop else str(self.interpreter)
+
+    def run(self) -> Outcome:
+        if self.workload in WAITS_FOR_NOBODY:
+            with tempfile.TemporaryDirectory(prefix="loophound-") as folder:
+                return run_workload(self.workload, self.interpreter, Path(folder) / "out.jsonl")
+        through = (script("under_uvloop"),) if self.uvloop else ()
+        return watch_workload(self.workload, self.interpreter, through=through)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each workload (default 1)")
+    parser.add_argument("--interpreters", default="", metavar="V,...", help="only these: 3.11, 3.11.2+usdt, uvloop")
+    parser.add_argument("--workloads", default="", metavar="TEXT,...", help="only those whose name has such a text")
+    parser.add_argument("--json", metavar="FILE", help="the same, and each run, for a program; - is standard output")
+    for floor in FLOORS:
+        parser.add_argument(f"--min-{floor}", type=float, metavar="X", help="exit 1 if it is lower (0 to 1)")
+    return parser.parse_args()
+
+
+def has_uvloop(interpreter: Interpreter) -> bool:
+    return subprocess.run([interpreter.path, "-c", "import uvloop"], capture_output=True).returncode == 0
+
+
+def runs_on_uvloop(workload: str) -> bool:
+    """Whether the policy that uvloop installs decides on its loop, and the workload waits for its start."""
+    return "\nrun(plant)\n" in Path(script(workload)).read_text()
+
+
+def find_jobs(options: argparse.Namespace) -> list[Job]:
+    workloads = find_workloads()
+    if options.workloads:
+        workloads = [each for each in workloads if any(text in each for text in options.workloads.split(","))]
+    jobs = [Job(workload, interpreter, False) for workload in workloads for interpreter in find_interpreters()]
+    if has_uvloop(system_interpreter()):
+        jobs += [Job(each, system_interpreter(), True) for each in workloads if runs_on_uvloop(each)]
+    if options.interpreters:
+        wanted = options.interpreters.split(",")
+        jobs = [
+            job
+            for job in jobs
+            if (job.uvloop and "uvloop" in wanted)
+            or (not job.uvloop and any(_is_of(job.interpreter, each) for each in wanted))
+        ]
+    return jobs * options.runs
+
+
+def _is_of(interpreter: Interpreter, version: str) -> bool:
+    name = str(interpreter)
+    return name == version or name.replace("+", ".").startswith(f"{version}.")
+
+
+def run_all(jobs: list[Job], report) -> tuple[list[Tally], list[str]]:
+    """Two at a time of those that mostly sleep, beside them one that needs a CPU; then those that need all."""
+    tallies, failed = [], []
+
+    def one(job: Job) -> None:
+        try:
+            tallies.append(tally(job.workload, job.column, job.run()))
+        except (AssertionError, OSError, ValueError, KeyError) as failure:
+            failed.append(f"{job.workload} on {job.column}: {str(failure)[:2000]}")
+        report(len(tallies) + len(failed))
+
+    alone = [job for job in jobs if job.workload in NEEDS_ALL_CPUS]
+    beside = [job for job in jobs if job.workload not in NEEDS_ALL_CPUS]
+    with ThreadPoolExecutor(2) as sleepers, ThreadPoolExecutor(1) as workers:
+        for job in beside:
+            (workers if job.workload.startswith(NEEDS_CPU) else sleepers).submit(one, job)
+    for job in alone:
+        one(job)
+    tallies.sort(key=lambda each: (each.interpreter, each.workload))
+    return tallies, failed
+
+
+def as_json(tallies: list[Tally], failed: list[str]) -> dict:
+    def run(each: Tally) -> dict:
+        return {
+            "workload": each.workload,
+            "interpreter": each.interpreter,
+            "pairs": [
+                {"truth": pair.truth, "breach": pair.breach, "true_ns": pair.true_ns} for pair in each.pairs
+            ],
+            **{kind: getattr(each, kind) for kind in ("missed", "too_short", "invented", "starved", "splits")},
+        }
+
+    return {
+        "all": numbers(tallies),
+        "rules": by_rule(tallies),
+        "interpreters": by_interpreter(tallies),
+        "split": split_numbers(tallies),
+        "failed": failed,
+        "runs": [run(each) for each in tallies],
+    }
+
+
+def below_floors(options: argparse.Namespace, total: dict) -> list[str]:
+    floors = {floor: getattr(options, f"min_{floor}") for floor in FLOORS}
+    return [
+        f"{floor} is {total[floor]:.4f}, the floor {least}"
+        for floor, least in floors.items()
+        if least is not None and total[floor] is not None and total[floor] < least
+    ]
+
+
+def main() -> int:
+    options = parse_arguments()
+    jobs = find_jobs(options)
+    if not jobs:
+        print("score: nothing to run", file=sys.stderr)
+        return 2
+
+    def report(done: int) -> None:
+        if sys.stderr.isatty() or done % 20 == 0:
+            print(f"\r{done} of {len(jobs)} runs ", end="\n" if done % 20 == 0 else "", file=sys.stderr, flush=True)
+
+    tallies, failed = run_all(jobs, report)
+    text = render(tallies)
+    differences = render_differences(tallies)
+    if options.json == "-":
+        print(json.dumps(as_json(tallies, failed)))
+    else:
+        print(text + (f"\n\n{differences}" if differences else ""))
+    if options.json and options.json != "-":
+        Path(options.json).write_text(json.dumps(as_json(tallies, failed)) + "\n")
+    wrong = below_floors(options, numbers(tallies))
+    for line in [*(f"failed: {each}" for each in failed), *wrong]:
+        print(line, file=sys.stderr)
+    return 1 if failed or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Joins what was planted with what was reported, and says how far the two agree.  Judges nothing.
+
+A breach is a stall's if rule and thread are the same and the times overlap; whether it names the right line,
+function, coroutine and cause is counted apart.  Each breach is one stall's and each stall one breach's, but
+for a folded breach, which is as many stalls' of its site as it counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from match import MILLISECOND, is_certain, overlap, same_site, tolerance_ns, wall_ns
+from watch import Outcome
+
+PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
+# What a rule's duration measures, where the workload itself has to say it.
+MEASURED_BY = {"gil-wait": "gil_wait_ns", "gc-pause": "gc_ns", "import-on-loop": "import_ns"}
+
+
+@dataclass
+class Pair:
+    truth: dict
+    breach: dict
+
+    @property
+    def names_a_line(self) -> bool:
+        return self.truth["rule"] != "host-starved"  # the host is to blame, not a line
+
+    @property
+    def cause_right(self) -> bool:
+        return self.breach["cause"] == self.truth["cause"]
+
+    @property
+    def line_right(self) -> bool:
+        return same_site(self.truth, self.breach)
+
+    @property
+    def coroutine_right(self) -> bool:
+        seen = self.breach["coroutine"]
+        return (seen and seen["function"]) == self.truth["coroutine"]
+
+    @property
+    def task_right(self) -> bool | None:
+        """None: one of the two does not say."""
+        if not self.truth.get("task") or not self.breach.get("task"):
+            return None
+        return self.breach["task"] == self.truth["task"]
+
+    @property
+    def true_ns(self) -> int:
+        return true_ns(self.truth)
+
+    @property
+    def duration_error_ns(self) -> int | None:
+        """None: of a folded breach only the sum is known."""
+        return None if self.breach["count"] > 1 else abs(self.breach["duration_ns"] - self.true_ns)
+
+
+def true_ns(truth: dict) -> int:
+    """The duration that a perfect tool would say, as far as the workload's own clocks tell."""
+    own = truth.get("split", {}).get(MEASURED_BY.get(truth["rule"], ""))
+    if own is not None:
+        return own
+    off_cpu = wall_ns(truth) - truth["cpu_ns"]
+    if truth["rule"] == "cpu-bound":
+        return truth["cpu_ns"]
+    if (truth["rule"], truth["cause"]) == ("host-starved", "run-queue"):
+        return off_cpu
+    return off_cpu - truth["run_delay_ns"]
+
+
+@dataclass
+class Tally:
+    """Of one run of one workload."""
+
+    workload: str
+    interpreter: str
+    healthy: bool
+    pairs: list[Pair] = field(default_factory=list)
+    missed: list[dict] = field(default_factory=list)  # truths that were surely too long
+    too_short: list[dict] = field(default_factory=list)  # truths not reported that need not be
+    invented: list[dict] = field(default_factory=list)  # breaches
+    starved: list[dict] = field(default_factory=list)  # host-starved, not planted, and the kernel says so too
+    splits: list[tuple[str, int, int]] = field(default_factory=list)  # part, true, seen
+    other_shares: list[float] = field(default_factory=list)  # of iterations, unexplained
+
+
+def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
+    result = Tally(workload, interpreter, healthy=not outcome.truths)
+    final = [each for each in outcome.of_type("breach") if not each["ongoing"] and each["severity"] == "breach"]
+    open_truths = list(outcome.truths)
+
+    unpaired = _pair(result, open_truths, final, exact=True)
+    unpaired = _pair(result, open_truths, unpaired, exact=False)
+    _unfold(result, open_truths)
+    _sort_out(result, unpaired, outcome)
+    for truth in open_truths:
+        (result.missed if is_certain(truth) else result.too_short).append(truth)
+    _compare_splits(result, outcome.truths)
+    return result
+
+
+def _common_ns(truth: dict, breach: dict) -> int:
+    end_ns = min(truth["end_ns"], breach["start_ns"] + breach["duration_ns"])
+    return end_ns - max(truth["start_ns"], breach["start_ns"])
+
+
+def _pair(result: Tally, open_truths: list[dict], breaches: list[dict], exact: bool) -> list[dict]:
+    """Give each breach the open truth that it overlaps most; the breaches that have none."""
+    left = []
+    for breach in breaches:
+        hits = [
+            truth
+            for truth in open_truths
+            if (truth["rule"], truth["tid"]) == (breach["rule"], breach["tid"])
+            and overlap(truth, breach)
+            and (not exact or same_site(truth, breach))
+        ]
+        if hits:
+            truth = max(hits, key=lambda truth: _common_ns(truth, breach))
+            open_truths.remove(truth)
+            result.pairs.append(Pair(truth, breach))
+        else:
+            left.append(breach)
+    return left
+
+
+def _unfold(result: Tally, open_truths: list[dict]) -> None:
+    for pair in list(result.pairs):
+        end_ns = pair.breach["start_ns"] + pair.breach["duration_ns"]
+        earlier = [each for each in open_truths if same_site(each, pair.breach) and each["start_ns"] < end_ns]
+        for truth in earlier[::-1][: pair.breach["count"] - 1]:
+            open_truths.remove(truth)
+            result.pairs.append(Pair(truth, pair.breach))
+
+
+def _sort_out(result: Tally, unpaired: list[dict], outcome: Outcome) -> None:
+    """A machine shared with others does starve: what the kernel itself accounts for is no invention."""
+    for breach in unpaired:
+        is_starved = (breach["rule"], breach["cause"]) == ("host-starved", "run-queue")
+        (result.starved if is_starved else result.invented).append(breach)
+    said_ns = sum(breach["total_ns"] for breach in result.starved)
+    if said_ns > outcome.run_delay_ns + tolerance_ns(said_ns):
+        result.invented += result.starved
+        result.starved = []
+
+
+def _compare_splits(result: Tally, truths: list[dict]) -> None:
+    """Of each reported iteration, once: all truths within it against its split."""
+    iterations = {(p.breach["tid"], p.breach["iteration_start_ns"]): p.breach for p in result.pairs}
+    for (tid, start_ns), breach in iterations.items():
+        if breach["count"] > 1 or breach["partial"]:
+            continue
+        end_ns = start_ns + breach["iteration_ns"]
+        within = [t for t in truths if t["tid"] == tid and start_ns <= t["start_ns"] and t["end_ns"] <= end_ns]
+        if not within:
+            continue
+        seen = breach["split"]
+        for part, true in _true_parts(within).items():
+            result.splits.append((part, true, _rest(seen) if part == "rest" else seen[part]))
+        if breach["cause"] != "stopped":  # whose time has no part of its own
+            result.other_shares.append(seen["other_ns"] / breach["iteration_ns"])
+
+
+def _rest(split: dict) -> int:
+    return sum(split.values()) - split["on_cpu_ns"] - split["gc_ns"] - split["run_queue_ns"]
+
+
+def _true_parts(truths: list[dict]) -> dict[str, int]:
+    """Parts that are known of all of an iteration's truths; "rest" is all but the CPU and the wait for one."""
+    parts: dict[str, int] = {}
+    stated = [truth.get("split", {}) for truth in truths]
+    for part in PARTS:
+        if any(part in split for split in stated):
+            parts[part] = sum(split.get(part, 0) for split in stated)
+    cpu_ns = sum(truth["cpu_ns"] for truth in truths)
+    delay_ns = sum(truth["run_delay_ns"] for truth in truths)
+    if not parts.get("import_ns"):  # an import is partly on the CPU, and which part is not known
+        parts.setdefault("on_cpu_ns", cpu_ns - parts.get("gc_ns", 0))
+        parts["rest"] = sum(map(wall_ns, truths)) - cpu_ns - delay_ns
+    parts.setdefault("run_queue_ns", delay_ns)
+    return parts
+
+
+def is_within(true: int, seen: int) -> bool:
+    return abs(seen - true) <= max(MILLISECOND, true // 20)
