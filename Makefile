@@ -80,6 +80,10 @@ check-e2e: all ## loophound against every workload on every interpreter; needs r
 score: all ## every workload on every interpreter: recall, precision, what was right, how exact; SCORE='--runs 3'
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/score/score.py $(SCORE)
 
+coverage: all ## execute what other tools call blocking; write docs/COVERAGE.md
+	@scripts/setup.sh coverage
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/coverage/coverage.py $(COVERAGE)
+
 golden: all ## refresh the golden reports from the golden recordings; review the diff
 	@scripts/golden.sh refresh
 
@@ -147,4 +151,4 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e score golden fmt clean bpf
+.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage golden fmt clean bpf

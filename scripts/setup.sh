@@ -1,21 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Installs the distribution packages that a purpose needs and that are missing: build, demo, check, bench.
+# Installs the distribution packages that a purpose needs and that are missing: build, demo, check, coverage, bench.
 # Says nothing and does nothing if none is.
 set -eu
 
 build='gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev uthash-dev'
 demo="$build python3 python3-aiohttp python3-requests util-linux"
-check="$demo python3-uvloop libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout clang-format clang-tidy shellcheck"
+check="$demo python3-uvloop libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout clang-format clang-tidy shellcheck openssl"
+coverage="$check python3-httpx python3-psycopg2 python3-pymysql python3-redis python3-pymongo python3-sqlalchemy python3-boto3"
 bench="$demo python3-uvloop wrk"
 
 case "${1:-}" in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
+coverage) wanted=$coverage ;;
 bench) wanted=$bench ;;
 *)
-	echo "usage: $0 build|demo|check|bench" >&2
+	echo "usage: $0 build|demo|check|coverage|bench" >&2
 	exit 2
 	;;
 esac

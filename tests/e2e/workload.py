@@ -51,7 +51,7 @@ class Workload(Child):
     ) -> None:
         command = [interpreter.path, *through, script(name), *arguments]
         if name.startswith("dns_"):
-            command = _in_own_resolver(command)
+            command = in_own_resolver(command)
         super().__init__(command, env={**environment(), **(env or {})})
 
     def wait_ready(self) -> None:
@@ -76,7 +76,7 @@ class Workload(Child):
         return json.loads(self.out.lines[-1])
 
 
-def _in_own_resolver(command: list[str]) -> list[str]:
+def in_own_resolver(command: list[str]) -> list[str]:
     """The command in a mount namespace whose /etc/resolv.conf names a loopback address of its own.
 
     libc asks port 53 and nothing else, so that each run that may be under way needs another address.

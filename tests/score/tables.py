@@ -136,7 +136,8 @@ def render(tallies: list[Tally]) -> str:
         f"{total['runs']} runs, of which {total['healthy_runs']} healthy; "
         f"{total['too_short']} planted stalls too short to be asked for; "
         f"{total['starved']} reports of a starved host that the kernel's own account confirms.\n"
-        "off: difference between the reported and the true duration."
+        "off: how far the reported duration is from the true one, which a stall's own clocks tell but for the order\n"
+        "of its sleeps and its waits for a CPU."
     )
     return "\n\n".join(blocks)
 

@@ -48,25 +48,32 @@ class Pair:
 
     @property
     def true_ns(self) -> int:
-        return true_ns(self.truth)
+        return true_range_ns(self.truth)[0]
 
     @property
     def duration_error_ns(self) -> int | None:
         """None: of a folded breach only the sum is known."""
-        return None if self.breach["count"] > 1 else abs(self.breach["duration_ns"] - self.true_ns)
+        if self.breach["count"] > 1:
+            return None
+        low, high = true_range_ns(self.truth)
+        return max(0, low - self.breach["duration_ns"], self.breach["duration_ns"] - high)
 
 
-def true_ns(truth: dict) -> int:
-    """The duration that a perfect tool would say, as far as the workload's own clocks tell."""
+def true_range_ns(truth: dict) -> tuple[int, int]:
+    """The durations that a perfect tool may say, as exactly as the workload's own clocks tell.
+
+    A wait for a CPU that comes after a sleep is part of the time off the CPU, and one that comes before is not;
+    the kernel's account of the thread does not tell the two apart.
+    """
     own = truth.get("split", {}).get(MEASURED_BY.get(truth["rule"], ""))
     if own is not None:
-        return own
+        return own, own
     off_cpu = wall_ns(truth) - truth["cpu_ns"]
     if truth["rule"] == "cpu-bound":
-        return truth["cpu_ns"]
-    if (truth["rule"], truth["cause"]) == ("host-starved", "run-queue"):
-        return off_cpu
-    return off_cpu - truth["run_delay_ns"]
+        return truth["cpu_ns"], truth["cpu_ns"]
+    if truth["rule"] == "host-starved" and truth["cause"] in ("run-queue", "throttled"):
+        return off_cpu, off_cpu
+    return off_cpu - truth["run_delay_ns"], off_cpu
 
 
 @dataclass

@@ -65,6 +65,23 @@ static void a_descriptor_tells_what_a_poll_waits_for(void **state)
 	}
 }
 
+static void what_is_being_closed_has_no_descriptor_any_more(void **state)
+{
+	struct ev_sleep ev = { .syscall = SYS_close, .fd = 5, .args = { 5 } };
+	struct stack stack = { 0 };
+
+	(void)state;
+	assert_int_equal(cause_of(ev), CAUSE_FILE);
+	assert_int_equal(cause_of_sleep(&ev, NULL), CAUSE_FILE);
+	push(&stack, frame_at("/usr/lib/python3.11/socket.py", 497, "socket._real_close"));
+	push(&stack, coroutine_at("/srv/shop/app.py", 42, "handler"));
+	push_loop(&stack);
+	assert_int_equal(cause_of_sleep(&ev, &stack), CAUSE_NETWORK);
+	/* should it be known after all */
+	assert_int_equal(cause_on(SYS_close, OBJECT_SOCKET, 0), CAUSE_NETWORK);
+	assert_int_equal(cause_on(SYS_close, OBJECT_PIPE, 0), CAUSE_PIPE);
+}
+
 static void terminals_are_told_from_other_devices(void **state)
 {
 	(void)state;
@@ -286,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sleeps_are_found_in_every_version),
 		cmocka_unit_test(a_descriptor_tells_what_a_poll_waits_for),
+		cmocka_unit_test(what_is_being_closed_has_no_descriptor_any_more),
 		cmocka_unit_test(terminals_are_told_from_other_devices),
 		cmocka_unit_test(calls_without_a_descriptor_speak_for_themselves),
 		cmocka_unit_test(names_are_looked_up_at_port_53_or_in_getaddrinfo),

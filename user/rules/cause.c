@@ -156,6 +156,15 @@ static enum cause cause_of_call(const struct ev_sleep *ev)
 	}
 }
 
+/* close() takes the descriptor away before it sleeps.  What then takes time is a file's last write,
+ * to a disk across the network; a socket that lingers is closed by socket.py. */
+static enum cause cause_of_close(const struct stack *stack)
+{
+	if (stack && stack->nr && site_path_ends(stack->frames[0].file, "/socket.py"))
+		return CAUSE_NETWORK;
+	return CAUSE_FILE;
+}
+
 enum cause cause_of_sleep(const struct ev_sleep *ev, const struct stack *stack)
 {
 	enum cause by_call = cause_of_call(ev);
@@ -165,6 +174,8 @@ enum cause cause_of_sleep(const struct ev_sleep *ev, const struct stack *stack)
 	 * part of it. */
 	if (by_stack == CAUSE_DNS || (by_stack == CAUSE_SUBPROCESS && by_call != CAUSE_LOCK))
 		return by_stack;
+	if (ev->syscall == SYS_close && ev->object.kind == OBJECT_NONE)
+		return cause_of_close(stack);
 	return by_call;
 }
 
