@@ -131,6 +131,10 @@ $(OUT)/tests/unit/test_py%: $(OUT)/tests/unit/test_py%.o $(READER_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lcmocka -o $@
 
+$(OUT)/tests/unit/test_target_%: $(OUT)/tests/unit/test_target_%.o $(call obj,user/base/*.c user/target/*.c)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -o $@
+
 $(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(PURE_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -lm -o $@

@@ -186,6 +186,7 @@ enum iteration_end {
 	ITERATION_UNSEEN = 4,	 /* in an ev_ongoing: the watch ends before it does */
 };
 #define ITERATION_PARTIAL 1u /* flag: already under way when watching began; start_ns is that moment */
+#define ITERATION_TRACED  2u /* flag: stopped by a tracer, and not (only) by a signal */
 
 /*
  * An iteration runs from the return of the loop's wait to the next wait.  Its parts add up:
@@ -203,7 +204,7 @@ struct ev_iteration {
 	__u32 nr_major_faults;
 	__u32 nr_sleeps, nr_samples;	/* what the kernel saw; fewer records mean loss */
 	__u8 end;			/* enum iteration_end */
-	__u8 flags;			/* ITERATION_PARTIAL */
+	__u8 flags;			/* ITERATION_PARTIAL, ... */
 	__u16 pad;
 	/* Seen by probes; parts of the above. What the collector does within an import is the collector's. */
 	__u64 gc_on_cpu_ns;
@@ -279,17 +280,17 @@ struct ev_thread {
 };
 _Static_assert(sizeof(struct ev_thread) == 24 + 32 + 64, "stream ABI");
 
-/* What the host says of a target, cumulative; made when it changes. */
+/* What the host did to a target in the time that ends with the record; made for an iteration that waited for a CPU. */
 struct ev_host {
 	struct ev_head head;
-	__u64 since_ns;	    /* when it was read before: the change is between the two */
-	__u64 throttled_ns; /* cgroup cpu.stat: time throttled */
+	__u64 since_ns;	    /* start of that time: the counters are what they grew by since */
+	__u64 throttled_ns; /* cgroup cpu.stat: time throttled, of all CPUs */
 	__u64 nr_throttled, nr_periods;
 	__u64 quota_ns, period_ns; /* cpu.max; quota_ns 0: none */
 	__u64 steal_ns; /* of all CPUs: taken by the hypervisor */
-	__u32 nr_running; /* threads that want a CPU, of the host */
+	__u32 nr_running; /* threads that want a CPU, of the host, at its end */
 	__u32 nr_cpus;
-	char cgroup[EV_PATH_LEN]; /* that is throttled, or the target's own; ended by NUL */
+	char cgroup[EV_PATH_LEN]; /* that was throttled most, or the target's own; empty: not known; ended by NUL */
 };
 _Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
 

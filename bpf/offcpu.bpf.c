@@ -126,6 +126,8 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 		return;
 	if (state & (TASK_STOPPED | TASK_TRACED)) {
 		th->out_class = OFF_STOPPED;
+		if (state & TASK_TRACED)
+			th->flags |= ITERATION_TRACED;
 		return;
 	}
 	regs = (struct pt_regs *)bpf_task_pt_regs(prev);

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from interpreters import Interpreter
 from process import Child
-from workload import Workload, environment, script, throttled
+from workload import HOSTS, Workload, environment, script
 
 BINARY = os.environ.get("LOOPHOUND") or str(Path(__file__).resolve().parents[2] / "build" / "loophound")
 
@@ -107,8 +107,8 @@ def watch_workload(name: str, interpreter: Interpreter, *arguments: str, **how) 
     with contextlib.ExitStack() as stack:
         workload = stack.enter_context(Workload(name, interpreter, **how))
         workload.wait_ready()
-        if name == "starved_throttle":
-            stack.enter_context(throttled(workload.pid))
+        if name in HOSTS:
+            stack.enter_context(HOSTS[name](workload.pid))
         watch = stack.enter_context(Watch(workload.pid, *arguments))
         try:
             watch.wait_attached()

@@ -89,18 +89,14 @@ def in_own_resolver(command: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def throttled(pid: int):
-    """Put a process into a cgroup that gets 10 ms of CPU time in 100 ms."""
-    period_us, quota_us = 100_000, 10_000
-    name = f"loophound-test-{pid}"
+def _in_cgroup(pid: int, controller: str, v1: dict[str, str], v2: dict[str, str]):
+    """Put a process into a cgroup of its own, in the hierarchy that has the controller."""
     if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        root = Path("/sys/fs/cgroup")
-        (root / "cgroup.subtree_control").write_text("+cpu")
-        settings = {"cpu.max": f"{quota_us} {period_us}"}
+        root, settings = Path("/sys/fs/cgroup"), v2
+        (root / "cgroup.subtree_control").write_text(f"+{controller}")
     else:
-        root = Path("/sys/fs/cgroup/cpu")
-        settings = {"cpu.cfs_period_us": str(period_us), "cpu.cfs_quota_us": str(quota_us)}
-    group = root / name
+        root, settings = Path("/sys/fs/cgroup") / {"io": "blkio"}.get(controller, controller), v1
+    group = root / f"loophound-test-{pid}"
     group.mkdir()
     try:
         for file, value in settings.items():
@@ -112,3 +108,23 @@ def throttled(pid: int):
             with contextlib.suppress(OSError):  # it may be gone by now
                 (root / "cgroup.procs").write_text(member)
         group.rmdir()
+
+
+def throttled(pid: int):
+    """10 ms of CPU time in 100 ms."""
+    period_us, quota_us = 100_000, 10_000
+    v1 = {"cpu.cfs_period_us": str(period_us), "cpu.cfs_quota_us": str(quota_us)}
+    return _in_cgroup(pid, "cpu", v1, {"cpu.max": f"{quota_us} {period_us}"})
+
+
+def slow_disk(pid: int):
+    """50 reads a second from the disk that the workloads are on."""
+    device = Path(f"/sys/dev/block/{os.major(WORKLOADS.stat().st_dev)}:{os.minor(WORKLOADS.stat().st_dev)}").resolve()
+    if (device / "partition").exists():
+        device = device.parent
+    number = (device / "dev").read_text().strip()
+    v1 = {"blkio.throttle.read_iops_device": f"{number} 50"}
+    return _in_cgroup(pid, "io", v1, {"io.max": f"{number} riops=50"})
+
+
+HOSTS = {"starved_throttle": throttled, "starved_page_fault": slow_disk}  # what a workload runs in

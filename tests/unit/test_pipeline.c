@@ -189,6 +189,17 @@ void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns)
 	(void)fd, (void)first_ns, (void)period_ns;
 }
 
+void engine_note_loop(struct engine *engine, const struct ev_head *ev, uint64_t now_ns)
+{
+	(void)engine, (void)ev, (void)now_ns;
+}
+
+void engine_feed_host(struct engine *engine, const struct ev_head *head,
+		      const struct ev_iteration *iteration, uint64_t now_ns)
+{
+	(void)engine, (void)head, (void)iteration, (void)now_ns;
+}
+
 const struct ev_target *targets_find(const struct targets *targets, uint32_t target_id)
 {
 	(void)targets, (void)target_id;

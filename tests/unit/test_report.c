@@ -123,6 +123,40 @@ static void every_rule_has_its_paragraph(void **state)
 	assert_has("host-starved, stopped, 3.00 s");
 }
 
+static void a_starved_loop_has_its_evidence(void **state)
+{
+	struct ev_host host = { .head = { .ts_ns = START + 500 * MSEC }, .since_ns = START - 10 * MSEC,
+				.throttled_ns = 412 * MSEC, .nr_throttled = 8, .nr_periods = 9,
+				.quota_ns = 10 * MSEC, .period_ns = 100 * MSEC, .nr_running = 3,
+				.nr_cpus = 2, .cgroup = "/system.slice/app\033.service" };
+
+	(void)state;
+	made.iteration.ev.run_queue_ns = 440 * MSEC;
+	made.iteration.ev.off_ns[OFF_STOPPED] = 60 * MSEC;
+	made.iteration.ev.flags = ITERATION_TRACED;
+	made.target.hosts = &host;
+	made.target.nr_hosts = 1;
+	assert_int_equal(made_eval(&made), 2);
+	show(&report_text, 0, 1);
+	show(&report_text, 1, 1);
+	assert_has("host-starved, throttled, 440 ms");
+	assert_has("  waited  for a CPU, ready to run\n"
+		   "  because cgroup /system.slice/app\xef\xbf\xbd.service was throttled for 412 ms");
+	assert_has("(8 of 9\n          periods; limit 10 ms of 100 ms)\n");
+	assert_has("  waited  to go on, stopped by a debugger or tracer (ptrace)\n");
+	show(&report_jsonl, 0, 1);
+	assert_has("\"evidence\":{\"window_ns\":510000000,\"cgroup\":\"/system.slice/app\\u001b.service\","
+		   "\"throttled_ns\":412000000,\"nr_throttled\":8,\"nr_periods\":9,\"quota_ns\":10000000,"
+		   "\"period_ns\":100000000,\"steal_ns\":0,\"nr_running\":3,\"nr_cpus\":2}");
+	show(&report_jsonl, 1, 1);
+	assert_has("\"evidence\":{\"stopped_by\":\"tracer\"}");
+	host.throttled_ns = 0;
+	host.steal_ns = 20 * MSEC;
+	assert_int_equal(made_eval(&made), 2);
+	show(&report_text, 0, 1);
+	assert_has("  because 3 threads wanted one of 2 CPUs right after; the hypervisor took 20.0\n          ms\n");
+}
+
 static void long_and_hostile_names_stay_on_their_line(void **state)
 {
 	static char file[3000], function[3000];
@@ -214,7 +248,7 @@ static void json_says_all_of_a_breach(void **state)
 		"app.py\",\"line\":42,\"coroutine\":true},"
 		"{\"function\":\"Handle._run\",\"file\":\"/usr/lib/python3.11/asyncio/"
 		"events.py\",\"line\":80,"
-		"\"coroutine\":false}],\"stack_status\":null,\"holder\":null,"
+		"\"coroutine\":false}],\"stack_status\":null,\"holder\":null,\"evidence\":null,"
 		"\"advice\":\"await asyncio.sleep() instead of "
 		"time.sleep()\",\"lint\":[\"ASYNC251\"]}\n");
 }
@@ -272,6 +306,7 @@ int main(void)
 		TEST(verbose_shows_every_frame),
 		TEST(what_could_not_be_read_is_said),
 		TEST(every_rule_has_its_paragraph),
+		TEST(a_starved_loop_has_its_evidence),
 		TEST(long_and_hostile_names_stay_on_their_line),
 		TEST(colour_is_only_where_asked_for),
 		TEST(json_says_all_of_a_breach),

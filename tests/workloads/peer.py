@@ -7,6 +7,7 @@ when it is ready (its address, where it has one), takes orders as lines and ends
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import signal
@@ -53,8 +54,12 @@ class Peer:
         loop.add_reader(self.output_fd, on_readable)
         await arrived
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Let it end, without waiting for that."""
         self.process.stdin.close()
+
+    def close(self) -> None:
+        self.stop()
         self.process.wait()
 
 
@@ -160,7 +165,45 @@ def spin(nice: str) -> None:
     sys.stdin.read()
 
 
+def spin_later(cpu: str, threads: str) -> None:
+    """From the first order on: keep one CPU busy with so many processes."""
+    os.sched_setaffinity(0, {int(cpu)})
+    say("ready")
+    if not sys.stdin.readline():
+        return
+    children = [os.fork() for _ in range(int(threads))]
+    while 0 in children:
+        pass
+    sys.stdin.read()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WALL = 0x40000000  # waitpid(): of any kind of child, or who is traced
+
+
+def trace_parent(delay: str) -> None:
+    """Per order: stop the workload's main thread as a debugger does, for a while."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+
+    def ptrace(request: int) -> None:
+        if libc.ptrace(request, os.getppid(), None, None):
+            raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
+
+    say("ready")
+    for _ in sys.stdin:
+        ptrace(PTRACE_SEIZE)
+        ptrace(PTRACE_INTERRUPT)
+        os.waitpid(os.getppid(), WALL)
+        time.sleep(float(delay))
+        ptrace(PTRACE_DETACH)
+
+
 MODES = {
+    "spin-later": spin_later,
+    "trace-parent": trace_parent,
     "late-echo": late_echo,
     "late-http": late_http,
     "late-dns": late_dns,

@@ -22,7 +22,7 @@ def compute_until_stopped():
 
 
 async def handler():
-    with planted("starved_stop", "stopped", rule="host-starved"):
+    with planted("starved_stop", "stopped", rule="host-starved", evidence={"stopped_by": "signal"}):
         compute_until_stopped()
 
 

@@ -100,8 +100,14 @@ class planted:
         lines: int | None = None,
         holder: dict[str, object] | None = None,
         split: dict[str, int] | Callable[[], dict[str, int]] | None = None,
+        evidence: dict | None = None,  # what a breach must say; a pair of numbers is a range
+        slack_ns: int | None = None,  # how much longer a breach may be than what is planted
     ) -> None:
         self.what = {"truth": name, "rule": rule, "cause": cause, "target": target, "holder": holder}
+        if evidence is not None:
+            self.what["evidence"] = evidence
+        if slack_ns is not None:
+            self.what["slack_ns"] = slack_ns
         self.line = line
         self.lines = lines
         self.split = split

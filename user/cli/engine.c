@@ -47,6 +47,7 @@ static void on_tick(struct engine *engine)
 		engine_feed_counters(engine, now_ns);
 		targets_reconcile(engine->targets, now_ns, on_lost, engine);
 	}
+	host_look(engine->host, now_ns);
 	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);
 	engine_feed_head(engine, EV_TICK, now_ns);
 	if (engine->ticks % SECOND_TICKS == 0)

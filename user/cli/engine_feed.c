@@ -110,6 +110,9 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 	if (ev->type == EV_LOOP_EXIT && ev->loop_id < probes_default_config.max_loops)
 		feed_loop_stats(engine, ev->loop_id, ev->ts_ns);
 	on_loop_record(engine, ev);
+	engine_note_loop(engine, ev, now_ns);
+	if (ev->type == EV_ITERATION)
+		engine_feed_host(engine, ev, (const struct ev_iteration *)ev, now_ns);
 	engine_feed(engine, ev);
 	switch (ev->type) {
 	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev, now_ns); break;

@@ -154,6 +154,7 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 		return;
 	*told = (struct told){ .ns = now_ns, .rules = broken };
 	feed_task(engine, &ev, &live);
+	engine_feed_host(engine, &ev.head, &ev.so_far, now_ns);
 	engine_feed(engine, &ev.head);
 }
 

@@ -198,6 +198,8 @@ static int open_stream(struct engine *engine)
 	}
 	err = targets_new(&engine->targets, engine->probes, engine->reader);
 	if (!err)
+		err = host_new(&engine->host);
+	if (!err)
 		err = open_fds(engine);
 	if (err) {
 		log_write(LOG_ERR, "cannot set up the watch: %s", strerror(-err));
@@ -250,6 +252,7 @@ void engine_free(struct engine *engine)
 	pipeline_free(engine->pipeline);
 	recording_close(engine->recording);
 	targets_free(engine->targets);
+	host_free(engine->host);
 	reader_free(engine->reader);
 	probes_close(engine->probes);
 	closep(&engine->retry_fd);

@@ -4,6 +4,7 @@
 #define ENGINE_STATE_H
 
 #include "engine.h"
+#include "host.h"
 #include "probes.h"
 #include "reader.h"
 #include "stream.h"
@@ -23,6 +24,7 @@ struct engine {
 	struct probes *probes;
 	struct reader *reader;
 	struct targets *targets;
+	struct host *host;
 	struct pipeline *pipeline;
 	struct recording_writer *recording;
 	FILE *out;
@@ -55,6 +57,11 @@ void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns)
 void engine_feed_counters(struct engine *engine, uint64_t now_ns);
 /* Iterations that last: ITERATION_UNDER_WAY, or ITERATION_UNSEEN when the watch ends. */
 void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end);
+/* The host is looked at as long as a loop of a target lives. */
+void engine_note_loop(struct engine *engine, const struct ev_head *ev, uint64_t now_ns);
+/* The evidence for an iteration that waited long for a CPU, if it did. head says whose it is. */
+void engine_feed_host(struct engine *engine, const struct ev_head *head,
+		      const struct ev_iteration *iteration, uint64_t now_ns);
 /* Takes what waits in the ring, up to a bound. True: there is more, and the next turn comes at once. */
 bool engine_feed_ring(struct engine *engine);
 /* A reader_answer_fn. */

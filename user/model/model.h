@@ -28,10 +28,14 @@ struct model_bounds {
 };
 extern const struct model_bounds model_default_bounds;
 
+#define MODEL_HOSTS 8 /* kept of one target */
+
 /* A process image.  Lives as long as anything refers to it; ended is set when it is gone. */
 struct target {
 	struct ev_target info; /* latest answer; status TARGET_PENDING until there is one */
 	bool ended;
+	const struct ev_host *hosts; /* the latest, in no order; NULL: none was needed */
+	uint32_t nr_hosts;
 };
 
 struct loop {

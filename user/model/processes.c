@@ -86,6 +86,7 @@ static void forget_target(struct model *model, struct target_entry *target)
 	if (target->target.ended)
 		TAILQ_REMOVE(&model->dead_targets, target, dead);
 	HASH_DEL(model->targets, target);
+	free(target->hosts);
 	REMOVE_ORDERED(model->target_order, model->nr_targets, target);
 	free(target);
 }
@@ -326,6 +327,23 @@ void processes_add_stats(struct model *model, const struct ev_loop_stats *ev)
 		memset(&loop->previous, 0, sizeof(loop->previous));
 		loop->previous_ns = 0;
 	}
+}
+
+int processes_add_host(struct model *model, const struct ev_host *ev)
+{
+	struct target_entry *target = processes_find(model, ev->head.target_id);
+
+	if (!target)
+		return 0;
+	if (!target->hosts)
+		target->hosts = calloc(MODEL_HOSTS, sizeof(*target->hosts));
+	if (!target->hosts)
+		return -ENOMEM;
+	target->hosts[target->next_host] = *ev;
+	target->next_host = (target->next_host + 1) % MODEL_HOSTS;
+	target->target.hosts = target->hosts;
+	target->target.nr_hosts = min(target->target.nr_hosts + 1, (uint32_t)MODEL_HOSTS);
+	return 0;
 }
 
 void processes_free(struct model *model)

@@ -90,6 +90,8 @@ struct target_entry {
 	struct target target;
 	uint32_t id;
 	uint32_t nr_loops;				 /* ever */
+	struct ev_host *hosts;				 /* MODEL_HOSTS of them, or NULL */
+	uint32_t next_host;
 	uint32_t ancestors[MAX_ANCESTORS], nr_ancestors; /* ids, the parent first */
 	TAILQ_HEAD(, loop_entry) loops;
 	struct code_list queued;
@@ -203,6 +205,8 @@ void processes_add_exec(struct model *model, const struct ev_exec *ev);
 void processes_end_target(struct model *model, uint32_t id);
 void processes_add_loop(struct model *model, const struct ev_loop *ev);
 void processes_end_loop(struct model *model, const struct ev_loop_exit *ev);
+/* 0 or -ENOMEM. */
+int processes_add_host(struct model *model, const struct ev_host *ev);
 void processes_add_stats(struct model *model, const struct ev_loop_stats *ev);
 
 /* Code objects (names.c). */

@@ -134,6 +134,8 @@ static struct kept *keep(struct finding *finding)
 	kept->iteration = *finding->iteration;
 	kept->loop = *finding->iteration->loop;
 	kept->target = *finding->iteration->loop->target;
+	kept->target.hosts = NULL; /* the finding has its own */
+	kept->target.nr_hosts = 0;
 	kept->finding.iteration = &kept->iteration;
 	rules_asleep_by_cause(finding->iteration, kept->asleep_by_cause);
 	kept->iteration.loop = &kept->loop;

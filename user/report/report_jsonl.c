@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "evidence.h"
 #include "facts.h"
 #include "holder.h"
 #include "json.h"
@@ -250,6 +251,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	json_string(&json, "task", finding->task);
 	put_stack(&json, finding);
 	holder_json(&json, finding);
+	evidence_json(&json, finding);
 	put_advice(&json, finding);
 	end_line(&json);
 }

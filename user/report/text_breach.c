@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "evidence.h"
 #include "facts.h"
 #include "holder.h"
 #include "sanitize.h"
@@ -77,31 +78,13 @@ static void print_cpu(const struct report_opts *opts, const struct finding *find
 
 	text_duration(facts_iteration_ns(&finding->iteration->ev), whole);
 	snprintf(text, sizeof(text), "%s, in an iteration of %s, %u sample%s",
-		 finding->cause == CAUSE_NATIVE ? "C code" : "Python code", whole,
-		 finding->calls, finding->calls == 1 ? "" : "s");
+		 finding->cause == CAUSE_NATIVE ? "C code" : "Python code", whole, finding->calls,
+		 finding->calls == 1 ? "" : "s");
 	text_paragraph(opts, STYLE_PLAIN, "on CPU", text, NULL);
 }
 
-static void print_starved(const struct report_opts *opts, const struct finding *finding)
-{
-	const struct ev_iteration *ev = &finding->iteration->ev;
-	char text[160], delay[TEXT_FIGURE_LEN];
-
-	if (finding->cause == CAUSE_RUN_QUEUE) {
-		text_duration(ev->wake_delay_ns, delay);
-		snprintf(text, sizeof(text),
-			 "for a CPU, ready to run; %s of it before the iteration began", delay);
-	} else if (finding->cause == CAUSE_PAGE_FAULT) {
-		snprintf(text, sizeof(text), "for memory to be read in, %u major page fault%s",
-			 ev->nr_major_faults, ev->nr_major_faults == 1 ? "" : "s");
-	} else {
-		snprintf(text, sizeof(text),
-			 "for a signal to go on: stopped, or held by a debugger");
-	}
-	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
-}
-
-/* Who ran: a line of its own, as a name can be long.  A callback in Python is named in its frame. */
+/* Who ran: a line of its own, as a name can be long.  A callback in Python is named in its frame.
+ */
 static void print_task(const struct report_opts *opts, const struct finding *finding)
 {
 	char task[512], function[256], text[800];
@@ -266,7 +249,7 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 	else if (finding->rule == RULE_GIL_WAIT)
 		holder_text(opts, finding);
 	else
-		print_starved(opts, finding);
+		evidence_text_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)
 		print_frames(opts, finding);
 	print_task(opts, finding);

@@ -294,6 +294,9 @@ const struct advice_row advice_rows[] = {
 	{ HOST, .causes = CAUSES(RUN_QUEUE),
 	  SAY("not the code: give the process more CPU (cgroup limit, neighbours, priority), "
 	      "or run fewer busy threads beside the loop") },
+	{ HOST, .causes = CAUSES(THROTTLED),
+	  SAY("not the code: its CPU quota ran out; raise the limit of that cgroup (CPUQuota=, "
+	      "resources.limits.cpu, --cpus) or remove it, or run fewer threads in it") },
 	{ HOST, .causes = CAUSES(PAGE_FAULT),
 	  SAY("not the code: memory is short or swapped out, or a mapped file is read from a "
 	      "slow disk") },

@@ -5,6 +5,8 @@
  */
 #include "rule.h"
 
+#include <stddef.h>
+
 static void fill(const struct iteration *iteration, enum cause cause, uint64_t start_ns,
 		 uint64_t duration_ns, struct finding *finding)
 {
@@ -23,6 +25,43 @@ static void fill(const struct iteration *iteration, enum cause cause, uint64_t s
 	};
 }
 
+/* The record that covers a time best: the latest start that is not after its own, else the earliest. */
+static const struct ev_host *host_during(const struct target *target, uint64_t start_ns,
+					 uint64_t end_ns)
+{
+	const struct ev_host *best = NULL;
+	uint32_t i;
+
+	for (i = 0; i < target->nr_hosts; i++) {
+		const struct ev_host *ev = &target->hosts[i];
+		bool covers = ev->since_ns <= start_ns;
+
+		if (ev->head.ts_ns < end_ns || ev->since_ns >= end_ns)
+			continue;
+		if (!best || (covers ? best->since_ns > start_ns || ev->since_ns > best->since_ns :
+				       ev->since_ns < best->since_ns))
+			best = ev;
+	}
+	return best;
+}
+
+/* Throttling that explains most of the wait is its cause; else somebody else had the CPU. */
+static void explain(struct finding *finding, uint64_t end_ns)
+{
+	const struct ev_host *host =
+		host_during(finding->iteration->loop->target, finding->start_ns, end_ns);
+	uint64_t throttled_ns;
+
+	if (!host)
+		return;
+	finding->host = *host;
+	throttled_ns = host->throttled_ns;
+	if (iteration_is_ongoing(finding->iteration))
+		throttled_ns += host->period_ns; /* what is under way is counted once it is over */
+	if (host->nr_throttled && throttled_ns >= finding->duration_ns / 2)
+		finding->cause = CAUSE_THROTTLED;
+}
+
 unsigned int rule_host_starved(const struct rules_config *config, const struct iteration *iteration,
 			       struct finding *findings, unsigned int cap)
 {
@@ -33,8 +72,10 @@ unsigned int rule_host_starved(const struct rules_config *config, const struct i
 	uint64_t ready_ns = ev->start_ns > ev->wake_delay_ns ? ev->start_ns - ev->wake_delay_ns : 0;
 	unsigned int nr = 0;
 
-	if (queued_ns >= limit_ns && nr < cap)
-		fill(iteration, CAUSE_RUN_QUEUE, ready_ns, queued_ns, &findings[nr++]);
+	if (queued_ns >= limit_ns && nr < cap) {
+		fill(iteration, CAUSE_RUN_QUEUE, ready_ns, queued_ns, &findings[nr]);
+		explain(&findings[nr++], ev->end_ns);
+	}
 	if (ev->off_ns[OFF_FAULT] >= limit_ns && nr < cap)
 		fill(iteration, CAUSE_PAGE_FAULT, ev->start_ns, ev->off_ns[OFF_FAULT],
 		     &findings[nr++]);

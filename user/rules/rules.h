@@ -120,6 +120,8 @@ struct finding {
 	const char *task; /* name of the task that the site is in; NULL: none, or not known */
 	const char *builtin; /* the plain callback, if it is in C: no frame is its; else NULL */
 	const struct sleep *sleep; /* the heaviest one; NULL: none */
+	/* Of host-starved: what the host did meanwhile; since_ns 0: not known. */
+	struct ev_host host;
 	/* Of the heaviest sleep; -1: none. */
 	int32_t syscall, fd;
 	struct finding_holder holder; /* of gil-wait */

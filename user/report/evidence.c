@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "evidence.h"
+
+#include <inttypes.h>
+
+#include "text.h"
+#include "util.h"
+
+/* Who stopped the thread; NULL: not known, while it lasts. */
+static const char *stopped_by(const struct finding *finding)
+{
+	if (iteration_is_ongoing(finding->iteration))
+		return NULL;
+	return finding->iteration->ev.flags & ITERATION_TRACED ? "tracer" : "signal";
+}
+
+static void put_host(struct json *json, const struct ev_host *host)
+{
+	/* The counters are of this time, which holds the iteration. */
+	json_u64(json, "window_ns", host->head.ts_ns - host->since_ns);
+	json_string(json, "cgroup", host->cgroup[0] ? host->cgroup : NULL);
+	json_u64(json, "throttled_ns", host->throttled_ns);
+	json_u64(json, "nr_throttled", host->nr_throttled);
+	json_u64(json, "nr_periods", host->nr_periods);
+	if (host->quota_ns) {
+		json_u64(json, "quota_ns", host->quota_ns);
+		json_u64(json, "period_ns", host->period_ns);
+	} else {
+		json_null(json, "quota_ns");
+		json_null(json, "period_ns");
+	}
+	json_u64(json, "steal_ns", host->steal_ns);
+	json_u64(json, "nr_running", host->nr_running);
+	json_u64(json, "nr_cpus", host->nr_cpus);
+}
+
+static bool has_evidence(const struct finding *finding)
+{
+	if (finding->rule != RULE_HOST_STARVED)
+		return false;
+	if (finding->cause == CAUSE_RUN_QUEUE || finding->cause == CAUSE_THROTTLED)
+		return finding->host.since_ns;
+	return true;
+}
+
+void evidence_json(struct json *json, const struct finding *finding)
+{
+	if (!has_evidence(finding)) {
+		json_null(json, "evidence");
+		return;
+	}
+	json_object(json, "evidence");
+	if (finding->cause == CAUSE_PAGE_FAULT)
+		json_u64(json, "major_faults", finding->iteration->ev.nr_major_faults);
+	else if (finding->cause == CAUSE_STOPPED)
+		json_string(json, "stopped_by", stopped_by(finding));
+	else
+		put_host(json, &finding->host);
+	json_object_end(json);
+}
+
+static void print_throttled(const struct report_opts *opts, const struct ev_host *host)
+{
+	char text[EV_PATH_LEN + 200], lost[TEXT_FIGURE_LEN], quota[TEXT_FIGURE_LEN],
+		period[TEXT_FIGURE_LEN];
+
+	text_duration(host->throttled_ns, lost);
+	text_limit(host->quota_ns, quota);
+	text_limit(host->period_ns, period);
+	snprintf(text, sizeof(text),
+		 "cgroup %s was throttled for %s (%" PRIu64 " of %" PRIu64
+		 " periods; limit %s of %s)",
+		 host->cgroup[0] ? host->cgroup : "?", lost, (uint64_t)host->nr_throttled,
+		 (uint64_t)host->nr_periods, quota, period);
+	text_paragraph(opts, STYLE_PLAIN, "because", text, NULL);
+}
+
+static void print_crowded(const struct report_opts *opts, const struct ev_host *host)
+{
+	char text[200], stolen[TEXT_FIGURE_LEN];
+	int len = 0;
+
+	if (host->nr_running)
+		len = snprintf(text, sizeof(text), "%u thread%s wanted one of %u CPU%s right after",
+			       host->nr_running, host->nr_running == 1 ? "" : "s", host->nr_cpus,
+			       host->nr_cpus == 1 ? "" : "s");
+	if (host->steal_ns) {
+		text_duration(host->steal_ns, stolen);
+		len += snprintf(text + len, sizeof(text) - len, "%sthe hypervisor took %s",
+				len ? "; " : "", stolen);
+	}
+	if (len)
+		text_paragraph(opts, STYLE_PLAIN, "because", text, NULL);
+}
+
+void evidence_text_starved(const struct report_opts *opts, const struct finding *finding)
+{
+	const struct ev_iteration *ev = &finding->iteration->ev;
+	const char *by = stopped_by(finding);
+	char text[160], delay[TEXT_FIGURE_LEN];
+
+	if (finding->cause == CAUSE_PAGE_FAULT) {
+		snprintf(text, sizeof(text), "for memory to be read in, %u major page fault%s",
+			 ev->nr_major_faults, ev->nr_major_faults == 1 ? "" : "s");
+	} else if (finding->cause == CAUSE_STOPPED) {
+		snprintf(text, sizeof(text), "to go on, %s",
+			 !by	     ? "stopped by a signal or a debugger" :
+			 by[0] == 't' ? "stopped by a debugger or tracer (ptrace)" :
+				       "stopped by a signal (SIGSTOP and its kin)");
+	} else {
+		text_duration(ev->wake_delay_ns, delay);
+		snprintf(text, sizeof(text), "for a CPU, ready to run%s%s%s",
+			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : "; ",
+			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : delay,
+			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : " of it before the iteration began");
+	}
+	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
+	if (finding->cause == CAUSE_THROTTLED)
+		print_throttled(opts, &finding->host);
+	else if (finding->cause == CAUSE_RUN_QUEUE && finding->host.since_ns)
+		print_crowded(opts, &finding->host);
+}
