@@ -103,6 +103,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 		ev.off_ns[i] = th->off_ns[i];
 	ev.nr_sleeps = th->nr_sleeps;
 	ev.nr_samples = th->nr_samples;
+	ev.nr_callbacks = th->nr_callbacks;
 	ev.end = end;
 	ev.flags = th->flags;
 	/* The counters of context switches and faults were set to differences by the caller. */

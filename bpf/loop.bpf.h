@@ -102,6 +102,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->nr_sleeps = 0;
 	th->nr_samples = 0;
 	th->nr_switches = 0;
+	th->nr_callbacks = 0;
 	th->site = MAX_SITES;
 	th->gil_stack_id = 0;
 	barrier();

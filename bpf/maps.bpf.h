@@ -69,6 +69,8 @@ struct loop_thread {
 	u64 gil_is_still, gil_piece_ns;
 	u64 gil_votes_ns[MAX_SITES];
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */
+	u32 nr_callbacks; /* ready when it began, if a sample could read it */
+	u32 pad2;
 	struct ev_sleep sites[MAX_SITES];
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };

@@ -15,6 +15,7 @@
  * least, and a raw tracepoint for hosts that refuse the first to a daemon without CAP_SYS_ADMIN
  * (perf_event_paranoid 3).  The daemon loads one of them.
  */
+#include "callbacks.bpf.h"
 #include "loop.bpf.h"
 #include "pytask.bpf.h"
 
@@ -197,7 +198,7 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	/* uvloop: the callback's own. That of a coroutine is its alone; plain ones share one address. */
 	if (pyframe_code_flags(s, s->frames[index & (EV_MAX_FRAMES - 1)].code_addr) & PY_CO_COROUTINE)
 		return frame;
-	return 0;
+	return callbacks_context_switches(s);
 }
 
 static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u64 now_ns)
@@ -217,6 +218,8 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 		ev.task_id = pytask_record(s)->task_id;
 		task_send(pytask_record(s));
 	}
+	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)
+		th->nr_callbacks = callbacks_ready(s, th->base_depth);
 	th->nr_samples++;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
 }

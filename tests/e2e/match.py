@@ -8,6 +8,7 @@ MILLISECOND = 1_000_000
 LIMIT_NS = {
     "blocking-call": 10 * MILLISECOND,
     "cpu-bound": 50 * MILLISECOND,
+    "loop-overload": 250 * MILLISECOND,
     "host-starved": 50 * MILLISECOND,
     "gil-wait": 20 * MILLISECOND,
 }
@@ -24,7 +25,7 @@ def wall_ns(truth: dict) -> int:
 def bounds_ns(truth: dict) -> tuple[int, int]:
     """Shortest and longest duration that is a true answer."""
     wall, cpu = wall_ns(truth), truth["cpu_ns"]
-    if truth["rule"] == "cpu-bound":
+    if truth["rule"] in ("cpu-bound", "loop-overload"):
         low = high = cpu
     elif truth["rule"] == "host-starved":  # the CPU may be gone around the planted work as well
         queued = 0 if truth["cause"] in ("run-queue", "throttled") else truth["run_delay_ns"]
@@ -46,6 +47,8 @@ def same_site(truth: dict, breach: dict) -> bool:
         # The host is to blame, not a line.  A machine shared with others starves a loop besides.
         return breach["cause"] in (truth["cause"], "throttled", "page-fault", "stopped")
     site = breach["site"]
+    if truth["rule"] == "loop-overload":
+        return site is not None and site["function"] == "compute"
     return (
         site is not None
         and site["file"] == truth["file"]
@@ -93,6 +96,8 @@ def _check_details(truth: dict, breach: dict) -> list[str]:
     wrong += _check_evidence(truth, breach)
     if truth["rule"] == "host-starved":
         return wrong
+    if truth["rule"] == "loop-overload":
+        return wrong + _check_crowd(truth, breach)
 
     coroutine = breach["coroutine"]
     expect("coroutine", coroutine and coroutine["function"], truth["coroutine"])
@@ -145,6 +150,27 @@ def _check_evidence(truth: dict, breach: dict) -> list[str]:
             fits = value == true
         if not fits:
             wrong.append(f"{truth['truth']}: evidence {key} is {value!r}, in truth {true!r}")
+    return wrong
+
+
+def _check_crowd(truth: dict, breach: dict) -> list[str]:
+    """How many callbacks there were, and which took how much of the time."""
+    wrong = []
+    size, counted = truth["callbacks"], breach["callbacks"]
+    if breach["callbacks_exact"] != (breach["loop"] == "asyncio"):
+        wrong.append(f"callbacks_exact is {breach['callbacks_exact']} on {breach['loop']}")
+    low, high = (size, size + 2) if breach["callbacks_exact"] else (size // 20, size + 2)
+    if not low <= counted <= high:
+        wrong.append(f"{truth['truth']}: {counted} callbacks, in truth {size}")
+    shares = {hot["function"]: hot["share"] for hot in breach["hot"]}
+    if set(shares) != set(truth["shares"]):
+        wrong.append(f"{truth['truth']}: costly are {shares}, in truth {truth['shares']}")
+    for function, true in truth["shares"].items():
+        if abs(shares.get(function, 0) - true) > 0.15:
+            wrong.append(f"{truth['truth']}: share of {function} is {shares.get(function)}, in truth {true}")
+    for hot in breach["hot"]:
+        if hot["file"] != truth["file"] or not 0 <= hot["line"] - truth["firsts"].get(hot["function"], 0) <= 3:
+            wrong.append(f"{truth['truth']}: no such line: {hot}")
     return wrong
 
 

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "short_lived",  # waits for nobody: test_run.py
     "healthy_busy_machine",  # takes all CPUs: test_busy_machine.py
 }
-NEEDS_CPU = ("cpu_", "starved_", "gil_", "healthy_saturated", "healthy_gil_")
+NEEDS_CPU = ("cpu_", "starved_", "overload_", "gil_", "healthy_saturated", "healthy_gil_")
 
 
 @pytest.fixture(scope="module")

@@ -204,6 +204,13 @@ static void many_short_steps_are_not_cpu_bound(void **state)
 	made.iteration.ev.on_cpu_ns = 400 * MSEC;
 	for (step = 1; step <= 10; step++)
 		made_samples(&made, &stack, step, 4);
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].rule, RULE_LOOP_OVERLOAD);
+	assert_int_equal(made.findings[0].cause, CAUSE_CALLBACKS);
+	assert_int_equal(made.findings[0].duration_ns, 400 * MSEC);
+	assert_int_equal(made.findings[0].callbacks, 10);
+	assert_false(made.findings[0].callbacks_exact);
+	made.iteration.ev.on_cpu_ns = 249 * MSEC;
 	assert_int_equal(made_eval(&made), 0);
 }
 
@@ -304,64 +311,6 @@ static void a_starved_loop_blames_no_code(void **state)
 	assert_int_equal(made.findings[2].start_ns, 0);
 }
 
-static struct ev_host host_record(uint64_t since_ns, uint64_t ts_ns, uint64_t throttled_ns)
-{
-	return (struct ev_host){ .head = { .ts_ns = ts_ns }, .since_ns = since_ns,
-				 .throttled_ns = throttled_ns, .nr_throttled = 3, .nr_periods = 4,
-				 .cgroup = "/shop" };
-}
-
-static void a_quota_that_ran_out_is_told_from_a_crowd(void **state)
-{
-	struct ev_host hosts[3];
-
-	(void)state;
-	made.iteration.ev.run_queue_ns = 300 * MSEC;
-	made.iteration.ev.end_ns = START + 310 * MSEC;
-	made.target.hosts = hosts;
-	made.target.nr_hosts = 1;
-	/* made before the iteration ended: of another */
-	hosts[0] = host_record(START - 9 * MSEC, START + 309 * MSEC, 300 * MSEC);
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].cause, CAUSE_RUN_QUEUE);
-	assert_int_equal(made.findings[0].host.since_ns, 0);
-	hosts[0].head.ts_ns = START + 310 * MSEC;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].cause, CAUSE_THROTTLED);
-	assert_string_equal(made.findings[0].host.cgroup, "/shop");
-	/* too little to explain it */
-	hosts[0].throttled_ns = 149 * MSEC;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].cause, CAUSE_RUN_QUEUE);
-	assert_int_equal(made.findings[0].host.throttled_ns, 149 * MSEC);
-	/* the closest that covers it is asked, whatever came first */
-	hosts[1] = host_record(START + 1, START + 400 * MSEC, 250 * MSEC);
-	hosts[2] = host_record(START - 1 * MSEC, START + 400 * MSEC, 200 * MSEC);
-	made.target.nr_hosts = 3;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].host.throttled_ns, 200 * MSEC);
-	made.target.nr_hosts = 2;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].host.throttled_ns, 149 * MSEC);
-}
-
-static void the_period_under_way_counts_while_it_lasts(void **state)
-{
-	struct ev_host host = host_record(START, START + 310 * MSEC, 60 * MSEC);
-
-	(void)state;
-	host.period_ns = 100 * MSEC;
-	made.iteration.ev.run_queue_ns = 300 * MSEC;
-	made.iteration.ev.end_ns = START + 310 * MSEC;
-	made.target.hosts = &host;
-	made.target.nr_hosts = 1;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].cause, CAUSE_RUN_QUEUE);
-	made.iteration.ev.end = ITERATION_UNDER_WAY;
-	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].cause, CAUSE_THROTTLED);
-}
-
 static void starting_a_thread_is_handing_over_until_it_takes_ten_times_the_limit(void **state)
 {
 	struct stack stack = { .nr = 0 };
@@ -425,8 +374,6 @@ int main(void)
 		cmocka_unit_test_setup(the_first_of_equal_lines_is_the_site, setup),
 		cmocka_unit_test_setup(a_hog_without_samples_is_still_told, setup),
 		cmocka_unit_test_setup(a_starved_loop_blames_no_code, setup),
-		cmocka_unit_test_setup(a_quota_that_ran_out_is_told_from_a_crowd, setup),
-		cmocka_unit_test_setup(the_period_under_way_counts_while_it_lasts, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

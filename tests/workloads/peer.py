@@ -171,12 +171,11 @@ def spin_later(cpu: str, threads: str) -> None:
     say("ready")
     if not sys.stdin.readline():
         return
-    children = [os.fork() for _ in range(int(threads))]
-    while 0 in children:
-        pass
+    burn = [sys.executable, "-c", "import os\nwhile os.getppid() == %d:\n    pass" % os.getpid()]
+    children = [subprocess.Popen(burn) for _ in range(int(threads))]  # they end with this process
     sys.stdin.read()
     for child in children:
-        os.kill(child, signal.SIGKILL)
+        child.kill()
 
 
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207

@@ -144,7 +144,8 @@ static int open_probes(struct engine *engine)
 	if (!find_has_host_pids())
 		return log_err(EXIT_HOST, "%s", where);
 	config.report_asleep_ns = limits->limit_ns[RULE_BLOCKING_CALL];
-	config.report_on_cpu_ns = limits->limit_ns[RULE_CPU_BOUND];
+	config.report_on_cpu_ns =
+		min(limits->limit_ns[RULE_CPU_BOUND], limits->limit_ns[RULE_LOOP_OVERLOAD]);
 	config.report_starved_ns = limits->limit_ns[RULE_HOST_STARVED];
 	config.report_gil_ns = limits->limit_ns[RULE_GIL_WAIT];
 	config.sample_after_ns = config.report_on_cpu_ns / 4;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "facts.h"
 #include "text.h"
 #include "util.h"
 
@@ -119,4 +120,59 @@ void evidence_text_starved(const struct report_opts *opts, const struct finding 
 		print_throttled(opts, &finding->host);
 	else if (finding->cause == CAUSE_RUN_QUEUE && finding->host.since_ns)
 		print_crowded(opts, &finding->host);
+}
+
+void evidence_json_callbacks(struct json *json, const struct finding *finding)
+{
+	if (finding->rule != RULE_LOOP_OVERLOAD) {
+		json_null(json, "callbacks");
+		json_null(json, "callbacks_exact");
+		json_null(json, "hot");
+		return;
+	}
+	json_u64(json, "callbacks", finding->callbacks);
+	json_bool(json, "callbacks_exact", finding->callbacks_exact);
+	json_array(json, "hot");
+	for (unsigned int i = 0; i < finding->nr_hot; i++) {
+		const struct frame *frame = &finding->hot[i].frame;
+		bool is_named = frame->naming == FRAME_NAMED;
+
+		json_object(json, NULL);
+		json_string(json, "function", is_named ? frame->function : NULL);
+		json_string(json, "file", is_named ? frame->file : NULL);
+		if (frame->line > 0)
+			json_i64(json, "line", frame->line);
+		else
+			json_null(json, "line");
+		json_ratio(json, "share", finding->hot[i].share);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
+void evidence_text_callbacks(const struct report_opts *opts, const struct finding *finding)
+{
+	char text[200], count[TEXT_FIGURE_LEN], whole[TEXT_FIGURE_LEN], each[TEXT_FIGURE_LEN];
+	unsigned int i;
+
+	text_count(finding->callbacks, count);
+	text_duration(facts_iteration_ns(&finding->iteration->ev), whole);
+	text_duration(finding->duration_ns / max(finding->callbacks, 1u), each);
+	if (finding->callbacks_exact)
+		snprintf(text, sizeof(text), "%s callbacks of %s on average, in an iteration of %s",
+			 count, each, whole);
+	else
+		snprintf(text, sizeof(text), "at least %s callbacks, in an iteration of %s", count,
+			 whole);
+	text_paragraph(opts, STYLE_PLAIN, "ran", text, NULL);
+	for (i = 0; i < finding->nr_hot; i++) {
+		const struct frame *frame = &finding->hot[i].frame;
+		char place[TEXT_PLACE_LEN];
+
+		text_label(opts, i ? "" : "mostly");
+		text_place(frame->file, frame->line, frame->function,
+			   frame->is_coroutine ? "coroutine " : "",
+			   text_columns(opts) - TEXT_LABEL_COLUMNS - 7, place);
+		text_print(opts, STYLE_PLAIN, "%3.0f %%  %s\n", finding->hot[i].share * 100, place);
+	}
 }

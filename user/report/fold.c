@@ -83,6 +83,18 @@ static const char *keep_string(char **at, const char *text)
 	return copy;
 }
 
+static size_t frame_bytes(const struct frame *frame)
+{
+	return strlen(frame->function) + strlen(frame->name) + strlen(frame->file) + 3;
+}
+
+static void keep_frame(char **at, struct frame *frame)
+{
+	frame->function = keep_string(at, frame->function);
+	frame->name = keep_string(at, frame->name);
+	frame->file = keep_string(at, frame->file);
+}
+
 /* Bytes of a stack with so many frames as it has; a multiple of its alignment. */
 static size_t stack_bytes(const struct stack *stack)
 {
@@ -94,8 +106,7 @@ static size_t strings_bytes(const struct stack *stack)
 	size_t size = 0;
 
 	for (uint32_t i = 0; stack && i < stack->nr; i++)
-		size += strlen(stack->frames[i].function) + strlen(stack->frames[i].name) +
-			strlen(stack->frames[i].file) + 3;
+		size += frame_bytes(&stack->frames[i]);
 	return size;
 }
 
@@ -107,14 +118,19 @@ static const struct stack *keep_stack(char *at, char **strings, const struct sta
 	if (!stack)
 		return NULL;
 	memcpy(copy, stack, stack_bytes(stack));
-	for (uint32_t i = 0; i < stack->nr; i++) {
-		struct frame *frame = &copy->frames[i];
-
-		frame->function = keep_string(strings, frame->function);
-		frame->name = keep_string(strings, frame->name);
-		frame->file = keep_string(strings, frame->file);
-	}
+	for (uint32_t i = 0; i < stack->nr; i++)
+		keep_frame(strings, &copy->frames[i]);
 	return copy;
+}
+
+static size_t all_strings_bytes(const struct finding *finding)
+{
+	size_t size = strings_bytes(finding->stack) + strings_bytes(finding->holder.stack) +
+		      string_bytes(finding->task) + string_bytes(finding->builtin);
+
+	for (uint32_t i = 0; i < finding->nr_hot; i++)
+		size += frame_bytes(&finding->hot[i].frame);
+	return size;
 }
 
 static struct kept *keep(struct finding *finding)
@@ -122,8 +138,7 @@ static struct kept *keep(struct finding *finding)
 	const struct stack *stack = finding->stack, *holder = finding->holder.stack;
 	size_t own = max(stack_bytes(stack), offsetof(struct stack, frames));
 	size_t head = offsetof(struct kept, stack) + own + stack_bytes(holder);
-	struct kept *kept = malloc(head + strings_bytes(stack) + strings_bytes(holder) +
-				   string_bytes(finding->task) + string_bytes(finding->builtin));
+	struct kept *kept = malloc(head + all_strings_bytes(finding));
 	char *strings;
 
 	if (!kept)
@@ -148,6 +163,8 @@ static struct kept *keep(struct finding *finding)
 	strings = (char *)kept + head;
 	kept->finding.task = keep_string(&strings, finding->task);
 	kept->finding.builtin = keep_string(&strings, finding->builtin);
+	for (uint32_t i = 0; i < finding->nr_hot; i++)
+		keep_frame(&strings, &kept->finding.hot[i].frame);
 	kept->finding.stack = keep_stack((char *)&kept->stack, &strings, stack);
 	kept->finding.holder.stack = keep_stack((char *)&kept->stack + own, &strings, holder);
 	return kept;

@@ -252,6 +252,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	put_stack(&json, finding);
 	holder_json(&json, finding);
 	evidence_json(&json, finding);
+	evidence_json_callbacks(&json, finding);
 	put_advice(&json, finding);
 	end_line(&json);
 }

@@ -248,6 +248,8 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 		print_cpu(opts, finding);
 	else if (finding->rule == RULE_GIL_WAIT)
 		holder_text(opts, finding);
+	else if (finding->rule == RULE_LOOP_OVERLOAD)
+		evidence_text_callbacks(opts, finding);
 	else
 		evidence_text_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)

@@ -13,5 +13,6 @@ rule_eval rule_blocking_call;
 rule_eval rule_cpu_bound;
 rule_eval rule_host_starved;
 rule_eval rule_gil_wait;
+rule_eval rule_loop_overload;
 
 #endif

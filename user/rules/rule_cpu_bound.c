@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * cpu-bound: one callback or task step kept the thread on the CPU.  Samples say which, and on which
- * line: a step's time is its share of the samples.  Many short steps that add up are another matter
- * and give no finding here.
+ * line: a step's time is its share of the samples.  Many short steps that add up are loop-overload's.
  */
 #include "rule.h"
 
 #include "site.h"
+#include "steps.h"
 #include "util.h"
 
 #define NATIVE_MIN_SAMPLES 3 /* fewer can agree by chance */
 #define NATIVE_MIN_PCT	   75 /* of a step's samples on one instruction; the rest is the way there and back */
-#define MAX_STEPS \
-	128 /* told apart in one iteration; one with a limit's worth of samples is among them */
 #define MAX_SITES 64 /* told apart in one step */
-
-struct step {
-	uint64_t id;
-	uint32_t nr; /* samples */
-};
 
 struct hot_site {
 	const struct stack *stack; /* of its first sample */
@@ -29,19 +22,13 @@ struct hot_site {
 /* The step with most samples; the first of them if several have as many. */
 static struct step heaviest_step(const struct iteration *iteration)
 {
-	struct step steps[MAX_STEPS], best = { 0 };
-	uint32_t nr_steps = 0, i, k;
+	struct step steps[STEPS_MAX], best = { 0 };
+	uint32_t nr_steps = steps_of(iteration, steps), k;
 
-	for (i = 0; i < iteration->nr_samples; i++) {
-		for (k = 0; k < nr_steps && steps[k].id != iteration->samples[i].step; k++)
-			;
-		if (k == MAX_STEPS)
-			continue;
-		if (k == nr_steps)
-			steps[nr_steps++] = (struct step){ .id = iteration->samples[i].step };
-		steps[k].nr++;
-	}
 	for (k = 0; k < nr_steps; k++) {
+		/* Among many callbacks it is the loop's own work between them. */
+		if (!steps[k].id && nr_steps >= STEPS_MANY)
+			continue;
 		if (steps[k].nr > best.nr)
 			best = steps[k];
 	}

@@ -83,7 +83,7 @@ const struct rule rules[RULE_MAX] = {
 		.id = "loop-overload",
 		.guideline = "A loop has room for so many callbacks: shed load or add workers.",
 		.default_limit_ns = 250 * NSEC_PER_MSEC,
-		.limit = "length of an iteration that no single callback explains",
+		.limit = "time on CPU in one iteration, without callbacks that are cpu-bound by themselves",
 		.evidence =
 			"How many callbacks were ready when the iteration began, and samples of "
 			"which of them took how long.",
@@ -141,6 +141,7 @@ static const struct {
 	{ RULE_HOST_STARVED, rule_host_starved },
 	{ RULE_CPU_BOUND, rule_cpu_bound },
 	{ RULE_GIL_WAIT, rule_gil_wait },
+	{ RULE_LOOP_OVERLOAD, rule_loop_overload },
 	{ RULE_BLOCKING_CALL, rule_blocking_call },
 };
 

@@ -103,6 +103,7 @@ struct finding_holder {
 };
 
 #define FINDING_OBJECT_LEN 320
+#define FINDING_MAX_HOT	   3
 struct finding {
 	enum rule_id rule;
 	enum cause cause;
@@ -122,6 +123,14 @@ struct finding {
 	const struct sleep *sleep; /* the heaviest one; NULL: none */
 	/* Of host-starved: what the host did meanwhile; since_ns 0: not known. */
 	struct ev_host host;
+	/* Of loop-overload: callbacks that ran, or (not exact) at least; where most of the time went. */
+	uint32_t callbacks;
+	bool callbacks_exact;
+	unsigned nr_hot;
+	struct {
+		struct frame frame;
+		double share; /* of the iteration's samples */
+	} hot[FINDING_MAX_HOT];
 	/* Of the heaviest sleep; -1: none. */
 	int32_t syscall, fd;
 	struct finding_holder holder; /* of gil-wait */

@@ -172,7 +172,7 @@ void site_find(const struct rules_config *config, const struct loop *loop,
 	struct stdlib stdlib = site_stdlib_of(stack);
 	int inside, i, best = 0;
 
-	*out = (struct site){ .site = -1, .coroutine = -1, .callback = -1 };
+	*out = (struct site){ .site = -1, .coroutine = -1, .callback = -1, .called = -1 };
 	if (!stack || !stack->nr)
 		return;
 	inside = nr_inside(loop, stack);
@@ -191,8 +191,9 @@ void site_find(const struct rules_config *config, const struct loop *loop,
 	}
 	if (out->site < 0)
 		out->site = 0;
+	out->called = find_callback(stack, inside);
 	if (out->coroutine < 0)
-		out->callback = find_callback(stack, inside);
+		out->callback = out->called;
 }
 
 bool site_is_allowed(const struct rules_config *config, const struct frame *frame)

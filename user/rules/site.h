@@ -14,6 +14,7 @@ struct site {
 		     there is no other; else the innermost frame */
 	int coroutine;	/* innermost coroutine or async generator inside the loop */
 	int callback;	/* what the loop called, if that is no coroutine */
+	int called; /* what the loop called, of whatever kind: the outermost one inside the loop */
 	int nr_library; /* frames [0, nr_library) are libraries that the site called; all inside if
 			   it has none */
 };

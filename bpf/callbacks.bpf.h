@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* How many callbacks an iteration has, and where one ends and the next begins, read at a sample. */
+#ifndef CALLBACKS_BPF_H
+#define CALLBACKS_BPF_H
+
+#include "maps.bpf.h"
+
+#include "pyframe.h"
+
+/* callbacks.bpf.c. Functions of their own for the verifier. */
+extern u64 callbacks_ready(struct scratch *s, u32 base_depth);
+extern u64 callbacks_context_switches(struct scratch *s);
+
+#endif
