@@ -50,7 +50,8 @@
 	X(24, IMPORT,     import)	/* kernel: a long import */		\
 	X(25, TASK,       task)		/* kernel: name of a task seen first */ \
 	X(26, THREAD,     thread)	/* reader: name of a thread that held the GIL */ \
-	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */
+	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */ \
+	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */
 /* clang-format on */
 
 enum ev_type {
@@ -187,6 +188,8 @@ enum iteration_end {
 };
 #define ITERATION_PARTIAL 1u /* flag: already under way when watching began; start_ns is that moment */
 #define ITERATION_TRACED  2u /* flag: stopped by a tracer, and not (only) by a signal */
+#define ITERATION_GC_ESTIMATED	   0x10u /* flag: gc_on_cpu_ns is counted in timer ticks, not seen by probes */
+#define ITERATION_IMPORT_ESTIMATED 0x20u /* flag: so are, at least in part, import_*: from stacks */
 
 /*
  * An iteration runs from the return of the loop's wait to the next wait.  Its parts add up:
@@ -223,16 +226,16 @@ struct ev_ongoing {
 };
 _Static_assert(sizeof(struct ev_ongoing) == 24 + 184 + 448, "stream ABI");
 
-/* One run of the collector, by probes. */
+/* One run of the collector, by probes.  What finalizers sleep in it are sleeps marked IN_GC. */
 struct ev_gc {
 	struct ev_head head;
 	__u64 iteration;
 	__u64 stack_id; /* where it began */
 	__u64 task_id;
-	__u64 start_ns, total_ns;
+	__u64 start_ns, total_ns; /* total_ns: on CPU */
 	__s64 nr_collected; /* objects */
 	__u32 generation;
-	__u32 pad;
+	__u32 is_explicit; /* 1: the youngest generation was not over its threshold: gc.collect() */
 };
 _Static_assert(sizeof(struct ev_gc) == 24 + 56, "stream ABI");
 
@@ -293,6 +296,51 @@ struct ev_host {
 	char cgroup[EV_PATH_LEN]; /* that was throttled most, or the target's own; empty: not known; ended by NUL */
 };
 _Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
+
+/* The probes that are used, in the order of the programs that take them. */
+enum probe_id {
+	PROBE_GC_START = 0,
+	PROBE_GC_DONE = 1,
+	PROBE_IMPORT_START = 2,
+	PROBE_IMPORT_DONE = 3,
+	PROBE_MAX
+};
+
+/*
+ * How a probe's first argument is found, in the 64 bits of an attachment's cookie: the register as an
+ * offset into struct pt_regs, what to do with it, and in the upper half a number to add to it.
+ */
+#define PROBE_ARG_REG	   0xffffu
+#define PROBE_ARG_MEMORY   (1u << 16) /* the sum is an address */
+#define PROBE_ARG_CONSTANT (1u << 17) /* there is no register */
+#define PROBE_ARG_INT	   (1u << 18) /* 4 bytes, signed; else 8 */
+
+enum probe_site_status {
+	PROBE_SITE_OK = 0,
+	PROBE_SITE_DEAR = 1,	/* no one-byte nop: a breakpoint there costs much, or is not safe */
+	PROBE_SITE_UNKNOWN = 2, /* its argument is nowhere we know */
+	PROBE_SITE_STATUS_MAX
+};
+
+struct ev_probe_site {
+	__u64 offset;	 /* in the file */
+	__u64 semaphore; /* its offset in the file; 0: none */
+	__u64 argument;	 /* PROBE_ARG_* */
+	__u8 probe;	 /* enum probe_id */
+	__u8 status;	 /* enum probe_site_status */
+	__u8 pad[6];
+};
+
+#define PROBE_MAX_SITES 16
+
+struct ev_probes {
+	struct ev_head head;
+	__u32 pid;
+	__u32 nr_sites;
+	__u64 map_start, map_end; /* a mapping of the file that has them */
+	struct ev_probe_site sites[PROBE_MAX_SITES];
+};
+_Static_assert(sizeof(struct ev_probes) == 24 + 24 + 16 * 32, "stream ABI");
 
 struct ev_fork {
 	struct ev_head head; /* target_id: the child's, already watched */

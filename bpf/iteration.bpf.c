@@ -60,6 +60,20 @@ static __always_inline void send_sleeps(struct loop_thread *th)
 	}
 }
 
+/* Parts of on_cpu_ns and off_ns[OFF_SYSCALL], which may have lost what went unseen: never more than these. */
+static __always_inline void fill_within(struct loop_thread *th, struct ev_iteration *ev)
+{
+	u64 left = ev->on_cpu_ns;
+
+	ev->gc_on_cpu_ns = th->gc_on_cpu_ns < left ? th->gc_on_cpu_ns : left;
+	left -= ev->gc_on_cpu_ns;
+	ev->import_on_cpu_ns = th->import_on_cpu_ns < left ? th->import_on_cpu_ns : left;
+	left = th->off_ns[OFF_SYSCALL];
+	ev->import_asleep_ns = th->import_asleep_ns < left ? th->import_asleep_ns : left;
+	ev->nr_gcs = th->nr_gcs;
+	ev->nr_imports = th->nr_imports;
+}
+
 __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 {
 	struct ev_iteration ev = {};
@@ -88,6 +102,8 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	ev.on_cpu_ns = now_ns - start_ns - off;
 	if (!th->nr_sleeps && !th->nr_samples && th->off_ns[OFF_SYSCALL] < cfg_report_asleep_ns &&
 	    ev.on_cpu_ns < cfg_report_on_cpu_ns && th->off_ns[OFF_GIL] < cfg_report_gil_ns &&
+	    th->gc_on_cpu_ns < cfg_report_gc_ns &&
+	    th->import_on_cpu_ns + th->import_asleep_ns < cfg_report_import_ns &&
 	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
 	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
 	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns)
@@ -101,6 +117,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	ev.wake_delay_ns = th->wake_delay_ns;
 	for (i = 1; i < OFF_CLASS_MAX; i++)
 		ev.off_ns[i] = th->off_ns[i];
+	fill_within(th, &ev);
 	ev.nr_sleeps = th->nr_sleeps;
 	ev.nr_samples = th->nr_samples;
 	ev.nr_callbacks = th->nr_callbacks;
@@ -131,6 +148,9 @@ __noinline int loop_publish(struct loop_thread *th)
 	live->off_total_ns = th->off_total_ns;
 	live->run_queue_ns = th->run_queue_ns;
 	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));
+	live->gc_on_cpu_ns = th->gc_on_cpu_ns;
+	live->import_on_cpu_ns = th->import_on_cpu_ns;
+	live->import_asleep_ns = th->import_asleep_ns;
 	live->out_class = th->out_class;
 	live->has_sleep = th->out_ns && th->is_sleep && site < MAX_SITES;
 	if (live->has_sleep && site < MAX_SITES) {

@@ -104,6 +104,10 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->nr_switches = 0;
 	th->nr_callbacks = 0;
 	th->site = MAX_SITES;
+	th->gc_start_ns = th->import_start_ns = 0;
+	th->gc_on_cpu_ns = th->import_on_cpu_ns = th->import_asleep_ns = 0;
+	th->tick_on_cpu_ns = 0;
+	th->nr_gcs = th->nr_imports = 0;
 	th->gil_stack_id = 0;
 	barrier();
 	th->start_ns = now_ns;

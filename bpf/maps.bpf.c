@@ -20,6 +20,8 @@ const volatile __u64 cfg_report_asleep_ns = 10000000;
 const volatile __u64 cfg_report_on_cpu_ns = 50000000;
 const volatile __u64 cfg_report_starved_ns = 50000000;
 const volatile __u64 cfg_report_gil_ns = 20000000;
+const volatile __u64 cfg_report_gc_ns = 20000000;
+const volatile __u64 cfg_report_import_ns = 20000000;
 const volatile __u64 cfg_tick_ns = 10000000;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -71,12 +71,31 @@ struct loop_thread {
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */
 	u32 nr_callbacks; /* ready when it began, if a sample could read it */
 	u32 pad2;
+	/* The collector and imports: pyprobe.bpf.c; of this iteration, but for has_gc_probes. */
+	u64 gc_start_ns, import_start_ns; /* under way since; 0: not */
+	u64 gc_on_cpu_ns, import_on_cpu_ns, import_asleep_ns; /* of those that ended */
+	u64 gc_began_on_cpu_ns; /* what the iteration had used when it began */
+	u64 import_began_on_cpu_ns, import_began_asleep_ns, import_began_gc_ns;
+	u64 import_began_ns, import_sp; /* of the outermost */
+	u64 tick_on_cpu_ns; /* at the last tick */
+	u32 nr_gcs, nr_imports;
+	u32 gc_generation;
+	u8 gc_is_explicit;
+	u8 has_gc_probes; /* one was hit: nothing needs to be estimated */
+	u8 within_pad[2];
 	struct ev_sleep sites[MAX_SITES];
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };
 
 /* One struct scratch for each context that can nest. */
-enum { SCRATCH_SYSCALL = 0, SCRATCH_SWITCH = 1, SCRATCH_TICK = 2, SCRATCH_MAX = 3 };
+enum {
+	SCRATCH_SYSCALL = 0,
+	SCRATCH_SWITCH = 1,
+	SCRATCH_TICK = 2,
+	SCRATCH_PROBE = 3, /* several: these contexts preempt each other */
+	NR_SCRATCH_PROBE = 3,
+	SCRATCH_MAX = 6,
+};
 
 struct targets_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -173,6 +192,9 @@ extern const volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if
 extern const volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
 extern const volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
 extern const volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this long */
+
+extern const volatile __u64 cfg_report_gc_ns; /* or in the collector this long */
+extern const volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
 extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 

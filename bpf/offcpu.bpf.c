@@ -11,6 +11,7 @@
 #include "object.bpf.h"
 #include "pytask.bpf.h"
 #include "syscalls.bpf.h"
+#include "within.bpf.h"
 
 #define TASK_STOPPED 4
 #define TASK_TRACED  8
@@ -95,6 +96,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	e->syscall = syscall;
 	e->fd = fd;
 	e->off_class = OFF_SYSCALL;
+	e->within = loop_within(th);
 	e->args[0] = regs->di;
 	e->args[1] = regs->si;
 	e->args[2] = regs->dx;

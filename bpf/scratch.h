@@ -23,6 +23,7 @@ struct scratch {
 	u64 dict_entry_addr;
 	u32 dict_entry_bytes, dict_left, dict_is_unicode;
 	u32 status, flags, nr;
+	u32 is_taken; /* of those that several may want at once */
 	u64 hash;
 	u64 passing[EV_MAX_FRAMES / 64]; /* a bit for each frame whose code object will not stay */
 	union {

@@ -16,8 +16,8 @@
  * (perf_event_paranoid 3).  The daemon loads one of them.
  */
 #include "callbacks.bpf.h"
-#include "loop.bpf.h"
 #include "pytask.bpf.h"
+#include "within.bpf.h"
 
 /* The thread's number in its own PID namespace; 0: it has none any more. */
 static __always_inline u32 task_ns_tid(struct task_struct *task)
@@ -201,7 +201,8 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	return callbacks_context_switches(s);
 }
 
-static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u64 now_ns)
+static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u32 within,
+					u64 now_ns)
 {
 	struct ev_sample ev = {};
 
@@ -220,6 +221,7 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	}
 	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)
 		th->nr_callbacks = callbacks_ready(s, th->base_depth);
+	ev.within = within;
 	th->nr_samples++;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
 }
@@ -241,7 +243,7 @@ int BPF_PROG(on_timer)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
 	struct target_entry *target;
-	u32 tgid = task->tgid;
+	u32 tgid = task->tgid, within;
 	struct scratch *s;
 	u64 now_ns;
 
@@ -264,12 +266,18 @@ int BPF_PROG(on_timer)
 		check_running(th, task);
 	if (!th->start_ns || th->in_wait || th->left_ns)
 		return 0;
+	within = loop_within(th);
+	if (!th->has_gc_probes)
+		within |= gc_estimate(th, task);
 	now_ns = bpf_ktime_get_ns();
-	if (now_ns - th->start_ns < cfg_sample_after_ns ||
-	    now_ns - th->last_sample_ns < cfg_sample_gap_ns)
+	if (now_ns - th->last_sample_ns < cfg_sample_gap_ns)
+		return 0;
+	/* What the collector costs has no other witness where it is estimated. */
+	if (now_ns - th->start_ns < cfg_sample_after_ns &&
+	    !(within & IN_ESTIMATED && th->gc_on_cpu_ns >= cfg_report_gc_ns / 4))
 		return 0;
 	s = scratch_get(SCRATCH_TICK);
 	if (s)
-		take_sample(th, s, now_ns);
+		take_sample(th, s, within, now_ns);
 	return 0;
 }

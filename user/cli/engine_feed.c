@@ -130,12 +130,17 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 
 void engine_feed_answer(void *ctx, const struct ev_head *ev)
 {
+	const struct ev_target *held_back = NULL;
 	struct engine *engine = ctx;
 	uint64_t now_ns = engine_now_ns();
 
 	if (ev->type != EV_TARGET ||
 	    targets_on_answer(engine->targets, (const struct ev_target *)ev, now_ns))
 		engine_feed(engine, ev);
+	if (ev->type == EV_PROBES)
+		held_back = targets_on_probes(engine->targets, (const struct ev_probes *)ev);
+	if (held_back)
+		engine_feed(engine, &held_back->head);
 	ask_names(engine, now_ns);
 }
 

@@ -68,6 +68,12 @@ static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t s
 	if (known > now_ns - since_ns)
 		return false; /* torn */
 	so_far->on_cpu_ns = now_ns - since_ns - known;
+	/* As it was when the thread last left or got the CPU. */
+	so_far->gc_on_cpu_ns = min((uint64_t)live->gc_on_cpu_ns, (uint64_t)so_far->on_cpu_ns);
+	so_far->import_on_cpu_ns =
+		min((uint64_t)live->import_on_cpu_ns, so_far->on_cpu_ns - so_far->gc_on_cpu_ns);
+	so_far->import_asleep_ns =
+		min((uint64_t)live->import_asleep_ns, (uint64_t)so_far->off_ns[OFF_SYSCALL]);
 	if (!live->has_sleep || !out_ns)
 		return true;
 	ev->sleep = live->sleep;

@@ -148,6 +148,8 @@ static int open_probes(struct engine *engine)
 		min(limits->limit_ns[RULE_CPU_BOUND], limits->limit_ns[RULE_LOOP_OVERLOAD]);
 	config.report_starved_ns = limits->limit_ns[RULE_HOST_STARVED];
 	config.report_gil_ns = limits->limit_ns[RULE_GIL_WAIT];
+	config.report_gc_ns = limits->limit_ns[RULE_GC_PAUSE];
+	config.report_import_ns = limits->limit_ns[RULE_IMPORT_ON_LOOP];
 	config.sample_after_ns = config.report_on_cpu_ns / 4;
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :

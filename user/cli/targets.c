@@ -24,6 +24,8 @@ struct entry {
 	bool is_required;
 	bool was_required; /* before an exec: named by the user, and Python then */
 	bool is_known; /* info is the reader's final answer */
+	bool is_untold; /* its answer is held back until its probes are attached */
+	bool was_asked_probes;
 	unsigned retries;
 	unsigned looks_again; /* for what a module was to be imported for */
 	bool is_looked_at_again; /* the next answer is about that */
@@ -65,6 +67,7 @@ static struct entry *find(const struct targets *targets, uint32_t target_id)
 static void drop(struct targets *targets, struct entry *entry)
 {
 	reader_forget(targets->reader, entry->target_id);
+	probes_detach(targets->probes, entry->target_id);
 	HASH_DEL(targets->entries, entry);
 	free(entry);
 }
@@ -170,16 +173,6 @@ static void look_again(struct targets *targets, struct entry *entry, uint64_t no
 	entry->is_looked_at_again = !reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
 }
 
-void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns)
-{
-	struct entry *entry = find(targets, ev->head.target_id);
-
-	if (entry && entry->is_known && entry->info.status == TARGET_OK &&
-	    !entry->is_looked_at_again && entry->looks_again < MAX_LOOKS_AGAIN &&
-	    !is_complete(&entry->info.layout))
-		look_again(targets, entry, now_ns);
-}
-
 /* Whatever it says, the target was readable and stays so; an address that was found does not move. */
 static void on_second_look(struct targets *targets, struct entry *entry, const struct ev_target *ev,
 			   uint64_t now_ns)
@@ -208,6 +201,47 @@ static bool must_ask_again(const struct entry *entry, const struct ev_target *ev
 	return ev->status == TARGET_NOT_READY || (ev->status == TARGET_NOT_PYTHON && !entry->is_required);
 }
 
+/*
+ * Asks where the probes of a target are, which runs a loop; only then: most children of a server are
+ * there for a moment and for something else.
+ */
+static bool ask_probes(struct targets *targets, struct entry *entry, uint64_t now_ns)
+{
+	if (entry->was_asked_probes || !entry->is_known || entry->info.status != TARGET_OK ||
+	    !(entry->info.flags & TARGET_USDT))
+		return false;
+	entry->was_asked_probes = true;
+	return !reader_ask_probes(targets->reader, &entry->info, now_ns);
+}
+
+void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns)
+{
+	struct entry *entry = find(targets, ev->head.target_id);
+
+	if (!entry || !entry->is_known || entry->info.status != TARGET_OK)
+		return;
+	if (!entry->is_looked_at_again && entry->looks_again < MAX_LOOKS_AGAIN &&
+	    !is_complete(&entry->info.layout))
+		look_again(targets, entry, now_ns);
+	ask_probes(targets, entry, now_ns);
+}
+
+const struct ev_target *targets_on_probes(struct targets *targets, const struct ev_probes *ev)
+{
+	struct entry *entry = find(targets, ev->head.target_id);
+	int nr;
+
+	if (!entry)
+		return NULL;
+	nr = probes_attach(targets->probes, ev);
+	if (nr < 0 && nr != -ENOENT)
+		log_debug("process %d: its probes cannot be used: %s", entry->pid, strerror(-nr));
+	if (!entry->is_untold)
+		return NULL;
+	entry->is_untold = false;
+	return &entry->info;
+}
+
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns)
 {
 	struct entry *entry = find(targets, ev->head.target_id);
@@ -229,7 +263,9 @@ bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint
 	entry->is_known = true;
 	if (ev->status == TARGET_OK) {
 		probes_watch(targets->probes, entry->pid, entry->target_id, &ev->layout);
-		return true;
+		/* It is watched from here on; said to be, once all that it has is in use. */
+		entry->is_untold = ev->nr_loops && ask_probes(targets, entry, now_ns);
+		return !entry->is_untold;
 	}
 	if (entry->is_required && !targets->has_failed) {
 		targets->has_failed = true;

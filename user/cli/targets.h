@@ -28,7 +28,9 @@ void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t
 void targets_on_exit(struct targets *targets, const struct ev_exit *ev);
 /* A loop runs in it: what was not imported yet when it was looked at is there now, and asked for. */
 void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns);
-/* What the reader said. True: it is final and worth showing; false: it will be asked again. */
+/* Attaches to its probes. What targets_on_answer() held back and is to be fed now; or NULL. */
+const struct ev_target *targets_on_probes(struct targets *targets, const struct ev_probes *ev);
+/* What the reader said. True: it is final and worth showing; false: not yet, or it will be asked again. */
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns);
 
 /*

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "probes.skel.h"
+#include "pyprobes.h"
 
 /* The value of the targets map; maps.bpf.h has the kernel half's view of it. */
 struct target_entry {
@@ -26,6 +27,7 @@ struct probes {
 	struct probes__kernel_half *skel;
 	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
+	struct pyprobes *pyprobes;
 	struct ring_buffer *ring;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
@@ -41,6 +43,8 @@ const struct probes_config probes_default_config = {
 	.report_on_cpu_ns = 50000000,
 	.report_starved_ns = 50000000,
 	.report_gil_ns = 20000000,
+	.report_gc_ns = 20000000,
+	.report_import_ns = 20000000,
 	.ring_bytes = 4 * 1024 * 1024,
 	.max_targets = 4096,
 	.max_loops = 1024,
@@ -62,6 +66,18 @@ static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list 
 void probes_quiet_libbpf(void)
 {
 	libbpf_set_print(libbpf_print);
+}
+
+static int open_pyprobes(struct probes *probes)
+{
+	struct bpf_program *const programs[PROBE_MAX] = {
+		[PROBE_GC_START] = probes->skel->progs.on_gc_start,
+		[PROBE_GC_DONE] = probes->skel->progs.on_gc_done,
+		[PROBE_IMPORT_START] = probes->skel->progs.on_import_start,
+		[PROBE_IMPORT_DONE] = probes->skel->progs.on_import_done,
+	};
+
+	return pyprobes_new(&probes->pyprobes, programs);
 }
 
 static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary boundary)
@@ -129,6 +145,8 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;
 	skel->rodata->cfg_report_starved_ns = config->report_starved_ns;
 	skel->rodata->cfg_report_gil_ns = config->report_gil_ns;
+	skel->rodata->cfg_report_gc_ns = config->report_gc_ns;
+	skel->rodata->cfg_report_import_ns = config->report_import_ns;
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets);
 	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
@@ -249,6 +267,8 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 		err = fill_free_loop_ids(probes);
 	if (!err)
 		err = map_arrays(probes);
+	if (!err)
+		err = open_pyprobes(probes);
 	if (!err) {
 		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
 						on_ring_record, probes, NULL);
@@ -269,6 +289,7 @@ void probes_close(struct probes *probes)
 		return;
 	ring_buffer__free(probes->ring);
 	unmap_arrays(probes);
+	pyprobes_free(probes->pyprobes);
 	unload(probes);
 	free(probes);
 }
@@ -343,6 +364,16 @@ uint32_t probes_watched(const struct probes *probes, pid_t pid)
 	if (bpf_map_lookup_elem(bpf_map__fd(probes->skel->maps.targets), &key, &entry))
 		return 0;
 	return entry.target_id;
+}
+
+int probes_attach(struct probes *probes, const struct ev_probes *where)
+{
+	return pyprobes_attach(probes->pyprobes, where);
+}
+
+void probes_detach(struct probes *probes, uint32_t target_id)
+{
+	pyprobes_detach(probes->pyprobes, target_id);
 }
 
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id)

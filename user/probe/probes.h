@@ -27,6 +27,7 @@ struct probes_config {
 	uint64_t report_on_cpu_ns;
 	uint64_t report_starved_ns;
 	uint64_t report_gil_ns;
+	uint64_t report_gc_ns, report_import_ns;
 	uint32_t ring_bytes;	    /* a power of two */
 	uint32_t max_targets, max_loops;
 	enum probes_boundary boundary;
@@ -62,6 +63,10 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
 
 /* What the kernel half watches under that number; 0: nothing. */
 uint32_t probes_watched(const struct probes *probes, pid_t pid);
+
+/* Attaches to the probes that the target's build has. How many sites; negative errno: none, no failure. */
+int probes_attach(struct probes *probes, const struct ev_probes *where);
+void probes_detach(struct probes *probes, uint32_t target_id);
 
 /* Counters of a loop as they are now; NULL: no such slot. */
 const struct loop_counters *probes_loop_counters(const struct probes *probes, uint32_t loop_id);

@@ -44,6 +44,19 @@ static bool is_valid_thread(const struct protocol_request *request, const struct
 	       ends(thread->name, sizeof(thread->name));
 }
 
+static bool is_valid_probes(const struct protocol_request *request, const struct ev_probes *probes,
+			    size_t bytes)
+{
+	if (bytes != sizeof(*probes) || probes->pid != (__u32)request->pid ||
+	    probes->nr_sites > PROBE_MAX_SITES)
+		return false;
+	for (unsigned i = 0; i < probes->nr_sites; i++)
+		if (probes->sites[i].probe >= PROBE_MAX ||
+		    probes->sites[i].status >= PROBE_SITE_STATUS_MAX)
+			return false;
+	return true;
+}
+
 bool answer_is_valid(const struct protocol_request *request, const struct ev_head *record,
 		     size_t bytes)
 {
@@ -55,6 +68,9 @@ bool answer_is_valid(const struct protocol_request *request, const struct ev_hea
 	if (request->kind == PROTOCOL_THREAD)
 		return record->type == EV_THREAD &&
 		       is_valid_thread(request, (const struct ev_thread *)record, bytes);
+	if (request->kind == PROTOCOL_PROBES)
+		return record->type == EV_PROBES &&
+		       is_valid_probes(request, (const struct ev_probes *)record, bytes);
 	return record->type == EV_CODE &&
 	       is_valid_code(request, (const struct ev_code *)record, bytes);
 }
@@ -80,6 +96,13 @@ void answer_make_stuck(const struct protocol_request *request, union answer_stuc
 		return;
 	}
 	memset(stuck, 0, sizeof(*stuck));
+	if (request->kind == PROTOCOL_PROBES) {
+		stuck->head.type = EV_PROBES;
+		stuck->head.size = sizeof(stuck->probes);
+		stuck->head.loop_id = EV_NO_LOOP;
+		stuck->probes.pid = (__u32)request->pid;
+		return;
+	}
 	stuck->head.type = EV_TARGET;
 	stuck->head.size = sizeof(stuck->target);
 	stuck->head.loop_id = EV_NO_LOOP;

@@ -22,8 +22,9 @@ union answer_stuck {
 	struct ev_target target;
 	struct ev_code code;
 	struct ev_thread thread;
+	struct ev_probes probes;
 };
-/* CODE_STUCK, TARGET_STUCK, or a thread without a name. */
+/* CODE_STUCK, TARGET_STUCK, a thread without a name, or no probes. */
 void answer_make_stuck(const struct protocol_request *request, union answer_stuck *stuck);
 
 #endif

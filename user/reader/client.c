@@ -357,6 +357,18 @@ int reader_ask_thread(struct reader *reader, const struct ev_target *target, uin
 	return ask(reader, &request, now_ns);
 }
 
+int reader_ask_probes(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
+{
+	struct protocol_request request = {
+		.kind = PROTOCOL_PROBES,
+		.target_id = target->head.target_id,
+		.pid = (int32_t)target->pid,
+		.start_ticks = target->start_ticks,
+	};
+
+	return ask(reader, &request, now_ns);
+}
+
 void reader_forget(struct reader *reader, uint32_t target_id)
 {
 	reader->stats.failed += queue_forget(&reader->queue, target_id);

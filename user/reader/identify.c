@@ -193,6 +193,41 @@ static void find_runtime(struct identity *identity, pid_t pid)
 		set_status(target, status_of(err));
 }
 
+static int find_probes(struct identity *identity, pid_t pid, struct ev_probes *probes)
+{
+	struct runtime runtime = { 0 };
+	struct runtime_search search = { .proc_fd = identity->proc_fd, .exe = identity->exe,
+					 .probes = probes };
+	cleanup_free char *maps = NULL;
+	struct mem mem;
+	int err = procinfo_read(identity->proc_fd, "maps", MAPS_BYTES_MAX, &maps, &search.maps_bytes);
+
+	if (err)
+		return err;
+	procmem_of_process(&mem, pid, MEMORY_BUDGET_BYTES);
+	search.maps = maps;
+	search.mem = &mem;
+	err = runtime_find(&search, &runtime);
+	probes->map_start = runtime.map_start;
+	probes->map_end = runtime.map_end;
+	return err;
+}
+
+void identify_probes(pid_t pid, struct ev_probes *probes)
+{
+	cleanup_close int proc_fd = procinfo_open(pid);
+	struct ev_target target = { 0 };
+	struct identity identity = { .proc_fd = proc_fd, .target = &target };
+
+	memset(probes, 0, sizeof(*probes));
+	probes->head.type = EV_PROBES;
+	probes->head.size = sizeof(*probes);
+	probes->head.loop_id = EV_NO_LOOP;
+	probes->pid = (__u32)pid;
+	if (proc_fd < 0 || read_exe(&identity) || find_probes(&identity, pid, probes))
+		probes->nr_sites = 0;
+}
+
 static bool is_ended(const struct procinfo_stat *stat)
 {
 	return stat->state == 'Z' || stat->state == 'X';

@@ -13,6 +13,9 @@
  */
 void identify_process(pid_t pid, struct ev_target *target);
 
+/* Where its runtime's file has USDT probes; nr_sites is 0 if it has none, or is not to be read. */
+void identify_probes(pid_t pid, struct ev_probes *probes);
+
 /* The sentence for people that belongs to a status; an empty one for TARGET_OK. */
 const char *identify_reason(enum target_status status);
 

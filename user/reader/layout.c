@@ -58,7 +58,7 @@ static const struct layout_row rows[] = {
 		},
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
-		.interp_modules = 856, .function_code = 16, .code_locals = 72,
+		.interp_collecting = 816, .interp_modules = 856, .function_code = 16, .code_locals = 72,
 	},
 	{
 		.py = {
@@ -77,7 +77,7 @@ static const struct layout_row rows[] = {
 		},
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
-		.interp_modules = 856, .function_code = 48, .code_locals = 72,
+		.interp_collecting = 816, .interp_modules = 856, .function_code = 48, .code_locals = 72,
 	},
 	{
 		.py = {
@@ -98,7 +98,7 @@ static const struct layout_row rows[] = {
 		},
 		.interpreters_head = 40, .autotss_key = 596, .runtime_gil = 360,
 		.interp_next = 0, .interp_id = 48, .interp_threads = 16,
-		.interp_modules = 888, .function_code = 48, .code_locals = 96,
+		.interp_collecting = 848, .interp_modules = 888, .function_code = 48, .code_locals = 96,
 	},
 	{
 		.py = {
@@ -118,7 +118,7 @@ static const struct layout_row rows[] = {
 		},
 		.interpreters_head = 40, .autotss_key = 1548,
 		.interp_next = 0, .interp_id = 8, .interp_threads = 72, .interp_gil = 384, /* PEP 684 */
-		.interp_modules = 944, .function_code = 48, .code_locals = 96,
+		.interp_collecting = 312, .interp_modules = 944, .function_code = 48, .code_locals = 96,
 	},
 	{
 		.py = {
@@ -138,7 +138,7 @@ static const struct layout_row rows[] = {
 		},
 		.interpreters_head = 632, .autotss_key = 2164,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7344, .interp_gil = 16,
-		.interp_modules = 7656, .function_code = 48, .code_locals = 96,
+		.interp_collecting = 7600, .interp_modules = 7656, .function_code = 48, .code_locals = 96,
 		.has_debug_offsets = true,
 	},
 };
@@ -173,6 +173,8 @@ static const struct debug_offset {
 #define DEBUG_INTERP_THREADS		72
 #define DEBUG_INTERP_MODULES	88
 #define DEBUG_INTERP_GIL	112
+#define DEBUG_INTERP_GC		80
+#define DEBUG_GC_COLLECTING	576
 
 const struct layout_row *layout_find(unsigned minor)
 {
@@ -239,7 +241,9 @@ static int apply_debug_offsets(struct mem *mem, uint64_t runtime_addr, struct la
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_NEXT)) ||
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_THREADS)) ||
 	    !is_interp_offset(debug_value(table, DEBUG_INTERP_MODULES)) ||
-	    !is_interp_offset(debug_value(table, DEBUG_INTERP_GIL)))
+	    !is_interp_offset(debug_value(table, DEBUG_INTERP_GIL)) ||
+	    !is_interp_offset(debug_value(table, DEBUG_INTERP_GC)) ||
+	    debug_value(table, DEBUG_GC_COLLECTING) >= MAX_INTERP_OFFSET)
 		return -EBADMSG;
 	row->interpreters_head = (uint32_t)debug_value(table, DEBUG_INTERPRETERS_HEAD);
 	row->interp_id = (uint32_t)debug_value(table, DEBUG_INTERP_ID);
@@ -247,6 +251,8 @@ static int apply_debug_offsets(struct mem *mem, uint64_t runtime_addr, struct la
 	row->interp_threads = (uint32_t)debug_value(table, DEBUG_INTERP_THREADS);
 	row->interp_modules = (uint32_t)debug_value(table, DEBUG_INTERP_MODULES);
 	row->interp_gil = (uint32_t)debug_value(table, DEBUG_INTERP_GIL);
+	row->interp_collecting = (uint32_t)(debug_value(table, DEBUG_INTERP_GC) +
+					    debug_value(table, DEBUG_GC_COLLECTING));
 	return 0;
 }
 
@@ -358,6 +364,7 @@ int layout_read(struct mem *mem, uint64_t runtime_addr, uint32_t version, struct
 			return -EAGAIN;
 	}
 	row.py.gil_addr = gil_addr + row.runtime_gil;
+	row.py.collecting_addr = interp_addr + row.interp_collecting;
 	row.py.runtime_addr = runtime_addr;
 	row.py.gil_bytes = GIL_BYTES;
 	row.py.version = version;

@@ -32,6 +32,7 @@ struct layout_row {
 	/* In objects, for pymodules.c. */
 	uint16_t function_code; /* PyFunctionObject.func_code */
 	uint16_t code_locals;	/* to 3.10: co_varnames; later: co_localsplusnames */
+	uint32_t interp_collecting; /* gc.collecting */
 	bool has_debug_offsets; /* the target's own _Py_DebugOffsets correct what is above */
 };
 

@@ -39,6 +39,7 @@ struct packet {
 		struct ev_target target;
 		struct ev_code code;
 		struct ev_thread thread;
+		struct ev_probes probes;
 		uint8_t room[EV_RECORD_MAX];
 	} record;
 };
@@ -128,6 +129,13 @@ static void serve_thread(const struct protocol_request *request, struct ev_threa
 		threads_begin(request->ident, request->tid, thread);
 }
 
+static void serve_probes(const struct protocol_request *request, struct ev_probes *probes)
+{
+	identify_probes(request->pid, probes);
+	if (probes->nr_sites && !is_same_life(request))
+		probes->nr_sites = 0;
+}
+
 /* Returns 1 for a request that was answered, 0 at the end of the socket. */
 static int serve_one(int socket_fd, struct packet *packet)
 {
@@ -146,6 +154,8 @@ static int serve_one(int socket_fd, struct packet *packet)
 		serve_code(&request, &packet->record.code);
 	else if (request.kind == PROTOCOL_THREAD)
 		serve_thread(&request, &packet->record.thread);
+	else if (request.kind == PROTOCOL_PROBES)
+		serve_probes(&request, &packet->record.probes);
 	else
 		return -EBADMSG;
 	packet->answer.seq = request.seq;

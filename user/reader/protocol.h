@@ -11,7 +11,12 @@
 
 #include "events.h"
 
-enum protocol_kind { PROTOCOL_TARGET = 1, PROTOCOL_CODE = 2, PROTOCOL_THREAD = 3 };
+enum protocol_kind {
+	PROTOCOL_TARGET = 1,
+	PROTOCOL_CODE = 2,
+	PROTOCOL_THREAD = 3,
+	PROTOCOL_PROBES = 4,
+};
 
 struct protocol_request {
 	uint64_t seq; /* the answer repeats it */
@@ -29,7 +34,7 @@ struct protocol_request {
 	struct py_layout layout;
 };
 
-/* The record (ev_target, ev_code or ev_thread) follows it in the same packet. */
+/* The record (ev_target, ev_code, ev_thread or ev_probes) follows it in the same packet. */
 struct protocol_answer {
 	uint64_t seq;
 };

@@ -20,7 +20,10 @@
 
 struct reader;
 
-/* Called for every answer: an ev_target, an ev_code or an ev_thread, checked for its size, valid during the call. */
+/*
+ * Called for every answer: an ev_target, ev_code, ev_thread or ev_probes, checked for its size, valid
+ * during the call.
+ */
 typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
 
 struct reader_stats {
@@ -47,6 +50,8 @@ int reader_ask_code(struct reader *reader, const struct ev_target *target, uint6
 /* Asks what a thread of such a target is called; answer: ev_thread. */
 int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
 		      uint32_t tid, uint64_t now_ns);
+/* Asks where the USDT probes of such a target are; answer: ev_probes. */
+int reader_ask_probes(struct reader *reader, const struct ev_target *target, uint64_t now_ns);
 /* The target ended: what is queued for it is dropped, its number can be forgotten. */
 void reader_forget(struct reader *reader, uint32_t target_id);
 

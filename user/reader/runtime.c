@@ -9,6 +9,7 @@
 #include "mapfile.h"
 #include "maps.h"
 #include "pyversion.h"
+#include "usdt.h"
 #include "util.h"
 
 #define MAX_TRIED	  16 /* files opened at most for one process */
@@ -146,6 +147,10 @@ static int try_holder(struct holder *holder, struct mem *file, const struct runt
 		return -EAGAIN;
 	runtime->is_static = is_exe(search, holder->line);
 	runtime->has_usdt = !holder->is_image && elffile_has_usdt(&holder->elf, "python");
+	runtime->map_start = holder->line->start;
+	runtime->map_end = holder->line->end;
+	if (search->probes && runtime->has_usdt)
+		usdt_find(&holder->elf, search->probes);
 	return read_version(holder, file, search->mem, runtime);
 }
 

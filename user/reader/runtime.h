@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "events.h"
 #include "procmem.h"
 
 struct runtime {
@@ -19,6 +20,7 @@ struct runtime {
 	bool is_musl;	 /* the C library is musl: no slot of glibc's leads to the thread state */
 	bool is_loading; /* -ENOENT only: the dynamic loader has not mapped everything yet */
 	bool has_usdt;	 /* its file has probes of the provider "python" */
+	uint64_t map_start, map_end; /* the mapping by which that file was found */
 };
 
 struct runtime_search {
@@ -27,6 +29,7 @@ struct runtime_search {
 	const char *maps; /* text of /proc/PID/maps */
 	size_t maps_bytes;
 	const char *exe; /* target of /proc/PID/exe */
+	struct ev_probes *probes; /* to be filled in; NULL: not asked for */
 };
 
 /*

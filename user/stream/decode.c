@@ -117,6 +117,11 @@ static bool host_is_sane(const struct ev_host *ev)
 	return ev->since_ns <= ev->head.ts_ns && HAS_NUL(ev->cgroup);
 }
 
+static bool probes_are_sane(const struct ev_probes *ev)
+{
+	return ev->nr_sites <= PROBE_MAX_SITES;
+}
+
 static bool target_is_sane(const struct ev_target *ev)
 {
 	return ev->status < TARGET_STATUS_MAX && HAS_NUL(ev->comm) && HAS_NUL(ev->exe) &&
@@ -145,6 +150,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_TASK: return task_is_sane((const struct ev_task *)ev);
 	case EV_THREAD: return thread_is_sane((const struct ev_thread *)ev);
 	case EV_HOST: return host_is_sane((const struct ev_host *)ev);
+	case EV_PROBES: return probes_are_sane((const struct ev_probes *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
 	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 2;

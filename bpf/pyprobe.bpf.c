@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The collector and imports, by the interpreter's own probes.  Of a loop's thread within an iteration:
+ * when they run, for how long they are on the CPU, and for the long ones where they began.
+ *
+ * These are uprobe programs, on a breakpoint in the target.  From Linux 6.0 on they can be preempted:
+ * by on_sched_switch of their own thread, which books time in the struct loop_thread that they read,
+ * and by another thread's uprobe program on this CPU, which would work in the same scratch.  So they
+ * read time with loop_clock(), change nothing but their own fields, and take a scratch for themselves.
+ */
+#include "within.bpf.h"
+
+/* A record of each would cost more than it tells; the iteration has the sum of all. */
+#define LONG_NS 1000000
+
+/* The first argument of the probe that was hit: see PROBE_ARG_*. */
+static __always_inline long probe_argument(void *ctx)
+{
+	u64 how = bpf_get_attach_cookie(ctx);
+	u64 value = 0;
+	long whole;
+
+	if (!(how & PROBE_ARG_CONSTANT))
+		bpf_probe_read_kernel(&value, sizeof(value), ctx + (how & PROBE_ARG_REG));
+	value += (s64)how >> 32;
+	if (how & PROBE_ARG_MEMORY) {
+		whole = 0;
+		bpf_probe_read_user(&whole, how & PROBE_ARG_INT ? 4 : 8, (void *)value);
+		value = whole;
+	}
+	return how & PROBE_ARG_INT ? (s32)value : (long)value;
+}
+
+/* The current thread, if it is a loop's and in an iteration. */
+static __always_inline struct loop_thread *in_iteration(struct task_struct *task)
+{
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+
+	return th && th->start_ns && !th->in_wait && !th->left_ns ? th : NULL;
+}
+
+/* Walks the stack in a scratch that nobody else on this CPU is at; 0: there was none. */
+static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns)
+{
+	struct scratch *s;
+	u64 id;
+	u32 i;
+
+	for (i = SCRATCH_PROBE; i < SCRATCH_PROBE + NR_SCRATCH_PROBE; i++) {
+		s = scratch_get(i);
+		if (!s || __sync_val_compare_and_swap(&s->is_taken, 0, 1))
+			continue;
+		id = loop_take_stack(th, s, now_ns);
+		s->is_taken = 0;
+		return id;
+	}
+	return 0;
+}
+
+__noinline int gc_report(struct loop_thread *th, u64 start_ns, u64 total_ns, u64 nr_collected)
+{
+	u64 now_ns = bpf_ktime_get_ns();
+	struct ev_gc ev = {};
+
+	if (!th)
+		return 0;
+	head_init(&ev.head, EV_GC, sizeof(ev), now_ns, th->target_id, th->loop_id);
+	ev.iteration = th->iteration + 1;
+	ev.stack_id = take_stack(th, now_ns);
+	ev.start_ns = start_ns;
+	ev.total_ns = total_ns;
+	ev.nr_collected = nr_collected;
+	ev.generation = th->gc_generation;
+	ev.is_explicit = th->gc_is_explicit;
+	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("uprobe")
+int on_gc_start(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = in_iteration(task);
+	struct loop_clock clock;
+
+	if (!th)
+		return 0;
+	loop_clock(th, task, &clock);
+	th->has_gc_probes = 1;
+	th->gc_generation = probe_argument(ctx);
+	th->gc_is_explicit = gc_is_explicit(th);
+	th->gc_began_on_cpu_ns = clock.on_cpu_ns;
+	th->gc_start_ns = clock.now_ns;
+	return 0;
+}
+
+SEC("uprobe")
+int on_gc_done(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = in_iteration(task);
+	struct loop_clock clock;
+	u64 start_ns, spent_ns;
+
+	if (!th || !th->gc_start_ns)
+		return 0;
+	loop_clock(th, task, &clock);
+	start_ns = th->gc_start_ns;
+	th->gc_start_ns = 0;
+	spent_ns = clock.on_cpu_ns - th->gc_began_on_cpu_ns;
+	if (clock.on_cpu_ns < th->gc_began_on_cpu_ns)
+		return 0;
+	th->gc_on_cpu_ns += spent_ns;
+	th->nr_gcs++;
+	if (spent_ns >= LONG_NS)
+		gc_report(th, start_ns, spent_ns, probe_argument(ctx));
+	return 0;
+}
+
+/*
+ * Imports nest.  The outermost one is told by the stack pointer: its end is at the depth of its
+ * beginning, those that it causes are deeper (the stack grows down).  So a hit that was missed spoils
+ * one import and not all that follow.
+ */
+#define SP_SLACK 64 /* arguments of a call in between that are on the stack; a nested import is far lower */
+
+SEC("uprobe")
+int on_import_start(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = in_iteration(task);
+	struct loop_clock clock;
+	u64 sp = ctx->sp;
+
+	if (!th || th->gc_start_ns) /* by a finalizer: the collector's */
+		return 0;
+	if (th->import_start_ns && sp + SP_SLACK < th->import_sp)
+		return 0;
+	loop_clock(th, task, &clock);
+	th->import_sp = sp;
+	th->import_began_on_cpu_ns = clock.on_cpu_ns;
+	th->import_began_asleep_ns = clock.asleep_ns;
+	th->import_began_gc_ns = th->gc_on_cpu_ns;
+	th->import_start_ns = clock.now_ns;
+	return 0;
+}
+
+__noinline int import_report(struct loop_thread *th, u64 on_cpu_ns, u64 asleep_ns, u64 module_addr)
+{
+	u64 now_ns = bpf_ktime_get_ns();
+	struct ev_import ev = {};
+
+	if (!th)
+		return 0;
+	head_init(&ev.head, EV_IMPORT, sizeof(ev), now_ns, th->target_id, th->loop_id);
+	ev.iteration = th->iteration + 1;
+	ev.stack_id = take_stack(th, now_ns);
+	ev.start_ns = th->import_began_ns;
+	ev.total_ns = now_ns - ev.start_ns;
+	ev.on_cpu_ns = on_cpu_ns;
+	ev.asleep_ns = asleep_ns;
+	if (bpf_probe_read_user_str(ev.module, sizeof(ev.module), (void *)module_addr) < 0)
+		ev.module[0] = 0;
+	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("uprobe")
+int on_import_done(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = in_iteration(task);
+	u64 sp = ctx->sp, on_cpu_ns, asleep_ns, gc_ns;
+	struct loop_clock clock;
+
+	if (!th || !th->import_start_ns || sp + SP_SLACK < th->import_sp)
+		return 0;
+	loop_clock(th, task, &clock);
+	th->import_began_ns = th->import_start_ns;
+	th->import_start_ns = 0;
+	on_cpu_ns = clock.on_cpu_ns - th->import_began_on_cpu_ns;
+	asleep_ns = clock.asleep_ns - th->import_began_asleep_ns;
+	gc_ns = th->gc_on_cpu_ns - th->import_began_gc_ns;
+	if (clock.on_cpu_ns < th->import_began_on_cpu_ns || clock.asleep_ns < th->import_began_asleep_ns ||
+	    gc_ns > on_cpu_ns)
+		return 0;
+	on_cpu_ns -= gc_ns;
+	th->import_on_cpu_ns += on_cpu_ns;
+	th->import_asleep_ns += asleep_ns;
+	th->nr_imports++;
+	if (on_cpu_ns + asleep_ns >= LONG_NS)
+		import_report(th, on_cpu_ns, asleep_ns, probe_argument(ctx));
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the loop's thread is within: the collector, an import; and how much of an iteration that took. */
+#ifndef WITHIN_BPF_H
+#define WITHIN_BPF_H
+
+#include "loop.bpf.h"
+
+/* How far the iteration under way is. */
+struct loop_clock {
+	u64 now_ns;
+	u64 on_cpu_ns; /* as loop_end_iteration() will have it */
+	u64 asleep_ns; /* in system calls: off_ns[OFF_SYSCALL] once all is booked */
+};
+
+/*
+ * Reads the clock without changing anything: whoever asks may be preempted in between by
+ * on_sched_switch of the very same thread, which shows in off_total_ns.
+ */
+static __always_inline void loop_clock(struct loop_thread *th, struct task_struct *task,
+				       struct loop_clock *clock)
+{
+	u64 off, settle, queued, asleep;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		off = *(volatile u64 *)&th->off_total_ns;
+		settle = th->settle_ns;
+		asleep = th->off_ns[OFF_SYSCALL];
+		queued = task->sched_info.run_delay - th->run_delay;
+		if (settle && th->settle_class == OFF_SYSCALL)
+			asleep += queued < settle ? settle - queued : 0;
+		clock->now_ns = bpf_ktime_get_ns();
+		clock->on_cpu_ns = clock->now_ns - th->start_ns - off;
+		clock->asleep_ns = asleep;
+		if (off == *(volatile u64 *)&th->off_total_ns)
+			break;
+	}
+	if ((s64)clock->on_cpu_ns < 0)
+		clock->on_cpu_ns = 0;
+}
+
+/*
+ * In struct _gc_runtime_state, before its `collecting`; Include/internal/pycore_gc.h, the same from 3.9
+ * to 3.13: enabled, and threshold and count of the youngest generation.
+ */
+#define GC_ENABLED   (200 - 12)
+#define GC_THRESHOLD (200 - 40)
+
+/*
+ * Did the program call gc.collect()?  The collector starts by itself only when the youngest generation
+ * has more new objects than its threshold; the probe is hit before the counts begin anew.
+ */
+static __always_inline u32 gc_is_explicit(struct loop_thread *th)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct {
+		s32 threshold, count;
+	} young;
+	s32 enabled;
+	u64 at;
+
+	if (!target || !target->layout.collecting_addr)
+		return 0;
+	at = target->layout.collecting_addr;
+	if (bpf_probe_read_user(&enabled, sizeof(enabled), (void *)(at - GC_ENABLED)) ||
+	    bpf_probe_read_user(&young, sizeof(young), (void *)(at - GC_THRESHOLD)))
+		return 0;
+	return !enabled || !young.threshold || young.count <= young.threshold;
+}
+
+/* IN_* as the probes say. */
+static __always_inline u32 loop_within(struct loop_thread *th)
+{
+	return (th->gc_start_ns ? IN_GC : 0) | (th->import_start_ns ? IN_IMPORT : 0);
+}
+
+/*
+ * A build without probes: the timer interrupted the thread; if the collector runs, the time on CPU
+ * since the last tick is its.  IN_* or 0.
+ */
+static __always_inline u32 gc_estimate(struct loop_thread *th, struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+	struct target_entry *target;
+	struct loop_clock clock;
+	s32 collecting = 0;
+	u64 spent_ns;
+
+	loop_clock(th, task, &clock);
+	spent_ns = clock.on_cpu_ns - th->tick_on_cpu_ns;
+	th->tick_on_cpu_ns = clock.on_cpu_ns;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !target->layout.collecting_addr ||
+	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
+		return 0;
+	if (collecting != 1)
+		return 0;
+	/* A CPU without a tick may not have been looked at for long. */
+	if (spent_ns > 2 * cfg_tick_ns)
+		spent_ns = 2 * cfg_tick_ns;
+	th->gc_on_cpu_ns += spent_ns;
+	th->flags |= ITERATION_GC_ESTIMATED;
+	return IN_GC | IN_ESTIMATED;
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "pyprobes.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "log.h"
+#include "util.h"
+
+/*
+ * An attachment is a perf event, and its end waits for the kernel's grace periods: so many targets that
+ * letting go of all of them stays a matter of seconds.
+ */
+#define MAX_ATTACHED 64
+
+struct attached {
+	uint32_t target_id; /* 0: free */
+	unsigned nr;
+	struct bpf_link *links[PROBE_MAX_SITES];
+};
+
+struct pyprobes {
+	struct bpf_program *programs[PROBE_MAX];
+	struct attached attached[MAX_ATTACHED];
+};
+
+int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX])
+{
+	struct pyprobes *pyprobes = calloc(1, sizeof(*pyprobes));
+
+	if (!pyprobes)
+		return -ENOMEM;
+	memcpy(pyprobes->programs, programs, sizeof(pyprobes->programs));
+	*out = pyprobes;
+	return 0;
+}
+
+static void let_go(struct attached *attached)
+{
+	/* In the order of attachment: a `done` without its `start` does nothing. */
+	for (unsigned i = 0; i < attached->nr; i++)
+		bpf_link__destroy(attached->links[i]);
+	*attached = (struct attached){ 0 };
+}
+
+void pyprobes_free(struct pyprobes *pyprobes)
+{
+	if (!pyprobes)
+		return;
+	for (unsigned i = 0; i < MAX_ATTACHED; i++)
+		let_go(&pyprobes->attached[i]);
+	free(pyprobes);
+}
+
+static struct attached *find(struct pyprobes *pyprobes, uint32_t target_id)
+{
+	for (unsigned i = 0; i < MAX_ATTACHED; i++)
+		if (pyprobes->attached[i].target_id == target_id)
+			return &pyprobes->attached[i];
+	return NULL;
+}
+
+/* Every site of the probe can be used, and there is one. */
+static bool is_usable(const struct ev_probes *where, unsigned probe)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < where->nr_sites; i++) {
+		if (where->sites[i].probe != probe)
+			continue;
+		if (where->sites[i].status != PROBE_SITE_OK)
+			return false;
+		nr++;
+	}
+	return nr > 0;
+}
+
+static int attach_site(struct pyprobes *pyprobes, struct attached *attached,
+		       const struct ev_probes *where, const struct ev_probe_site *site)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = site->semaphore,
+		    .bpf_cookie = site->argument);
+	char path[96];
+	struct bpf_link *link;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, where->pid,
+		 (uint64_t)where->map_start, (uint64_t)where->map_end);
+	link = bpf_program__attach_uprobe_opts(pyprobes->programs[site->probe], (pid_t)where->pid, path,
+					       site->offset, &opts);
+	if (!link)
+		return -errno;
+	attached->links[attached->nr++] = link;
+	return 0;
+}
+
+/* `done` first: a start whose end goes unseen would be worse than the other way round. */
+static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
+		       const struct ev_probes *where, unsigned start, unsigned done)
+{
+	const unsigned order[] = { done, start };
+	unsigned nr_before = attached->nr;
+	int err = 0;
+
+	if (!is_usable(where, start) || !is_usable(where, done))
+		return -ENOENT;
+	for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
+		for (unsigned i = 0; i < where->nr_sites && !err; i++)
+			if (where->sites[i].probe == order[k])
+				err = attach_site(pyprobes, attached, where, &where->sites[i]);
+	while (err && attached->nr > nr_before)
+		bpf_link__destroy(attached->links[--attached->nr]);
+	return err;
+}
+
+int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where)
+{
+	struct attached *attached = find(pyprobes, where->head.target_id);
+	int gc_err, import_err;
+
+	if (attached)
+		return (int)attached->nr;
+	if (where->nr_sites > PROBE_MAX_SITES)
+		return -EINVAL;
+	attached = find(pyprobes, 0);
+	if (!attached)
+		return -ENOSPC;
+	gc_err = attach_pair(pyprobes, attached, where, PROBE_GC_START, PROBE_GC_DONE);
+	import_err = attach_pair(pyprobes, attached, where, PROBE_IMPORT_START, PROBE_IMPORT_DONE);
+	if (gc_err || import_err)
+		log_debug("probes of process %u: gc %s, import %s", where->pid, strerror(-gc_err),
+			  strerror(-import_err));
+	if (!attached->nr)
+		return gc_err;
+	attached->target_id = where->head.target_id;
+	return (int)attached->nr;
+}
+
+void pyprobes_detach(struct pyprobes *pyprobes, uint32_t target_id)
+{
+	struct attached *attached = target_id ? find(pyprobes, target_id) : NULL;
+
+	if (attached)
+		let_go(attached);
+}
