@@ -30,6 +30,8 @@ void draft_free(struct draft *draft)
 	free(draft->sleeps);
 	free(draft->keys);
 	free(draft->samples);
+	free(draft->gcs);
+	free(draft->imports);
 	free(draft);
 }
 
@@ -44,6 +46,10 @@ static void reset(struct draft *draft)
 	draft->samples = kept.samples;
 	draft->room_sleeps = kept.room_sleeps;
 	draft->room_samples = kept.room_samples;
+	draft->gcs = kept.gcs;
+	draft->imports = kept.imports;
+	draft->room_gcs = kept.room_gcs;
+	draft->room_imports = kept.room_imports;
 }
 
 void draft_drop(struct model *model, struct draft *draft)
@@ -56,6 +62,7 @@ void draft_drop(struct model *model, struct draft *draft)
 	}
 	for (uint32_t i = 0; i < draft->iteration.nr_samples; i++)
 		stacks_put(model, stacks_entry(draft->samples[i].stack));
+	within_drop(model, draft);
 	if (draft->loop)
 		draft->loop->refs--;
 	if (model->nr_spare >= MAX_SPARE) {
@@ -112,6 +119,7 @@ static void merge(struct model *model, struct sleep *sleep, const struct ev_slee
 	to->asleep_ns += ev->asleep_ns;
 	to->max_ns = max(to->max_ns, ev->max_ns);
 	to->count += ev->count;
+	to->within |= ev->within;
 	if (to->object.kind == OBJECT_NONE)
 		to->object = ev->object;
 }
@@ -204,6 +212,7 @@ int draft_add_sample(struct model *model, struct draft *draft, const struct ev_s
 	sample->ts_ns = ev->head.ts_ns;
 	sample->step = ev->step;
 	sample->task_id = ev->task_id;
+	sample->within = ev->within;
 	sample->stack = get_stack(model, ev->stack_id);
 	sample->is_stack_lost = ev->stack_id && !sample->stack;
 	draft->iteration.nr_samples++;
@@ -254,6 +263,8 @@ void draft_finish(struct model *model, struct draft *draft, const struct ev_iter
 	iteration->ev = *ev;
 	iteration->sleeps = draft->sleeps;
 	iteration->samples = draft->samples;
+	iteration->gcs = draft->gcs;
+	iteration->imports = draft->imports;
 }
 
 static bool is_stack_pending(const struct stack *stack)
@@ -282,7 +293,7 @@ bool draft_is_pending(const struct model *model, struct draft *draft)
 	}
 	for (uint32_t i = 0; i < iteration->nr_samples && !is_pending; i++)
 		is_pending = is_stack_pending(draft->samples[i].stack);
-	return is_pending;
+	return is_pending || within_is_pending(draft);
 }
 
 bool draft_is_incomplete(const struct draft *draft)

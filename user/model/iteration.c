@@ -52,9 +52,26 @@ int iteration_add_sample(struct model *model, const struct ev_sample *ev)
 	return err;
 }
 
+int iteration_add_gc(struct model *model, const struct ev_gc *ev)
+{
+	int err;
+	struct draft *draft = draft_of(model, &ev->head, ev->iteration, &err);
+
+	return draft ? within_add_gc(model, draft, ev) : err;
+}
+
+int iteration_add_import(struct model *model, const struct ev_import *ev)
+{
+	int err;
+	struct draft *draft = draft_of(model, &ev->head, ev->iteration, &err);
+
+	return draft ? within_add_import(model, draft, ev) : err;
+}
+
 /* Nothing changes any more but names: what is missing now is reported as missing. */
 static void make_ready(struct model *model, struct draft *draft)
 {
+	within_estimate(draft);
 	draft->iteration.is_incomplete = draft_is_incomplete(draft);
 	if (draft->iteration.ev.end != ITERATION_UNDER_WAY) /* its end is counted */
 		model->breaches_incomplete += draft->iteration.is_incomplete;
@@ -110,13 +127,14 @@ static int copy_so_far(struct model *model, const struct draft *from, struct dra
 		ev.head.ts_ns = sample->ts_ns;
 		ev.step = sample->step;
 		ev.task_id = sample->task_id;
+		ev.within = sample->within;
 		ev.stack_id = sample->stack ? sample->stack->id : 0;
 		err = draft_add_sample(model, to, &ev);
 	}
 	for (uint32_t i = 0; !err && i < from->iteration.nr_sleeps; i++)
 		if (from->sleeps[i].ev.first_ns >= start_ns)
 			err = draft_add_sleep(model, to, &from->sleeps[i].ev);
-	return err;
+	return err ? err : within_copy(model, from, to, start_ns);
 }
 
 int iteration_add_ongoing(struct model *model, const struct ev_ongoing *ev)

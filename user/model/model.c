@@ -64,6 +64,8 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	switch (ev->type) {
 	case EV_SLEEP: return iteration_add_sleep(model, (const struct ev_sleep *)ev);
 	case EV_SAMPLE: return iteration_add_sample(model, (const struct ev_sample *)ev);
+	case EV_GC: return iteration_add_gc(model, (const struct ev_gc *)ev);
+	case EV_IMPORT: return iteration_add_import(model, (const struct ev_import *)ev);
 	case EV_ITERATION: return iteration_add_end(model, (const struct ev_iteration *)ev);
 	case EV_ONGOING: return iteration_add_ongoing(model, (const struct ev_ongoing *)ev);
 	case EV_STACK: return stacks_add(model, (const struct ev_stack *)ev);

@@ -94,6 +94,18 @@ struct sample {
 	bool is_stack_lost; /* there was one, but not its record */
 	uint64_t task_id;
 	const char *task, *builtin; /* as of a sleep */
+	uint32_t within;    /* IN_* */
+};
+
+/* A run of the collector, an import, by probes. */
+struct gc_run {
+	struct ev_gc ev;
+	const struct stack *stack; /* NULL: not taken, or its record was lost */
+};
+
+struct import_run {
+	struct ev_import ev;
+	const struct stack *stack; /* likewise */
 };
 
 /* A finished iteration with everything known of it.  Valid until the next call on the model. */
@@ -104,6 +116,12 @@ struct iteration {
 	uint32_t nr_sleeps;
 	const struct sample *samples; /* in order of time, evenly spread over the iteration */
 	uint32_t nr_samples;
+	const struct gc_run *gcs; /* the long ones, up to a bound; ev has the sums of all */
+	uint32_t nr_gcs;
+	const struct import_run *imports; /* likewise */
+	uint32_t nr_imports;
+	/* Of ev.import_on_cpu_ns what samples say and no probe; ev.flags has *_ESTIMATED. */
+	uint64_t import_guess_ns;
 	uint32_t nr_refused;  /* sleeps past the bound */
 	bool is_incomplete; /* a stack or a name is missing that should be there */
 };
@@ -113,6 +131,16 @@ static inline bool iteration_is_ongoing(const struct iteration *iteration)
 {
 	return iteration->ev.end == ITERATION_UNDER_WAY || iteration->ev.end == ITERATION_UNSEEN;
 }
+
+/* How many of the frames run inside the iteration; the rest runs the loop. */
+int stack_nr_inside(const struct loop *loop, const struct stack *stack);
+/*
+ * Of a stack that is within an import, by its frames of importlib: the one that has the (outermost)
+ * import statement; -1: it is not.  stack may be NULL.
+ */
+int stack_import_frame(const struct loop *loop, const struct stack *stack);
+/* The same of a stack taken where the import began. */
+int stack_importer_frame(const struct loop *loop, const struct stack *stack);
 
 /* A code object whose names should be asked for. */
 struct model_want {

@@ -151,3 +151,28 @@ void stacks_free(struct model *model)
 	HASH_ITER (hh, model->stacks, entry, next)
 		forget(model, entry);
 }
+
+static bool is_run_once(const struct frame *frame)
+{
+	static const char file[] = "asyncio/base_events.py";
+	size_t len = strlen(frame->file), end = strlen(file);
+
+	return !strcmp(frame->name, "_run_once") && len >= end &&
+	       !strcmp(frame->file + len - end, file) &&
+	       (len == end || frame->file[len - end - 1] == '/');
+}
+
+/* The loop's own frame is known by its name; other loops by how many frames were below at first. */
+int stack_nr_inside(const struct loop *loop, const struct stack *stack)
+{
+	uint32_t base = loop ? loop->info.base_depth : 0;
+	uint32_t i;
+
+	for (i = 0; i < stack->nr; i++)
+		if (is_run_once(&stack->frames[i]))
+			return (int)i;
+	/* Counting from the outermost frame needs all of them. */
+	if (stack->status == STACK_OK && !stack->is_truncated && base && base < stack->nr)
+		return (int)(stack->nr - base);
+	return (int)stack->nr;
+}

@@ -130,6 +130,9 @@ struct draft {
 	struct sleep *sleeps;
 	struct sleep_key *keys; /* of sleeps, packed for the search */
 	struct sample *samples;
+	struct gc_run *gcs;
+	struct import_run *imports;
+	uint32_t room_gcs, room_imports;
 	TAILQ_ENTRY(draft) link;
 };
 TAILQ_HEAD(draft_list, draft);
@@ -263,6 +266,17 @@ void threads_add(struct model *model, const struct ev_thread *ev);
 /* Copies what is known into the sleep; false: the answer may still come. */
 bool threads_fill(const struct model *model, struct sleep *sleep);
 void threads_free(struct model *model);
+int iteration_add_gc(struct model *model, const struct ev_gc *ev);
+int iteration_add_import(struct model *model, const struct ev_import *ev);
+
+/* The collector and imports (within.c). */
+int within_add_gc(struct model *model, struct draft *draft, const struct ev_gc *ev);
+int within_add_import(struct model *model, struct draft *draft, const struct ev_import *ev);
+int within_copy(struct model *model, const struct draft *from, struct draft *to, uint64_t start_ns);
+void within_drop(struct model *model, struct draft *draft);
+bool within_is_pending(const struct draft *draft);
+/* Names are there as far as they will be: marks what runs below importlib, and adds it up. */
+void within_estimate(struct draft *draft);
 
 struct draft *draft_new(struct model *model, uint64_t number);
 /* Gives its stacks and its loop back, keeps its memory for the next. NULL is fine. */

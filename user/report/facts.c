@@ -95,6 +95,12 @@ bool facts_is_incomplete(const struct finding *finding)
 	return false;
 }
 
+bool facts_is_estimated(const struct finding *finding)
+{
+	return finding->is_estimated || finding->iteration->ev.flags & (ITERATION_GC_ESTIMATED |
+									ITERATION_IMPORT_ESTIMATED);
+}
+
 const char *facts_frame_reason(enum frame_naming naming)
 {
 	switch (naming) {

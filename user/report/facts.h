@@ -15,6 +15,8 @@ const char *facts_status_of_stack(const struct stack *stack);
 const char *facts_stack_reason(const struct finding *finding);
 /* The stack that the finding shows is not known, or a frame of it has no name. */
 bool facts_is_incomplete(const struct finding *finding);
+/* Its duration, or gc and import in its split, come from samples and not from the interpreter's probes. */
+bool facts_is_estimated(const struct finding *finding);
 /* Why a frame has no name, for people. */
 const char *facts_frame_reason(enum frame_naming naming);
 

@@ -159,6 +159,10 @@ static struct kept *keep(struct finding *finding)
 	kept->iteration.nr_sleeps = 0;
 	kept->iteration.samples = NULL;
 	kept->iteration.nr_samples = 0;
+	kept->iteration.gcs = NULL;
+	kept->iteration.nr_gcs = 0;
+	kept->iteration.imports = NULL;
+	kept->iteration.nr_imports = 0;
 	kept->loop.target = &kept->target;
 	strings = (char *)kept + head;
 	kept->finding.task = keep_string(&strings, finding->task);

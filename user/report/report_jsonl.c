@@ -145,6 +145,27 @@ static void put_syscall(struct json *json, const struct finding *finding)
 	json_object_end(json);
 }
 
+/* What the collector did; of an estimate only that it ran. */
+static void put_gc(struct json *json, const struct finding *finding)
+{
+	if (finding->rule != RULE_GC_PAUSE) {
+		json_null(json, "gc");
+		return;
+	}
+	json_object(json, "gc");
+	if (finding->calls) {
+		json_u64(json, "generation", finding->gc.generation);
+		json_u64(json, "collected", finding->gc.collected);
+		json_u64(json, "runs", finding->calls);
+	} else {
+		json_null(json, "generation");
+		json_null(json, "collected");
+		json_null(json, "runs");
+	}
+	json_bool(json, "estimated", finding->is_estimated);
+	json_object_end(json);
+}
+
 static void put_process(struct json *json, const struct loop *loop)
 {
 	const struct ev_target *target = &loop->target->info;
@@ -244,6 +265,9 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	json_bool(&json, "partial", iteration->ev.flags & ITERATION_PARTIAL);
 	json_bool(&json, "incomplete", facts_is_incomplete(finding));
 	put_syscall(&json, finding);
+	put_gc(&json, finding);
+	put_fixed(&json, "module", finding->module, sizeof(finding->module));
+	json_bool(&json, "estimated", facts_is_estimated(finding));
 	put_frame(&json, "site", finding, finding->site);
 	put_frame(&json, "leaf", finding, 0);
 	put_frame(&json, "coroutine", finding, finding->coroutine);

@@ -83,6 +83,39 @@ static void print_cpu(const struct report_opts *opts, const struct finding *find
 	text_paragraph(opts, STYLE_PLAIN, "on CPU", text, NULL);
 }
 
+static void print_gc(const struct report_opts *opts, const struct finding *finding)
+{
+	char text[200], count[TEXT_FIGURE_LEN];
+
+	if (!finding->calls) {
+		text_paragraph(opts, STYLE_PLAIN, "gc",
+			       "about so long: this build has no probes, the timer saw it run", NULL);
+		return;
+	}
+	text_count(finding->gc.collected, count);
+	snprintf(text, sizeof(text), "%s of generation %u, %s object%s collected",
+		 finding->cause == CAUSE_EXPLICIT ? "gc.collect()" : "automatic collection",
+		 finding->gc.generation, count, finding->gc.collected == 1 ? "" : "s");
+	if (finding->calls > 1)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %u runs",
+			 finding->calls);
+	text_paragraph(opts, STYLE_PLAIN, "gc", text, NULL);
+}
+
+static void print_import(const struct report_opts *opts, const struct finding *finding)
+{
+	char text[EV_MODULE_LEN * 3 + 128], module[EV_MODULE_LEN * 3], cpu[TEXT_FIGURE_LEN],
+		asleep[TEXT_FIGURE_LEN];
+
+	sanitize(module, sizeof(module), finding->module, 60, CUT_END);
+	text_duration(finding->duration_ns - finding->asleep_ns, cpu);
+	text_duration(finding->asleep_ns, asleep);
+	snprintf(text, sizeof(text), "%s: %s on CPU, %s asleep, with all that it imports%s",
+		 module[0] ? module : "a module", cpu, asleep,
+		 finding->is_estimated ? "; about, from samples" : "");
+	text_paragraph(opts, STYLE_PLAIN, "import", text, NULL);
+}
+
 /* Who ran: a line of its own, as a name can be long.  A callback in Python is named in its frame.
  */
 static void print_task(const struct report_opts *opts, const struct finding *finding)
@@ -250,6 +283,10 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 		holder_text(opts, finding);
 	else if (finding->rule == RULE_LOOP_OVERLOAD)
 		evidence_text_callbacks(opts, finding);
+	else if (finding->rule == RULE_GC_PAUSE)
+		print_gc(opts, finding);
+	else if (finding->rule == RULE_IMPORT_ON_LOOP)
+		print_import(opts, finding);
 	else
 		evidence_text_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)

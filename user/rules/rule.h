@@ -14,5 +14,13 @@ rule_eval rule_cpu_bound;
 rule_eval rule_host_starved;
 rule_eval rule_gil_wait;
 rule_eval rule_loop_overload;
+rule_eval rule_gc_pause;
+rule_eval rule_import_on_loop;
+
+/* Of gc-pause and import-on-loop, and of no other rule. */
+static inline bool sample_is_within(const struct sample *sample)
+{
+	return sample->within & (IN_GC | IN_IMPORT);
+}
 
 #endif

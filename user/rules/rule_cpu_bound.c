@@ -47,7 +47,8 @@ static struct hot_site hottest_site(const struct rules_config *config,
 		const struct stack *stack = iteration->samples[i].stack;
 		struct hot_site hot = { .stack = stack };
 
-		if (iteration->samples[i].step != step || !stack)
+		if (iteration->samples[i].step != step || !stack ||
+		    sample_is_within(&iteration->samples[i]))
 			continue;
 		site_find(config, iteration->loop, stack, &hot.site);
 		if (hot.site.site < 0)
@@ -85,7 +86,8 @@ static bool is_native(const struct iteration *iteration, uint64_t step, const st
 	for (i = 0; i < iteration->nr_samples; i++) {
 		const struct stack *stack = iteration->samples[i].stack;
 
-		if (iteration->samples[i].step != step || !stack || !stack->nr)
+		if (iteration->samples[i].step != step || !stack || !stack->nr ||
+		    sample_is_within(&iteration->samples[i]))
 			continue;
 		nr++;
 		if (!votes)
@@ -95,8 +97,8 @@ static bool is_native(const struct iteration *iteration, uint64_t step, const st
 	for (i = 0; i < iteration->nr_samples && candidate; i++) {
 		const struct sample *sample = &iteration->samples[i];
 
-		nr_same +=
-			sample->step == step && sample->stack && sample->stack->id == candidate->id;
+		nr_same += sample->step == step && sample->stack &&
+			   sample->stack->id == candidate->id && !sample_is_within(sample);
 	}
 	if (nr < NATIVE_MIN_SAMPLES || nr_same * 100 < nr * NATIVE_MIN_PCT)
 		return false;
@@ -119,11 +121,23 @@ static void set_task(struct finding *finding, const struct iteration *iteration,
 	}
 }
 
+/* Samples of neither the collector nor an import. */
+static uint32_t count_own(const struct iteration *iteration)
+{
+	uint32_t nr = 0, i;
+
+	for (i = 0; i < iteration->nr_samples; i++)
+		nr += !sample_is_within(&iteration->samples[i]);
+	return nr;
+}
+
 unsigned int rule_cpu_bound(const struct rules_config *config, const struct iteration *iteration,
 			    struct finding *findings, unsigned int cap)
 {
 	uint64_t limit_ns = config->limit_ns[RULE_CPU_BOUND];
-	uint64_t duration_ns = iteration->ev.on_cpu_ns;
+	uint64_t duration_ns = iteration->ev.on_cpu_ns - iteration->ev.gc_on_cpu_ns -
+			       iteration->ev.import_on_cpu_ns;
+	uint32_t nr_own = count_own(iteration);
 	struct step step = heaviest_step(iteration);
 	struct hot_site hot = hottest_site(config, iteration, step.id);
 	enum cause cause = CAUSE_PYTHON;
@@ -132,8 +146,8 @@ unsigned int rule_cpu_bound(const struct rules_config *config, const struct iter
 	if (step.nr && !step.id && iteration->loop->info.kind == LOOP_KIND_UVLOOP)
 		return 0;
 	if (step.nr)
-		duration_ns = (uint64_t)((double)duration_ns * step.nr / iteration->nr_samples);
-	if (!cap || duration_ns < limit_ns)
+		duration_ns = (uint64_t)((double)duration_ns * step.nr / nr_own);
+	if (!cap || duration_ns < limit_ns || (iteration->nr_samples && !nr_own))
 		return 0;
 	if (is_native(iteration, step.id, &hot.stack)) {
 		cause = CAUSE_NATIVE;

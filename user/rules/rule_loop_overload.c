@@ -93,7 +93,8 @@ static uint32_t find_callbacks(const struct rules_config *config, const struct i
 		const struct sample *sample = &iteration->samples[i];
 		struct hot_callback hot = { .stack = sample->stack };
 
-		if (is_long(config, iteration, samples_of(steps, nr_steps, sample->step)) ||
+		if (sample_is_within(sample) ||
+		    is_long(config, iteration, samples_of(steps, nr_steps, sample->step)) ||
 		    !look(config, iteration, &hot))
 			continue;
 		for (k = 0; k < nr && !is_same_function(entry_of(&callbacks[k]), entry_of(&hot)); k++)

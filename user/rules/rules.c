@@ -139,6 +139,8 @@ static const struct {
 	rule_eval *eval;
 } evals[] = {
 	{ RULE_HOST_STARVED, rule_host_starved },
+	{ RULE_GC_PAUSE, rule_gc_pause },
+	{ RULE_IMPORT_ON_LOOP, rule_import_on_loop },
 	{ RULE_CPU_BOUND, rule_cpu_bound },
 	{ RULE_GIL_WAIT, rule_gil_wait },
 	{ RULE_LOOP_OVERLOAD, rule_loop_overload },

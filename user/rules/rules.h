@@ -134,6 +134,14 @@ struct finding {
 	/* Of the heaviest sleep; -1: none. */
 	int32_t syscall, fd;
 	struct finding_holder holder; /* of gil-wait */
+	/* Of gc-pause and import-on-loop. */
+	bool is_estimated; /* from samples; no probe saw it, or not all of it */
+	struct {
+		uint32_t generation; /* the oldest that was collected */
+		uint64_t collected;  /* objects; .calls is the number of runs */
+	} gc;
+	uint64_t asleep_ns;	    /* of an import; the rest it was on CPU */
+	char module[EV_MODULE_LEN]; /* of an import; empty: not known */
 	/* What follows is filled by rules_describe(). What the descriptor is: "127.0.0.1:5432",
 	 * "/srv/x", "pipe:[123]"; or empty. */
 	char object[FINDING_OBJECT_LEN];

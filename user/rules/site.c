@@ -113,26 +113,6 @@ bool site_is_library(const struct rules_config *config, const struct stdlib *std
 	return false;
 }
 
-/*
- * How many of the frames run inside the iteration; the rest runs the loop.  The loop's own frame is
- * known by its name; other loops by how many frames were below when their thread was found.
- */
-static int nr_inside(const struct loop *loop, const struct stack *stack)
-{
-	uint32_t base = loop ? loop->info.base_depth : 0;
-	uint32_t i;
-
-	for (i = 0; i < stack->nr; i++) {
-		if (!strcmp(stack->frames[i].name, "_run_once") &&
-		    site_path_ends(stack->frames[i].file, "asyncio/base_events.py"))
-			return i;
-	}
-	/* Counting from the outermost frame needs all of them. */
-	if (stack->status == STACK_OK && !stack->is_truncated && base && base < stack->nr)
-		return stack->nr - base;
-	return stack->nr;
-}
-
 /* The frame that the loop called: the outermost one inside, without Handle._run() around it. */
 static int find_callback(const struct stack *stack, int inside)
 {
@@ -169,15 +149,21 @@ static int site_rank(const struct rules_config *config, const struct stdlib *std
 void site_find(const struct rules_config *config, const struct loop *loop,
 	       const struct stack *stack, struct site *out)
 {
+	site_find_from(config, loop, stack, 0, out);
+}
+
+void site_find_from(const struct rules_config *config, const struct loop *loop,
+		    const struct stack *stack, int first, struct site *out)
+{
 	struct stdlib stdlib = site_stdlib_of(stack);
 	int inside, i, best = 0;
 
 	*out = (struct site){ .site = -1, .coroutine = -1, .callback = -1, .called = -1 };
 	if (!stack || !stack->nr)
 		return;
-	inside = nr_inside(loop, stack);
+	inside = stack_nr_inside(loop, stack);
 	out->nr_library = inside;
-	for (i = 0; i < inside; i++) {
+	for (i = first; i < inside; i++) {
 		const struct frame *frame = &stack->frames[i];
 		int rank = site_rank(config, &stdlib, frame);
 
@@ -190,7 +176,7 @@ void site_find(const struct rules_config *config, const struct loop *loop,
 		}
 	}
 	if (out->site < 0)
-		out->site = 0;
+		out->site = first < (int)stack->nr ? first : 0;
 	out->called = find_callback(stack, inside);
 	if (out->coroutine < 0)
 		out->callback = out->called;

@@ -23,6 +23,10 @@ struct site {
 void site_find(const struct rules_config *config, const struct loop *loop,
 	       const struct stack *stack, struct site *out);
 
+/* The same of the frames from `first` on: what is further in is no matter of the site. */
+void site_find_from(const struct rules_config *config, const struct loop *loop,
+		    const struct stack *stack, int first, struct site *out);
+
 /* The folder of the standard library, with its last slash, within a frame's file. */
 struct stdlib {
 	const char *path;

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * import-on-loop: modules were imported while the loop ran.  What one statement imported adds up, with
+ * the file reads and the modules that it caused: one finding, and none of blocking-call or cpu-bound
+ * beside it.  By the probes' records; what they do not see (importlib.import_module(), builds without
+ * probes) by sleeps and samples below importlib's frames.
+ */
+#include "rule.h"
+
+#include <string.h>
+
+#include "site.h"
+#include "util.h"
+
+#define MAX_GROUPS 32
+
+struct group {
+	const struct stack *stack; /* of the heaviest part */
+	struct site site;
+	uint64_t total_ns, heaviest_ns, first_ns, asleep_ns;
+	uint32_t calls;
+	bool is_estimated;
+	char module[EV_MODULE_LEN];
+};
+
+struct groups {
+	const struct rules_config *config;
+	const struct iteration *iteration;
+	struct group of[MAX_GROUPS];
+	unsigned int nr;
+};
+
+/* One import, sleep or sample of it. */
+struct part {
+	const struct stack *stack; /* NULL: not known */
+	int first;		   /* -1: no frame of it is outside of importlib */
+	uint64_t on_cpu_ns, asleep_ns, ts_ns;
+	bool is_estimated;
+};
+
+static bool is_same(const struct group *group, const struct part *part, const struct site *site)
+{
+	if ((group->site.site < 0) != (site->site < 0))
+		return false;
+	return site->site < 0 || site_is_same(&group->stack->frames[group->site.site],
+					      &part->stack->frames[site->site]);
+}
+
+static struct group *find_group(struct groups *groups, const struct part *part)
+{
+	struct site site = { .site = -1, .coroutine = -1, .callback = -1, .called = -1 };
+	struct group *group;
+	unsigned int i;
+
+	if (part->stack && part->first >= 0)
+		site_find_from(groups->config, groups->iteration->loop, part->stack, part->first,
+			       &site);
+	for (i = 0; i < groups->nr; i++)
+		if (is_same(&groups->of[i], part, &site))
+			return &groups->of[i];
+	if (groups->nr == MAX_GROUPS)
+		return &groups->of[MAX_GROUPS - 1];
+	group = &groups->of[groups->nr++];
+	*group = (struct group){ .stack = part->stack, .site = site, .first_ns = UINT64_MAX };
+	return group;
+}
+
+/* Adds to its group. True: it is the heaviest there. */
+static bool add(struct groups *groups, const struct part *part, struct group **out)
+{
+	struct group *group = find_group(groups, part);
+	uint64_t part_ns = part->on_cpu_ns + part->asleep_ns;
+
+	*out = group;
+	group->total_ns += part_ns;
+	group->asleep_ns += part->asleep_ns;
+	group->calls++;
+	group->first_ns = min(group->first_ns, part->ts_ns);
+	group->is_estimated |= part->is_estimated;
+	if (part_ns <= group->heaviest_ns)
+		return false;
+	group->heaviest_ns = part_ns;
+	return true;
+}
+
+static void add_records(struct groups *groups)
+{
+	const struct iteration *iteration = groups->iteration;
+	struct group *group;
+	uint32_t i;
+
+	for (i = 0; i < iteration->nr_imports; i++) {
+		const struct import_run *import = &iteration->imports[i];
+		struct part part = {
+			.stack = import->stack,
+			.first = stack_importer_frame(iteration->loop, import->stack),
+			.on_cpu_ns = import->ev.on_cpu_ns,
+			.asleep_ns = import->ev.asleep_ns,
+			.ts_ns = import->ev.start_ns,
+		};
+
+		if (add(groups, &part, &group))
+			memcpy(group->module, import->ev.module, sizeof(group->module));
+	}
+}
+
+/*
+ * The module that the statement asked for, by the file whose code runs first below it:
+ * /srv/shop/reports/__init__.py is reports.  A guess: a package above it may be missing.
+ */
+static void guess_module(const struct stack *stack, int first, char out[EV_MODULE_LEN])
+{
+	const char *file, *end, *name;
+	size_t len;
+	int i;
+
+	for (i = first - 1; i >= 0; i--)
+		if (!strcmp(stack->frames[i].name, "<module>") && stack->frames[i].file[0] == '/')
+			break;
+	if (i < 0)
+		return;
+	file = stack->frames[i].file;
+	len = strlen(file);
+	end = file + len;
+	if (site_path_ends(file, "/__init__.py"))
+		end -= strlen("/__init__.py");
+	else if (len > 3 && !strcmp(end - 3, ".py"))
+		end -= 3;
+	for (name = end; name > file && name[-1] != '/'; name--)
+		;
+	snprintf(out, EV_MODULE_LEN, "%.*s", (int)(end - name), name);
+}
+
+static void add_estimate(struct groups *groups, const struct stack *stack, uint64_t on_cpu_ns,
+			 uint64_t asleep_ns, uint64_t ts_ns)
+{
+	struct part part = {
+		.stack = stack,
+		.first = stack_import_frame(groups->iteration->loop, stack),
+		.on_cpu_ns = on_cpu_ns,
+		.asleep_ns = asleep_ns,
+		.ts_ns = ts_ns,
+		.is_estimated = true,
+	};
+	struct group *group;
+
+	add(groups, &part, &group);
+	if (!group->module[0] && part.first >= 0)
+		guess_module(stack, part.first, group->module);
+}
+
+/* Whether a sleep or sample is in no record: estimated, or of an import that has not ended. */
+static bool is_guess(const struct iteration *iteration, uint32_t within)
+{
+	return within & IN_IMPORT && (within & IN_ESTIMATED || iteration_is_ongoing(iteration));
+}
+
+static void add_estimates(struct groups *groups)
+{
+	const struct iteration *iteration = groups->iteration;
+	uint32_t nr = 0, i;
+
+	for (i = 0; i < iteration->nr_samples; i++)
+		nr += is_guess(iteration, iteration->samples[i].within);
+	for (i = 0; i < iteration->nr_samples; i++) {
+		const struct sample *sample = &iteration->samples[i];
+
+		if (is_guess(iteration, sample->within))
+			add_estimate(groups, sample->stack, iteration->import_guess_ns / nr, 0,
+				     sample->ts_ns);
+	}
+	for (i = 0; i < iteration->nr_sleeps; i++) {
+		const struct ev_sleep *ev = &iteration->sleeps[i].ev;
+
+		if (is_guess(iteration, ev->within))
+			add_estimate(groups, iteration->sleeps[i].stack, 0, ev->asleep_ns,
+				     ev->first_ns);
+	}
+}
+
+static void to_finding(const struct iteration *iteration, const struct group *group,
+		       struct finding *finding)
+{
+	*finding = (struct finding){
+		.rule = RULE_IMPORT_ON_LOOP,
+		.cause = CAUSE_IMPORT,
+		.iteration = iteration,
+		.start_ns = group->first_ns,
+		.duration_ns = group->total_ns,
+		.calls = group->calls,
+		.stack = group->stack,
+		.site = group->site.site,
+		.coroutine = group->site.coroutine,
+		.callback = group->site.callback,
+		.nr_library = group->site.nr_library,
+		.syscall = -1,
+		.fd = -1,
+		.is_estimated = group->is_estimated,
+		.asleep_ns = group->asleep_ns,
+	};
+	memcpy(finding->module, group->module, sizeof(finding->module));
+}
+
+unsigned int rule_import_on_loop(const struct rules_config *config,
+				 const struct iteration *iteration, struct finding *findings,
+				 unsigned int cap)
+{
+	struct groups groups = { .config = config, .iteration = iteration };
+	const struct ev_iteration *ev = &iteration->ev;
+	unsigned int nr = 0, i;
+
+	if (ev->import_on_cpu_ns + ev->import_asleep_ns < config->limit_ns[RULE_IMPORT_ON_LOOP])
+		return 0;
+	add_records(&groups);
+	add_estimates(&groups);
+	for (i = 0; i < groups.nr && nr < cap; i++) {
+		const struct group *group = &groups.of[i];
+
+		if (group->total_ns < config->limit_ns[RULE_IMPORT_ON_LOOP])
+			continue;
+		if (group->site.site >= 0 &&
+		    site_is_allowed(config, &group->stack->frames[group->site.site]))
+			continue;
+		to_finding(iteration, group, &findings[nr++]);
+	}
+	return nr;
+}
