@@ -31,6 +31,46 @@ static __always_inline long probe_argument(void *ctx)
 	return how & PROBE_ARG_INT ? (s32)value : (long)value;
 }
 
+/*
+ * Include/cpython/frameobject.h: f_valuestack (3.9, 3.10); Include/cpython/code.h: co_nlocalsplus, after
+ * which the stack begins (later); Include/cpython/methodobject.h: PyCFunctionObject.m_ml.
+ */
+#define FRAME_VALUESTACK   64
+#define CODE_NLOCALSPLUS   72
+#define CODE_NLOCALSPLUS11 76
+#define CFUNCTION_ML	   16
+#define COLLECT		   0x007463656c6c6f63ULL /* "collect" as ml_name has it */
+#define MAX_SLOTS	   12 /* a call stands low on the stack, unless it is deep in an expression */
+
+__noinline int gc_is_called(struct scratch *s)
+{
+	u64 at, object, method, name;
+	s32 nr_locals = 0;
+	int i;
+
+	if (!s || !s->nr || s->status != STACK_OK)
+		return 0;
+	if (s->layout.minor < 11) {
+		at = read_user_u64(s->frame_addrs[0] + FRAME_VALUESTACK);
+	} else {
+		bpf_probe_read_user(&nr_locals, sizeof(nr_locals),
+				    (void *)(s->frames[0].code_addr + (s->layout.minor == 11 ?
+									       CODE_NLOCALSPLUS11 :
+									       CODE_NLOCALSPLUS)));
+		at = s->frame_addrs[0] + s->layout.frame_locals + 8 * (u64)(nr_locals & 0xffff);
+	}
+	for (i = 0; i < MAX_SLOTS; i++) {
+		object = read_user_u64(at + 8 * i);
+		if (!object || object & 7)
+			continue;
+		method = read_user_u64(object + CFUNCTION_ML);
+		name = method && !(method & 7) ? read_user_u64(method) : 0;
+		if (name && read_user_u64(name) == COLLECT)
+			return 1;
+	}
+	return 0;
+}
+
 /* The current thread, if it is a loop's and in an iteration. */
 static __always_inline struct loop_thread *in_iteration(struct task_struct *task)
 {

@@ -221,6 +221,8 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	}
 	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)
 		th->nr_callbacks = callbacks_ready(s, th->base_depth);
+	if (within & IN_GC && within & IN_ESTIMATED && gc_is_called(s))
+		within |= IN_COLLECT;
 	ev.within = within;
 	th->nr_samples++;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);

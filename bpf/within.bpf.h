@@ -104,4 +104,7 @@ static __always_inline u32 gc_estimate(struct loop_thread *th, struct task_struc
 	return IN_GC | IN_ESTIMATED;
 }
 
+/* After a walk: does the innermost frame have gc.collect on its value stack?  Then it calls it. */
+extern int gc_is_called(struct scratch *s);
+
 #endif

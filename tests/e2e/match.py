@@ -11,7 +11,10 @@ LIMIT_NS = {
     "loop-overload": 250 * MILLISECOND,
     "host-starved": 50 * MILLISECOND,
     "gil-wait": 20 * MILLISECOND,
+    "gc-pause": 20 * MILLISECOND,
+    "import-on-loop": 20 * MILLISECOND,
 }
+TICK_NS = 10 * MILLISECOND  # of a timer at 100 Hz: what a sample stands for
 
 
 def tolerance_ns(ns: int) -> int:
@@ -27,12 +30,23 @@ def bounds_ns(truth: dict) -> tuple[int, int]:
     wall, cpu = wall_ns(truth), truth["cpu_ns"]
     if truth["rule"] in ("cpu-bound", "loop-overload"):
         low = high = cpu
+    elif truth["rule"] == "gc-pause":
+        return _estimate_ns(truth, truth["gc_ns"], truth["gc_ns"])
+    elif truth["rule"] == "import-on-loop":
+        return _estimate_ns(truth, cpu - truth["gc_ns"], wall - truth["run_delay_ns"] - truth["gc_ns"])
     elif truth["rule"] == "host-starved":  # the CPU may be gone around the planted work as well
         queued = 0 if truth["cause"] in ("run-queue", "throttled") else truth["run_delay_ns"]
         low, high = wall - cpu - queued, wall + truth.get("slack_ns", 200 * MILLISECOND)
     else:  # off the CPU; whether the wait for one after the wake-up counts is loophound's choice
         low, high = wall - cpu - truth["run_delay_ns"], wall - cpu
     return low - tolerance_ns(low), high + tolerance_ns(high)
+
+
+def _estimate_ns(truth: dict, low: int, high: int) -> tuple[int, int]:
+    """What the interpreter's probes tell to 5 % or 1 ms is told by samples to a tick or two."""
+    if truth["usdt"] and truth["truth"] != "import_by_name":
+        return low - max(MILLISECOND, low // 20), high + max(MILLISECOND, high // 20)
+    return low - low // 10 - 2 * TICK_NS, high + high // 10 + 2 * TICK_NS
 
 
 def is_certain(truth: dict) -> bool:
@@ -91,9 +105,16 @@ def _check_details(truth: dict, breach: dict) -> list[str]:
     if not breach["advice"]:
         wrong.append(f"{truth['truth']}: no advice")
     expect("cause", breach["cause"], truth["cause"])
-    if truth["target"]:
+    if truth["rule"] == "import-on-loop":
+        expect("module", breach["module"], truth["target"])
+        _check_part("import_ns", truth, breach, wrong)
+    elif truth["target"]:
         expect("target", (breach["syscall"] or {}).get("target"), truth["target"])
     wrong += _check_evidence(truth, breach)
+    if truth["rule"] == "gc-pause":
+        expect("estimated", breach["gc"]["estimated"], not truth["usdt"])
+        expect("runs", bool(breach["gc"]["runs"]), truth["usdt"])
+        _check_part("gc_ns", truth, breach, wrong)
     if truth["rule"] == "host-starved":
         return wrong
     if truth["rule"] == "loop-overload":
@@ -174,6 +195,13 @@ def _check_crowd(truth: dict, breach: dict) -> list[str]:
     return wrong
 
 
+def _check_part(part: str, truth: dict, breach: dict, wrong: list[str]) -> None:
+    """A part of the split against the workload's own truth."""
+    low, high = _bounds_ns(truth)
+    if not low <= breach["split"][part] <= high:
+        wrong.append(f"{truth['truth']}: {part} is {breach['split'][part]}, in truth {low} to {high}")
+
+
 def _check_stack(truth: dict, breach: dict) -> list[str]:
     """From the site outwards the stack is the one the workload saw itself, frame by frame."""
     true = truth["stack"]
@@ -240,6 +268,8 @@ def check_breaches(outcome: Outcome) -> None:
     wrong: list[str] = []
     starved: list[dict] = []
 
+    for truth in outcome.truths:
+        truth["usdt"] = outcome.interpreter.usdt
     groups: dict[tuple, tuple[list[dict], list[dict]]] = {}
     for truth in outcome.truths:
         groups.setdefault(site_key(truth), ([], []))[0].append(truth)

@@ -14,7 +14,7 @@ from process import Child
 
 WORKLOADS = Path(__file__).resolve().parent.parent / "workloads"
 PROGRAMS = Path(__file__).resolve().parent / "programs"  # that speak as workloads do, for one test each
-NOT_WORKLOADS = {"truth", "peer", "crowd"}
+NOT_WORKLOADS = {"truth", "peer", "crowd", "package"}
 
 _dns_number = itertools.count(1)
 

@@ -8,6 +8,7 @@ that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import os
@@ -74,6 +75,23 @@ def _describe(frame: FrameType, line: int) -> dict[str, object]:
     }
 
 
+class _Collector:
+    """CPU time that the collector took, by its own callbacks; of the thread that ran it."""
+
+    def __init__(self) -> None:
+        self.cpu_ns = 0
+        gc.callbacks.append(self)
+
+    def __call__(self, phase: str, info: dict) -> None:
+        if phase == "start":
+            self.began_ns = time.thread_time_ns()
+        else:
+            self.cpu_ns += time.thread_time_ns() - self.began_ns
+
+
+_collector = _Collector()
+
+
 class planted:
     """Context manager around one planted stall; prints its truth at the end.
 
@@ -134,6 +152,7 @@ class planted:
         if self.lines:
             self.what["lines"] = list(range(first, first + self.lines))
         self.run_delay_ns = run_delay_ns()
+        self.gc_ns = _collector.cpu_ns
         self.cpu_ns = time.thread_time_ns()
         self.start_ns = time.monotonic_ns()
 
@@ -149,6 +168,7 @@ class planted:
             start_ns=self.start_ns,
             end_ns=end_ns,
             cpu_ns=cpu_ns,
+            gc_ns=_collector.cpu_ns - self.gc_ns,
             run_delay_ns=run_delay,
         )
 

@@ -91,7 +91,9 @@ static void add_rest(struct groups *groups, const struct rules_config *config,
 		if (!(sample->within & IN_GC))
 			continue;
 		nr++;
-		find_group(groups, config, iteration, sample->stack, false, sample->ts_ns)->nr_samples++;
+		find_group(groups, config, iteration, sample->stack, sample->within & IN_COLLECT,
+			   sample->ts_ns)
+			->nr_samples++;
 	}
 	if (!nr)
 		find_group(groups, config, iteration, NULL, false, iteration->ev.start_ns)->total_ns +=

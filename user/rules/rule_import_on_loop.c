@@ -83,27 +83,6 @@ static bool add(struct groups *groups, const struct part *part, struct group **o
 	return true;
 }
 
-static void add_records(struct groups *groups)
-{
-	const struct iteration *iteration = groups->iteration;
-	struct group *group;
-	uint32_t i;
-
-	for (i = 0; i < iteration->nr_imports; i++) {
-		const struct import_run *import = &iteration->imports[i];
-		struct part part = {
-			.stack = import->stack,
-			.first = stack_importer_frame(iteration->loop, import->stack),
-			.on_cpu_ns = import->ev.on_cpu_ns,
-			.asleep_ns = import->ev.asleep_ns,
-			.ts_ns = import->ev.start_ns,
-		};
-
-		if (add(groups, &part, &group))
-			memcpy(group->module, import->ev.module, sizeof(group->module));
-	}
-}
-
 /*
  * The module that the statement asked for, by the file whose code runs first below it:
  * /srv/shop/reports/__init__.py is reports.  A guess: a package above it may be missing.
@@ -129,6 +108,32 @@ static void guess_module(const struct stack *stack, int first, char out[EV_MODUL
 	for (name = end; name > file && name[-1] != '/'; name--)
 		;
 	snprintf(out, EV_MODULE_LEN, "%.*s", (int)(end - name), name);
+}
+
+static void add_records(struct groups *groups)
+{
+	const struct iteration *iteration = groups->iteration;
+	struct group *group;
+	uint32_t i;
+
+	for (i = 0; i < iteration->nr_imports; i++) {
+		const struct import_run *import = &iteration->imports[i];
+		struct part part = {
+			.stack = import->stack,
+			.first = stack_importer_frame(iteration->loop, import->stack),
+			.on_cpu_ns = import->ev.on_cpu_ns,
+			.asleep_ns = import->ev.asleep_ns,
+			.ts_ns = import->ev.start_ns,
+		};
+
+		if (!add(groups, &part, &group))
+			continue;
+		/* Below an import_module(), which no probe sees, it is only a part of what was asked for. */
+		if (stack_import_frame(iteration->loop, import->stack) >= 0)
+			guess_module(import->stack, part.first, group->module);
+		else
+			memcpy(group->module, import->ev.module, sizeof(group->module));
+	}
 }
 
 static void add_estimate(struct groups *groups, const struct stack *stack, uint64_t on_cpu_ns,
