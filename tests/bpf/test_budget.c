@@ -17,12 +17,16 @@ static const struct budget {
 } budgets[] = {
 	/* clang-format off */
 	{ "on_fork",	       133,  1248 },
-	{ "on_exec",	      3586,  5784 },
-	{ "on_exit",	      3492,  5888 },
-	{ "on_sched_switch", 22519, 35016 },
-	{ "on_wait_exits",   10700, 15408 },
-	{ "on_any_exit",     10738, 15440 },
-	{ "on_timer",	     10223, 23232 },
+	{ "on_exec",	      3728,  5384 },
+	{ "on_exit",	      3497,  5488 },
+	{ "on_sched_switch", 20546, 26040 },
+	{ "on_wait_exits",   10892, 15064 },
+	{ "on_any_exit",     10930, 15096 },
+	{ "on_timer",	     13734, 16568 },
+	{ "on_gc_start",       226,  1040 },
+	{ "on_gc_done",	      2865,  6480 },
+	{ "on_import_start",   188,   952 },
+	{ "on_import_done",   3027,  7320 },
 	/* clang-format on */
 };
 

@@ -62,7 +62,7 @@ static void every_type_passes_empty_and_in_no_other_size(void **state)
 
 static void unknown_types_are_refused(void **state)
 {
-	const uint32_t types[] = { 0, 10, 15, 28, 255, 1u << 31, UINT32_MAX };
+	const uint32_t types[] = { 0, 10, 15, 29, 255, 1u << 31, UINT32_MAX };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -71,6 +71,16 @@ static void unknown_types_are_refused(void **state)
 		assert_refuses(ev);
 		assert_null(decode_name(types[i]));
 	}
+}
+
+static void probes_are_as_many_as_there_is_room_for(void **state)
+{
+	EVENT(probes, PROBES, .nr_sites = PROBE_MAX_SITES);
+
+	(void)state;
+	assert_passes(ev);
+	ev.nr_sites++;
+	assert_refuses(ev);
 }
 
 static void a_stack_has_the_size_of_its_frames(void **state)
@@ -282,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_passes_empty_and_in_no_other_size),
 		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(probes_are_as_many_as_there_is_room_for),
 		cmocka_unit_test(a_stack_has_the_size_of_its_frames),
 		cmocka_unit_test(a_code_holds_its_names),
 		cmocka_unit_test(names_and_tables_have_a_longest),

@@ -226,6 +226,12 @@ void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t
 	(void)targets, (void)ev, (void)at_ns;
 }
 
+const struct ev_target *targets_on_probes(struct targets *targets, const struct ev_probes *ev)
+{
+	(void)targets, (void)ev;
+	return NULL;
+}
+
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t at_ns)
 {
 	(void)targets, (void)ev, (void)at_ns;

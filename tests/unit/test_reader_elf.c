@@ -16,6 +16,7 @@
 
 #include "elffile.h"
 #include "elfimage.h"
+#include "usdt.h"
 #include "util.h"
 
 #define KNOWN "reader_test_known_symbol"
@@ -57,6 +58,7 @@ static bool use_file(const uint8_t *bytes, size_t len, size_t claimed_bytes, uin
 		elffile_find_symbols(&elf, symbols, ARRAY_SIZE(symbols));
 		elffile_section(&elf, ".PyRuntime");
 		elffile_has_usdt(&elf, "python");
+		usdt_find(&elf, &(struct ev_probes){ .nr_sites = 0 });
 		elffile_bias(&elf, 0x1000, 0, &bias);
 		elffile_bias(&elf, UINT64_MAX, UINT64_MAX, &bias);
 	}

@@ -237,6 +237,7 @@ static void json_says_all_of_a_breach(void **state)
 		"\"file\":0,\"subprocess\":0,\"lock\":0,\"pipe\":0,\"terminal\":0,\"other\":0},"
 		"\"partial\":false,\"incomplete\":false,"
 		"\"syscall\":{\"name\":\"clock_nanosleep\",\"fd\":null,\"target\":null},"
+		"\"gc\":null,\"module\":null,\"estimated\":false,"
 		"\"site\":{\"function\":\"Shop.handler\",\"file\":\"/srv/shop/"
 		"app.py\",\"line\":42},"
 		"\"leaf\":{\"function\":\"Shop.handler\",\"file\":\"/srv/shop/"
