@@ -38,6 +38,33 @@ static void freep_reader(struct reader **reader)
 	reader_free(*reader);
 }
 
+static void on_probes(void *ctx, const struct ev_head *ev)
+{
+	struct ev_probes *answer = ctx;
+
+	if (ev->type == EV_PROBES)
+		*answer = *(const struct ev_probes *)ev;
+}
+
+int ask_probes(const struct ev_target *target, struct ev_probes *answer)
+{
+	cleanup(freep_reader) struct reader *reader = NULL;
+	struct pollfd pollfd = { .events = POLLIN };
+	int err = reader_start(&reader, on_probes, answer);
+
+	answer->head.type = 0;
+	if (!err)
+		err = reader_ask_probes(reader, target, now());
+	while (!err && !answer->head.type) {
+		pollfd.fd = reader_fd(reader);
+		if (poll(&pollfd, 1, 100) < 0 && errno != EINTR)
+			err = -errno;
+		if (!err)
+			err = reader_expire(reader, now());
+	}
+	return err;
+}
+
 int ask_targets(const pid_t *pids, size_t nr, struct ev_target *answers)
 {
 	struct asking asking = { answers, nr, 0 };

@@ -11,4 +11,7 @@
 /* Fills answers[i] for pids[i]. 0 or a negative errno; a process that is stuck is answered as such. */
 int ask_targets(const pid_t *pids, size_t nr, struct ev_target *answers);
 
+/* Where its USDT probes are; waits for the answer. */
+int ask_probes(const struct ev_target *target, struct ev_probes *answer);
+
 #endif

@@ -118,6 +118,70 @@ static void check_programs(void)
 	nr_missing += !is_any;
 }
 
+/* What is wrong with the sites of one probe; NULL: nothing. */
+static const char *probe_fault(const struct ev_probes *where, unsigned probe)
+{
+	const char *fault = "has no site";
+
+	for (unsigned i = 0; i < where->nr_sites; i++) {
+		if (where->sites[i].probe != probe)
+			continue;
+		if (where->sites[i].status == PROBE_SITE_DEAR)
+			return "is on an instruction where a breakpoint is dear";
+		if (where->sites[i].status == PROBE_SITE_UNKNOWN)
+			return "has its argument in a place that is not understood";
+		fault = NULL;
+	}
+	return fault;
+}
+
+/* Attaches to them, for a moment. */
+static int try_probes(const struct ev_probes *where, char *why, size_t why_size)
+{
+	struct probes *probes;
+	int nr = probes_open(&probes, &probes_default_config, why, why_size);
+
+	if (nr)
+		return nr;
+	nr = probes_attach(probes, where);
+	if (nr < 0)
+		snprintf(why, why_size, "%s", strerror(-nr));
+	probes_close(probes);
+	return nr;
+}
+
+/* Without them the collector and imports are estimated: nothing that is missing. */
+static void check_probes(const struct ev_target *t)
+{
+	static const char *const names[PROBE_MAX] = { "gc__start", "gc__done", "import__find__load__start",
+						      "import__find__load__done" };
+	static const char without[] = "the collector and imports are estimated from samples";
+	struct ev_probes where = {};
+	char why[256] = "";
+	const char *fault;
+	bool is_any = false;
+	int nr;
+
+	if (!(t->flags & TARGET_USDT)) {
+		say(false, "USDT probes", "not built in: %s", without);
+		return;
+	}
+	if (ask_probes(t, &where)) {
+		say(false, "USDT probes", "the reader process did not answer");
+		return;
+	}
+	for (unsigned probe = 0; probe < PROBE_MAX; probe++) {
+		fault = probe_fault(&where, probe);
+		is_any |= !fault;
+		say(!fault, names[probe], "%s", fault ? fault : "can be used");
+	}
+	nr = is_any ? try_probes(&where, why, sizeof(why)) : 0;
+	if (nr > 0)
+		say(true, "USDT probes", "%d sites attach", nr);
+	else
+		say(false, "USDT probes", "%s%s%s", why, why[0] ? ": " : "", without);
+}
+
 static void check_process(pid_t pid)
 {
 	static const char *const status_words[TARGET_STATUS_MAX] = {
@@ -141,8 +205,7 @@ static void check_process(pid_t pid)
 		return;
 	say(true, "Python", "%u.%u.%u, %s, %s", t.version >> 24, t.version >> 16 & 255,
 	    t.version >> 8 & 255, t.flags & TARGET_STATIC ? "static" : "shared", exe);
-	say(t.flags & TARGET_USDT, "USDT probes", "%s",
-	    t.flags & TARGET_USDT ? "built in" : "not built in: nothing that is watched today needs them");
+	check_probes(&t);
 	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
 }
 

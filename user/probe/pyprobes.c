@@ -4,17 +4,17 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "log.h"
 #include "util.h"
 
-/*
- * An attachment is a perf event, and its end waits for the kernel's grace periods: so many targets that
- * letting go of all of them stays a matter of seconds.
- */
-#define MAX_ATTACHED 64
+/* The end of a watch waits about 0.3 s for each (see struct closing): some ten seconds at most. */
+#define MAX_ATTACHED 32
+#define CLOSER_STACK_BYTES (64u << 10)
 
 struct attached {
 	uint32_t target_id; /* 0: free */
@@ -25,7 +25,70 @@ struct attached {
 struct pyprobes {
 	struct bpf_program *programs[PROBE_MAX];
 	struct attached attached[MAX_ATTACHED];
+	pthread_mutex_t lock;
+	pthread_cond_t all_closed;
+	unsigned nr_closing; /* threads at it */
 };
+
+/*
+ * The end of an attachment waits for the kernel's grace periods, 0.06 to 0.2 s each (measured on 6.18):
+ * too long for the one thread that watches.  So each ends in a thread that does nothing else.
+ */
+struct closing {
+	struct pyprobes *pyprobes;
+	struct bpf_link *link;
+};
+
+static void *close_link(void *arg)
+{
+	cleanup_free struct closing *closing = arg;
+	struct pyprobes *pyprobes = closing->pyprobes;
+
+	bpf_link__destroy(closing->link);
+	pthread_mutex_lock(&pyprobes->lock);
+	if (--pyprobes->nr_closing == 0)
+		pthread_cond_signal(&pyprobes->all_closed);
+	pthread_mutex_unlock(&pyprobes->lock);
+	return NULL;
+}
+
+/* Signals are for the thread that watches. */
+static int start_closing(struct closing *closing)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, CLOSER_STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = pthread_create(&thread, &attr, close_link, closing);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void close_in_thread(struct pyprobes *pyprobes, struct bpf_link *link)
+{
+	struct closing *closing = malloc(sizeof(*closing));
+
+	pthread_mutex_lock(&pyprobes->lock);
+	pyprobes->nr_closing++;
+	pthread_mutex_unlock(&pyprobes->lock);
+	if (closing) {
+		*closing = (struct closing){ pyprobes, link };
+		if (!start_closing(closing))
+			return;
+	}
+	free(closing);
+	bpf_link__destroy(link);
+	pthread_mutex_lock(&pyprobes->lock);
+	pyprobes->nr_closing--;
+	pthread_mutex_unlock(&pyprobes->lock);
+}
 
 int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX])
 {
@@ -33,16 +96,17 @@ int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE
 
 	if (!pyprobes)
 		return -ENOMEM;
+	pthread_mutex_init(&pyprobes->lock, NULL);
+	pthread_cond_init(&pyprobes->all_closed, NULL);
 	memcpy(pyprobes->programs, programs, sizeof(pyprobes->programs));
 	*out = pyprobes;
 	return 0;
 }
 
-static void let_go(struct attached *attached)
+static void let_go(struct pyprobes *pyprobes, struct attached *attached)
 {
-	/* In the order of attachment: a `done` without its `start` does nothing. */
 	for (unsigned i = 0; i < attached->nr; i++)
-		bpf_link__destroy(attached->links[i]);
+		close_in_thread(pyprobes, attached->links[i]);
 	*attached = (struct attached){ 0 };
 }
 
@@ -51,7 +115,13 @@ void pyprobes_free(struct pyprobes *pyprobes)
 	if (!pyprobes)
 		return;
 	for (unsigned i = 0; i < MAX_ATTACHED; i++)
-		let_go(&pyprobes->attached[i]);
+		let_go(pyprobes, &pyprobes->attached[i]);
+	pthread_mutex_lock(&pyprobes->lock);
+	while (pyprobes->nr_closing)
+		pthread_cond_wait(&pyprobes->all_closed, &pyprobes->lock);
+	pthread_mutex_unlock(&pyprobes->lock);
+	pthread_cond_destroy(&pyprobes->all_closed);
+	pthread_mutex_destroy(&pyprobes->lock);
 	free(pyprobes);
 }
 
@@ -111,7 +181,7 @@ static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
 			if (where->sites[i].probe == order[k])
 				err = attach_site(pyprobes, attached, where, &where->sites[i]);
 	while (err && attached->nr > nr_before)
-		bpf_link__destroy(attached->links[--attached->nr]);
+		close_in_thread(pyprobes, attached->links[--attached->nr]);
 	return err;
 }
 
@@ -143,5 +213,5 @@ void pyprobes_detach(struct pyprobes *pyprobes, uint32_t target_id)
 	struct attached *attached = target_id ? find(pyprobes, target_id) : NULL;
 
 	if (attached)
-		let_go(attached);
+		let_go(pyprobes, attached);
 }
