@@ -139,7 +139,7 @@ enum off_class {
 /* What was going on when a sleep began or a sample was taken. */
 #define IN_GC	     1u /* the collector ran */
 #define IN_IMPORT    2u /* an import was under way */
-#define IN_COLLECT   8u /* of an estimate: the innermost frame is about to call, or calls, gc.collect() */
+#define IN_COLLECT   8u /* with IN_GC: because the program called gc.collect() */
 #define IN_ESTIMATED 4u /* so memory and stack say: the build has no probes for it */
 
 /* All sleeps of one loop iteration that share stack, system call and descriptor; those for the GIL: holder. */

@@ -72,7 +72,11 @@ static __always_inline u32 gc_is_explicit(struct loop_thread *th)
 /* IN_* as the probes say. */
 static __always_inline u32 loop_within(struct loop_thread *th)
 {
-	return (th->gc_start_ns ? IN_GC : 0) | (th->import_start_ns ? IN_IMPORT : 0);
+	u32 within = th->import_start_ns ? IN_IMPORT : 0;
+
+	if (th->gc_start_ns)
+		within |= th->gc_is_explicit ? IN_GC | IN_COLLECT : IN_GC;
+	return within;
 }
 
 /*

@@ -85,17 +85,20 @@ static void print_cpu(const struct report_opts *opts, const struct finding *find
 
 static void print_gc(const struct report_opts *opts, const struct finding *finding)
 {
+	const char *what = finding->cause == CAUSE_EXPLICIT ? "gc.collect()" : "automatic collection";
 	char text[200], count[TEXT_FIGURE_LEN];
 
 	if (!finding->calls) {
-		text_paragraph(opts, STYLE_PLAIN, "gc",
-			       "about so long: this build has no probes, the timer saw it run", NULL);
+		snprintf(text, sizeof(text), "%s; about so long, from samples: %s", what,
+			 iteration_is_ongoing(finding->iteration) ?
+				 "it has not ended" :
+				 "this build has no probes that would tell more");
+		text_paragraph(opts, STYLE_PLAIN, "gc", text, NULL);
 		return;
 	}
 	text_count(finding->gc.collected, count);
 	snprintf(text, sizeof(text), "%s of generation %u, %s object%s collected",
-		 finding->cause == CAUSE_EXPLICIT ? "gc.collect()" : "automatic collection",
-		 finding->gc.generation, count, finding->gc.collected == 1 ? "" : "s");
+		 what, finding->gc.generation, count, finding->gc.collected == 1 ? "" : "s");
 	if (finding->calls > 1)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %u runs",
 			 finding->calls);

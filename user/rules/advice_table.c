@@ -289,6 +289,10 @@ const struct advice_row advice_rows[] = {
 	{ GIL, .causes = CAUSES(GIL),
 	  SAY("move that thread's Python work to a process (ProcessPoolExecutor): a thread that "
 	      "computes takes the GIL from the loop for a switch interval each time") },
+	/* --- the collector --- */
+	{ .rule = RULE_GC_PAUSE, .causes = CAUSES(EXPLICIT),
+	  SAY("leave it to the collector's own thresholds, or call gc.collect() while nothing "
+	      "waits; after start-up, with gc.freeze(), it has less to look at") },
 
 	/* --- the host --- */
 	{ HOST, .causes = CAUSES(RUN_QUEUE),
