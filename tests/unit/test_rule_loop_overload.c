@@ -30,8 +30,8 @@ static void the_costliest_callbacks_of_a_crowd_are_named(void **state)
 	uint64_t step = 1;
 
 	(void)state;
-	made.iteration.ev.on_cpu_ns = 420 * MSEC;
-	made.iteration.ev.gc_on_cpu_ns = 20 * MSEC; /* another rule's */
+	made.iteration.ev.on_cpu_ns = 410 * MSEC;
+	made.iteration.ev.gc_on_cpu_ns = 10 * MSEC; /* another rule's */
 	made.iteration.ev.nr_callbacks = 500;
 	for (; step <= 6; step++)
 		made_samples(&made, &stacks[0], step, 1);
