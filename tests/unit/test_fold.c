@@ -11,6 +11,7 @@ static unsigned int nr_lines;
 static uint64_t count, total_ns;
 static struct breach last; /* its finding may be gone */
 static char last_function[64];
+static char last_holder[160];
 static uint64_t last_lock_ns;
 
 static void on_line(void *context, const struct breach *breach)
@@ -25,6 +26,11 @@ static void on_line(void *context, const struct breach *breach)
 	if (breach->finding->stack && breach->finding->site >= 0)
 		snprintf(last_function, sizeof(last_function), "%s",
 			 breach->finding->stack->frames[breach->finding->site].function);
+	last_holder[0] = '\0';
+	if (breach->finding->holder.stack)
+		snprintf(last_holder, sizeof(last_holder), "%s in %s",
+			 breach->finding->holder.name,
+			 breach->finding->holder.stack->frames[0].function);
 	assert_int_equal(breach->finding->iteration->loop->target->info.pid, 4711);
 }
 
@@ -85,6 +91,43 @@ static void ten_lines_a_second_then_one_for_the_rest(void **state)
 	assert_int_equal(nr_lines, 2 * FOLD_MAX_LINES);
 	fold_finish(fold);
 	assert_int_equal(count, 120);
+}
+
+static void who_held_the_gil_is_kept_as_well(void **state)
+{
+	struct stack *own, *holder;
+	struct ev_sleep *ev;
+	char *name;
+
+	(void)state;
+	for (unsigned int i = 0; i < 12; i++) {
+		own = calloc(1, sizeof(*own));
+		holder = calloc(1, sizeof(*holder));
+		name = strdup("crunch");
+		made_init(&made);
+		push_loop(own);
+		push(holder, frame_at("/srv/shop/crunch.py", 31, name));
+		push(holder, frame_at(STDLIB "threading.py", 995, "Thread._bootstrap"));
+		ev = made_sleep(&made, own, SYS_futex, 50 * MSEC);
+		ev->off_class = OFF_GIL;
+		ev->holder_ident = 1;
+		made.sleeps[0].holder_stack = holder;
+		strcpy(made.sleeps[0].holder_name, "burner");
+		made.iteration.ev.off_ns[OFF_SYSCALL] = 0;
+		made.iteration.ev.off_ns[OFF_GIL] = 50 * MSEC;
+		assert_int_equal(made_eval(&made), 1);
+		assert_int_equal(fold_add(fold, &made.findings[0], START), 0);
+		memset(own, 0x55, sizeof(*own));
+		memset(holder, 0x55, sizeof(*holder));
+		free(own);
+		free(holder);
+		free(name);
+		memset(made.sleeps, 0x55, sizeof(made.sleeps));
+	}
+	last_holder[0] = '\0';
+	fold_finish(fold);
+	assert_int_equal(last.count, 2);
+	assert_string_equal(last_holder, "burner in crunch");
 }
 
 static void the_next_record_flushes_before_it_counts(void **state)
@@ -189,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ten_lines_a_second_then_one_for_the_rest),
+		TEST(who_held_the_gil_is_kept_as_well),
 		TEST(the_next_record_flushes_before_it_counts),
 		TEST(sites_do_not_share_a_budget),
 		TEST(findings_without_a_site_fold_by_loop),
