@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "answer.h"
 #include "identify.h"
 #include "layout.h"
 #include "reader_fake.h"
@@ -183,12 +184,41 @@ static void nobody_has_no_name(void **state)
 	assert_string_equal(thread.comm, "");
 }
 
+static void an_answer_must_be_to_the_question(void **state)
+{
+	struct protocol_request request = { .kind = PROTOCOL_THREAD, .ident = 7, .tid = 70 };
+	struct ev_thread thread;
+	union answer_stuck stuck;
+
+	(void)state;
+	threads_begin(7, 70, &thread);
+	assert_true(answer_is_valid(&request, &thread.head, sizeof(thread)));
+	assert_false(answer_is_ok(&thread.head));
+	strcpy(thread.name, "seven");
+	assert_true(answer_is_ok(&thread.head));
+	assert_false(answer_is_valid(&request, &thread.head, sizeof(thread) - 1));
+	thread.ident = 8;
+	assert_false(answer_is_valid(&request, &thread.head, sizeof(thread)));
+	thread.ident = 7;
+	thread.tid = 71;
+	assert_false(answer_is_valid(&request, &thread.head, sizeof(thread)));
+	thread.tid = 70;
+	memset(thread.name, 'x', sizeof(thread.name));
+	assert_false(answer_is_valid(&request, &thread.head, sizeof(thread)));
+	threads_begin(7, 70, &thread);
+	memset(thread.comm, 'x', sizeof(thread.comm));
+	assert_false(answer_is_valid(&request, &thread.head, sizeof(thread)));
+	answer_make_stuck(&request, &stuck);
+	assert_true(answer_is_valid(&request, &stuck.head, sizeof(stuck.thread)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_interpreter_names_its_threads),
 		cmocka_unit_test(memory_without_sense_ends_every_walk),
 		cmocka_unit_test(nobody_has_no_name),
+		cmocka_unit_test(an_answer_must_be_to_the_question),
 	};
 
 	return cmocka_run_group_tests_name("reader_threads", tests, NULL, NULL);

@@ -36,6 +36,9 @@
  *   running_loop_holder Modules/_asynciomodule.c, PyRunningLoopHolder.rl_loop
  *   task_name		 Modules/_asynciomodule.c, TaskObj.task_name
  *   function_code	 Include/cpython/funcobject.h, PyFunctionObject.func_code
+ *   gil_last_holder, gil_locked
+ *			 Include/internal/pycore_gil.h, struct _gil_runtime_state
+ *   pthread_tid	 glibc, nptl/descr.h, struct pthread.tid; libc.so's _thread_db_pthread_tid
  *   interpreters_head, autotss_key, runtime_gil
  *			 Include/internal/pycore_runtime.h, _PyRuntimeState
  *   interp_*		 Include/internal/pycore_interp.h, PyInterpreterState
@@ -153,6 +156,7 @@ static const struct debug_offset {
 	{ 152, offsetof(struct py_layout, tstate_running_loop),	4096, 8 }, /* thread_state.size */
 	{ 184, offsetof(struct py_layout, tstate_frame),	4096, 8 }, /* .current_frame */
 	{ 192, offsetof(struct py_layout, tstate_thread_id),	4096, 8 }, /* .thread_id */
+	{ 200, offsetof(struct py_layout, tstate_native_id),	4096, 8 }, /* .native_thread_id */
 	{ 232, offsetof(struct py_layout, frame_back),		256, 8 },  /* frame.previous */
 	{ 240, offsetof(struct py_layout, frame_code),		256, 8 },  /* .executable */
 	{ 248, offsetof(struct py_layout, frame_instr),		256, 8 },  /* .instr_ptr */
