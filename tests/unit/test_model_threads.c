@@ -174,6 +174,36 @@ static void there_are_no_more_names_than_the_bound(void **state)
 	model_free(model);
 }
 
+static void waits_for_the_gil_leave_room_for_calls(void **state)
+{
+	struct model_bounds bounds = model_default_bounds;
+	const struct iteration *it;
+	struct model *model;
+
+	(void)state;
+	bounds.sleeps = 8;
+	model = started(&bounds);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct ev_sleep ev = { HEAD(SLEEP, 1, 0), .iteration = 1, .stack_id = 100 + i,
+				       .first_ns = 100 + i, .last_ns = 200, .total_ns = 10,
+				       .asleep_ns = 10, .max_ns = 10, .count = 1,
+				       .syscall = 202, .fd = -1, .off_class = OFF_GIL,
+				       .holder_ident = 7 };
+
+		add(model, &ev);
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		add_sleep(model, 0, 1, 0, 300, (int32_t)i);
+	add_name(model, 7, 0, "seven");
+	add_iteration(model, 1, 0, 1, 24, 0);
+	it = model_next_iteration(model);
+	assert_int_equal(it->nr_sleeps, 8);
+	assert_int_equal(it->nr_refused, 0);
+	assert_int_equal(it->sleeps[0].ev.total_ns, 170);
+	assert_int_equal(it->sleeps[0].ev.count, 17);
+	model_free(model);
+}
+
 static void a_lost_stack_of_the_holder_is_noticed(void **state)
 {
 	struct model *model = started(&model_default_bounds);
@@ -194,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_asked_for_once_and_waited_for),
 		cmocka_unit_test(a_name_that_does_not_come_is_not_waited_for_longer),
 		cmocka_unit_test(there_are_no_more_names_than_the_bound),
+		cmocka_unit_test(waits_for_the_gil_leave_room_for_calls),
 		cmocka_unit_test(a_lost_stack_of_the_holder_is_noticed),
 	};
 

@@ -126,6 +126,7 @@ struct draft {
 	uint32_t seen_sleeps, seen_samples; /* records, merged, dropped and refused ones included */
 	uint64_t next_sample;		    /* how many samples came before it */
 	unsigned nr_halvings;		    /* of samples: one of 2^nr_halvings is kept */
+	uint32_t nr_gil; /* of sleeps: those for the GIL */
 	uint32_t room_sleeps, room_samples;
 	struct sleep *sleeps;
 	struct sleep_key *keys; /* of sleeps, packed for the search */

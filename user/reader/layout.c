@@ -199,8 +199,8 @@ bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason
 	else if (major > 3 || minor > LAYOUT_MINOR_LAST)
 		why = "is newer than this loophound knows";
 	else if (is_free_threaded)
-		why = "is a free-threaded build: there is no GIL to wait for, and this loophound does "
-		      "not know its layout";
+		why = "is a free-threaded build: it has no GIL, and a layout that this loophound "
+		      "does not know";
 	else if (level != 0 && level <= RELEASE_LEVEL_BETA)
 		why = "is a pre-release, whose layout differs from the final one";
 	if (!why)
