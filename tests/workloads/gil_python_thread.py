@@ -3,36 +3,39 @@
 import asyncio
 import sys
 import threading
+import time
 
 from truth import holds_gil, planted, repeat, run
 
 begin = threading.Semaphore(0)
 holder = {}
-is_held = is_over = False
-is_enough = True
+turns = 0
+is_enough = is_over = False
 
 
 def crunch():
+    global turns
     x = 1
     while not is_enough:
         x = (x * 3 + 1) % 7919 + (x ^ 5) - (x & 3) * (x | 1) % 13
+        turns += 1
     return x
 
 
 def work():
-    global is_held
-    holder.update(holds_gil(crunch, native=False, first=2, lines=2))
+    holder.update(holds_gil(crunch, native=False, first=3, lines=3))
     while begin.acquire() and not is_over:
-        is_held = True
         crunch()
 
 
 async def handler():
-    global is_held, is_enough
-    is_held = is_enough = False
-    with planted("gil_python_thread", "gil", rule="gil-wait", lines=3, holder=holder):
+    global is_enough
+    is_enough = False
+    before = turns
+    with planted("gil_python_thread", "gil", rule="gil-wait", lines=4, holder=holder):
         begin.release()
-        while not is_held: pass  # fmt: skip  (gives the GIL up here, and gets it back when asked for)
+        while turns == before:
+            time.sleep(0.001)  # meanwhile the thread takes the GIL, and keeps it for 30 ms
         is_enough = True
 
 
