@@ -202,7 +202,7 @@ def _check_crowd(truth: dict, breach: dict) -> list[str]:
 
 def _check_part(part: str, truth: dict, breach: dict, wrong: list[str]) -> None:
     """A part of the split against the workload's own truth."""
-    low, high = _bounds_ns(truth)
+    low, high = bounds_ns(truth)
     if not low <= breach["split"][part] <= high:
         wrong.append(f"{truth['truth']}: {part} is {breach['split'][part]}, in truth {low} to {high}")
 

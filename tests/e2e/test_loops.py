@@ -43,8 +43,8 @@ def test_another_wait(wait, shim, interpreter, tmp_path):
     assert wait_syscalls(recording) == [SYSCALLS[wait]], outcome.output
 
 
-UNDER_UVLOOP = """time_sleep cpu_python plain_callback loop_in_thread task_names task_groups overload_callbacks
-    overload_tasks healthy_saturated healthy_streams healthy_callbacks"""
+UNDER_UVLOOP = """time_sleep cpu_python cpu_callback plain_callback loop_in_thread task_names task_groups
+    overload_callbacks overload_tasks healthy_saturated healthy_streams healthy_callbacks"""
 
 
 @pytest.mark.parametrize("workload", UNDER_UVLOOP.split())

@@ -12,14 +12,14 @@ evidence = {"nr_cpus": os.cpu_count(), "nr_running": (2, 100), "throttled_ns": 0
 
 
 def work():
-    end_ns = time.thread_time_ns() + 5_000_000
+    end_ns = time.thread_time_ns() + 3_000_000
     while time.thread_time_ns() < end_ns:
         pass
 
 
 async def handler():
     # A slice of it is followed by a second of waiting: around the work as well as in it.
-    with planted("starved_nice", "run-queue", rule="host-starved", evidence=evidence, slack_ns=3 * 10**9):
+    with planted("starved_nice", "run-queue", rule="host-starved", evidence=evidence, slack_ns=5 * 10**9):
         work()
 
 

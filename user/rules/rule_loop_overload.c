@@ -15,6 +15,7 @@
 
 #define MAX_CALLBACKS 64 /* kinds told apart in one iteration */
 #define MAX_LINES     64
+#define HOT_MIN_PCT   5 /* of the samples: what is less is not worth a line */
 
 /* Samples of one kind of callback. */
 struct hot_callback {
@@ -207,6 +208,8 @@ unsigned int rule_loop_overload(const struct rules_config *config, const struct 
 	};
 	count_callbacks(iteration, nr_short, &findings[0]);
 	for (i = 0; i < nr && i < FINDING_MAX_HOT; i++) {
+		if (i && hot[i].nr * 100 < iteration->nr_samples * HOT_MIN_PCT)
+			break;
 		findings[0].hot[i].frame = *entry_of(&hot[i]);
 		findings[0].hot[i].share = (double)hot[i].nr / iteration->nr_samples;
 		findings[0].nr_hot++;
