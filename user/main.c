@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Picks a command and calls it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,29 +17,54 @@ static const struct {
 	{ "run", cmd_run },	  { "doctor", cmd_doctor }, { "rules", cmd_rules },
 };
 
-int main(int argc, char **argv)
+/* Where a standard stream is closed, the next file would take its number, and messages would go into a recording. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY); /* so that writing still fails */
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What was said is only said when it has been written. */
+static int finish(int code)
+{
+	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_OK)
+		return log_err(EXIT_FAILED, "standard output: %s", strerror(errno));
+	return code;
+}
+
+static int run_command(int argc, char **argv)
 {
 	struct opts opts;
 	bool is_done;
 	int code;
 
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, argv[0]))
+			continue;
+		code = opts_parse(&opts, argc, argv, &is_done);
+		return code || is_done ? code : commands[i].run(&opts);
+	}
+	return log_err(EXIT_USAGE, "%s: no such command; `loophound --help` lists them", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+	fill_standard_streams();
 	/* The reader process is this executable again: see user/reader/client.c. */
 	if (argc == 3 && !strcmp(argv[1], "__reader"))
 		return reader_main(atoi(argv[2]));
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help") || !strcmp(argv[1], "-h")) {
 		opts_print_overview();
-		return argc < 2 ? EXIT_USAGE : EXIT_OK;
+		return finish(argc < 2 ? EXIT_USAGE : EXIT_OK);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("loophound %s\n", LOOPHOUND_VERSION);
-		return EXIT_OK;
+		return finish(EXIT_OK);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, argv[1]))
-			continue;
-		code = opts_parse(&opts, argc - 1, argv + 1, &is_done);
-		return code || is_done ? code : commands[i].run(&opts);
-	}
-	log_write(LOG_ERR, "%s: no such command; `loophound --help` lists them", argv[1]);
-	return EXIT_USAGE;
+	return finish(run_command(argc - 1, argv + 1));
 }

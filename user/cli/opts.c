@@ -339,6 +339,8 @@ int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
 			break; /* from here on it is the program's */
 		*is_done = true;
 	}
+	if (*is_done)
+		unsetenv("ARGP_HELP_FMT"); /* glibc writes blanks for ever for some of its values */
 	program_invocation_short_name = name;
 	/* In order: the options of `run`'s program are not ours. */
 	flags = (state.doc->takes & TAKES_PROGRAM ? ARGP_IN_ORDER : 0) | (*is_done ? 0 : ARGP_NO_ERRS);
