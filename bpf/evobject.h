@@ -8,7 +8,7 @@ enum object_kind {
 	OBJECT_FILE = 1,   /* name: path components, innermost first, each ended by NUL */
 	OBJECT_DIR = 2,	   /* as OBJECT_FILE */
 	OBJECT_PIPE = 3,   /* pipe or fifo */
-	OBJECT_SOCKET = 4, /* family, protocol, peer address and port; AF_UNIX: name is the path */
+	OBJECT_SOCKET = 4, /* family, protocol, peer address and port; AF_UNIX: name is the path, or NUL and a name */
 	OBJECT_CHAR = 5,   /* character device: rdev, name as OBJECT_FILE */
 	OBJECT_BLOCK = 6,
 	OBJECT_ANON = 7, /* eventfd, epoll, pidfd, ...: name is its kind */

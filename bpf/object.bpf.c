@@ -17,10 +17,10 @@
 #define AF_INET	  2
 #define AF_INET6  10
 #define TCP_LISTEN 10
+#define SUN_PATH_BYTES 108
 
 #define PATH_MAX_DEPTH	   16 /* components of a path that are kept */
 #define COMPONENT_MAX	   63
-#define ANON_INODE_FS_MAGIC 0x09041934
 
 static __always_inline struct file *task_file(struct task_struct *task, s32 fd)
 {
@@ -93,16 +93,23 @@ static __always_inline void read_unix_socket(struct ev_object *object, struct so
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	struct unix_address *addr;
+	u32 path_at = bpf_core_field_offset(struct sockaddr_un, sun_path), len;
+	void *path;
 	long got;
 
 	addr = BPF_CORE_READ((struct unix_sock *)(peer ? peer : sk), addr);
 	if (!addr)
 		return;
-	got = bpf_probe_read_kernel_str(object->name, sizeof(object->name) - 1,
-					(void *)addr + bpf_core_field_offset(struct unix_address, name) +
-						bpf_core_field_offset(struct sockaddr_un, sun_path));
-	if (got > 0)
+	path = (void *)addr + bpf_core_field_offset(struct unix_address, name) + path_at;
+	got = bpf_probe_read_kernel_str(object->name, sizeof(object->name) - 1, path);
+	if (got > 1) {
 		object->name_len = got;
+		return;
+	}
+	/* An abstract address: a NUL, then bytes that may be any, as many as its length says. */
+	len = BPF_CORE_READ(addr, len) - path_at;
+	if (len <= SUN_PATH_BYTES && !bpf_probe_read_kernel(object->name, len, path))
+		object->name_len = len;
 }
 
 static __always_inline void read_socket(struct ev_object *object, struct file *file)
@@ -137,7 +144,7 @@ static __always_inline void read_socket(struct ev_object *object, struct file *f
 	}
 }
 
-static __always_inline u8 object_kind_of(u32 mode, unsigned long magic)
+static __always_inline u8 object_kind_of(u32 mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFSOCK:
@@ -167,7 +174,7 @@ __noinline int object_read(struct ev_object *object, s32 fd)
 	if (!object || !file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
-	object->kind = object_kind_of(BPF_CORE_READ(inode, i_mode), 0);
+	object->kind = object_kind_of(BPF_CORE_READ(inode, i_mode));
 	object->inode = BPF_CORE_READ(inode, i_ino);
 	object->rdev = BPF_CORE_READ(inode, i_rdev);
 	if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_FLAG)
@@ -187,4 +194,35 @@ __noinline int object_read(struct ev_object *object, s32 fd)
 		break;
 	}
 	return 0;
+}
+
+#define FD_SET_WORDS 16 /* FD_SETSIZE of 1024 */
+
+static __always_inline u32 lowest_bit(u64 bits)
+{
+	u32 at = 0;
+
+	if (!(bits & 0xffffffff)) { bits >>= 32; at += 32; }
+	if (!(bits & 0xffff)) { bits >>= 16; at += 16; }
+	if (!(bits & 0xff)) { bits >>= 8; at += 8; }
+	if (!(bits & 0xf)) { bits >>= 4; at += 4; }
+	if (!(bits & 0x3)) { bits >>= 2; at += 2; }
+	return at + !(bits & 1);
+}
+
+__noinline int fd_set_first(u64 set_addr, u32 nr)
+{
+	u64 bits = 0;
+	u32 word;
+	s32 fd;
+
+	if (!set_addr)
+		return -1;
+	for (word = 0; word < FD_SET_WORDS && word * 64 < nr; word++) {
+		bits = read_user_u64(set_addr + word * sizeof(bits));
+		if (bits)
+			break;
+	}
+	fd = word * 64 + lowest_bit(bits);
+	return bits && (u32)fd < nr ? fd : -1;
 }

@@ -16,19 +16,11 @@ struct user_pollfd {
 	u16 events, revents;
 };
 
-/* The lowest descriptor in the first 64 of a select() set; -1: none. */
-static __always_inline s32 fd_set_first(u64 set_addr)
-{
-	u64 bits = read_user_u64(set_addr);
-	s32 fd;
-
-	if (!bits)
-		return -1;
-	for (fd = 0; fd < 64; fd++)
-		if (bits >> fd & 1)
-			return fd;
-	return -1;
-}
+/*
+ * The lowest of nr descriptors in a select() set; -1: none.  A function of its own (object.bpf.c) for the
+ * verifier: each of its words is a path.
+ */
+extern int fd_set_first(u64 set_addr, u32 nr);
 
 static __always_inline s32 poll_fd(u64 fds_addr, u64 nr)
 {
@@ -71,8 +63,8 @@ static __always_inline s32 syscall_fd(s32 syscall, struct pt_regs *regs)
 		return poll_fd(regs->di, regs->si);
 	case __NR_select:
 	case __NR_pselect6:
-		fd = regs->di ? fd_set_first(regs->si) : -1;
-		return fd >= 0 || !regs->di ? fd : fd_set_first(regs->dx);
+		fd = fd_set_first(regs->si, regs->di);
+		return fd >= 0 ? fd : fd_set_first(regs->dx, regs->di);
 	}
 	return -1;
 }

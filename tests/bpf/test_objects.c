@@ -106,6 +106,32 @@ static void a_unix_socket_has_the_path_of_its_peer(void **state)
 	assert_in_range(object.name_len, strlen(said), strlen(said) + 1);
 }
 
+static void an_abstract_address_is_a_name_too(void **state)
+{
+	static const char name[] = "\0loophound\0\1 test";
+	struct ev_object object;
+	char said[256];
+
+	(void)state;
+	object = run_object(BLOCK(PAIR("AF_UNIX", "b'\\0loophound\\0\\1 test'"), "1"), SYS_recvfrom, said,
+			    sizeof(said));
+	assert_int_equal(object.kind, OBJECT_SOCKET);
+	assert_int_equal(object.family, AF_UNIX);
+	assert_int_equal(object.name_len, sizeof(name) - 1);
+	assert_memory_equal(object.name, name, sizeof(name) - 1);
+	/* One that the kernel chose: five hexadecimal digits. */
+	object = run_object(BLOCK(PAIR("AF_UNIX", "''"), "server.getsockname()[1:].decode()"),
+			    SYS_recvfrom, said, sizeof(said));
+	assert_int_equal(object.name_len, 6);
+	assert_memory_equal(object.name + 1, said, 5);
+	/* Neither end has a name. */
+	object = run_object(BLOCK("client, peer = socket.socketpair()\n"
+				  "def wait(): client.recv(1)\n"
+				  "def let(): peer.send(b'x')\n", "1"), SYS_recvfrom, said, sizeof(said));
+	assert_int_equal(object.family, AF_UNIX);
+	assert_int_equal(object.name_len, 0);
+}
+
 static void an_accept_has_the_address_it_listens_on(void **state)
 {
 	static const uint8_t address[4] = { 127, 0, 0, 3 };
@@ -142,6 +168,43 @@ static void a_pipe_is_a_pipe(void **state)
 	assert_int_equal(object.kind, OBJECT_PIPE);
 	assert_int_equal(object.inode, strtoull(said, NULL, 10));
 	assert_int_equal(object.name_len, 0);
+}
+
+static void check_select(int fd, const char *call)
+{
+	char script[2048], said[256];
+	const struct ev_sleep *sleep;
+	struct child child;
+	struct watch *w = watch_open(&probes_default_config);
+
+	snprintf(script, sizeof(script),
+		 "import resource\n"
+		 "resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))\n"
+		 "r, w = os.pipe()\n"
+		 "fd = %d\n"
+		 "for other in (fd, 900, 1000): os.dup2(r, other)\n"
+		 BLOCK("def wait(): select.select(%s)\n"
+		       "def let(): os.write(w, b'x')\n", "os.fstat(r).st_ino"),
+		 fd, call);
+	watch_run(w, &child, pythons[0], script);
+	snprintf(said, sizeof(said), "%.200s", child_line(&child));
+	assert_int_equal(watch_end(w, &child), 0);
+	sleep = watch_sleep(w, child.target_id, -1);
+	assert_true(sleep->syscall == SYS_select || sleep->syscall == SYS_pselect6);
+	assert_int_equal(sleep->fd, fd);
+	assert_int_equal(sleep->object.kind, OBJECT_PIPE);
+	assert_int_equal(sleep->object.inode, strtoull(said, NULL, 10));
+	watch_close(w);
+}
+
+static void select_has_its_lowest_descriptor(void **state)
+{
+	static const int fds[] = { 20, 63, 64, 200, 1023 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		check_select(fds[i], "[fd], [], []");
+	check_select(700, "[900, 700, 1000], [], []");
 }
 
 /* The components, innermost first, as a path. */
@@ -247,6 +310,8 @@ int main(void)
 		cmocka_unit_test(a_socket_of_ipv4_has_its_peer),
 		cmocka_unit_test(a_socket_of_ipv6_has_its_peer),
 		cmocka_unit_test(a_unix_socket_has_the_path_of_its_peer),
+		cmocka_unit_test(an_abstract_address_is_a_name_too),
+		cmocka_unit_test(select_has_its_lowest_descriptor),
 		cmocka_unit_test(an_accept_has_the_address_it_listens_on),
 		cmocka_unit_test(a_pipe_is_a_pipe),
 		cmocka_unit_test(a_file_has_its_path),

@@ -278,6 +278,10 @@ static void objects_in_words(void **state)
 	check_object(&unix_peer, "/run/x.sock");
 	set_name(&unix_peer, OBJECT_SOCKET, "\0abstract", 9);
 	check_object(&unix_peer, "@abstract");
+	set_name(&unix_peer, OBJECT_SOCKET, "\0a\0b\0", 5);
+	check_object(&unix_peer, "@a@b@");
+	set_name(&unix_peer, OBJECT_SOCKET, "\0", 1);
+	check_object(&unix_peer, "unix:[0]");
 	unix_peer.name_len = 0;
 	check_object(&unix_peer, "unix:[0]");
 }

@@ -54,14 +54,24 @@ static void format_path(const struct ev_object *object, char *out, size_t size)
 	snprintf(out, size, "%s%s", is_cut ? "..." : "", path + at);
 }
 
+/* As ss says it: "@" for each NUL, the first one too. */
+static void format_abstract(const char *name, size_t len, char *out, size_t size)
+{
+	size_t at = 0;
+
+	for (; at < len && at + 1 < size; at++)
+		out[at] = name[at] ? name[at] : '@';
+	out[at] = '\0';
+}
+
 static void format_unix(const struct ev_object *object, char *out, size_t size)
 {
 	size_t len = name_bytes(object);
 
 	if (!len || (len == 1 && !object->name[0]))
 		snprintf(out, size, "unix:[%llu]", (unsigned long long)object->inode);
-	else if (!object->name[0]) /* an abstract address, not ended by NUL */
-		snprintf(out, size, "@%.*s", (int)(len - 1), object->name + 1);
+	else if (!object->name[0]) /* an abstract address: any bytes, not ended by NUL */
+		format_abstract(object->name, len, out, size);
 	else
 		snprintf(out, size, "%.*s", (int)len, object->name);
 }
