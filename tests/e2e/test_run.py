@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from match import check_breaches, check_summary
-from watch import BREACH, INTERRUPTED, Loophound, parse, run_workload
+from started import BREACH, run_workload
+from watch import INTERRUPTED, Loophound, parse
 from workload import environment
 
 HEALTHY = "import asyncio, sys; asyncio.run(asyncio.sleep(0.1)); sys.exit({code})"

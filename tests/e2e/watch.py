@@ -16,7 +16,6 @@ from workload import HOSTS, Workload, environment, script
 BINARY = os.environ.get("LOOPHOUND") or str(Path(__file__).resolve().parents[2] / "build" / "loophound")
 
 INTERRUPTED = 130
-BREACH = 3  # of --fail-on
 
 
 def parse(line: str) -> dict:
@@ -122,22 +121,3 @@ def watch_workload(name: str, interpreter: Interpreter, *arguments: str, **how) 
             watch.interrupt()
         workload.end()
         return outcome_of(watch, interpreter, workload)
-
-
-def run_workload(name: str, interpreter: Interpreter, output: Path) -> Outcome:
-    """One workload that waits for nobody, started by `loophound run`, which writes what it sees to a file."""
-    options = ("--fail-on", "any", "--format", "jsonl", "-o", str(output))
-    with Loophound("run", *options, "--", interpreter.path, script(name), env=environment()) as command:
-        code = command.wait()
-    assert code == BREACH, f"exit code {code}, not {BREACH}{command.dump()}"
-    said = [json.loads(line) for line in command.out.lines]
-    truths = [line for line in said if "truth" in line]
-    return Outcome(
-        interpreter=interpreter,
-        pid=said[-1]["pid"],
-        truths=truths,
-        loop_tids=set(said[-1]["loop_tids"]),
-        run_delay_ns=said[-1]["run_delay_ns"],
-        records=[parse(line) for line in output.read_text().splitlines()],
-        output=command.dump() + output.read_text(),
-    )

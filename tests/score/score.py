@@ -18,12 +18,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
+from started import run_workload  # noqa: E402
 from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
-from tally import Tally, tally  # noqa: E402
-from watch import Outcome, run_workload, watch_workload  # noqa: E402
+from tally import Tally, tally, tally_latent  # noqa: E402
+from watch import Outcome, watch_workload  # noqa: E402
 from workload import find_workloads, script  # noqa: E402
 
-NEEDS_CPU = ("cpu_", "starved_", "healthy_saturated", "gc_", "gil_", "import_")  # not beside each other
+NEEDS_CPU = (  # not beside each other
+    "cpu_", "starved_", "gc_", "gil_", "import_", "overload_", "healthy_saturated", "healthy_gc", "healthy_gil_",
+    "healthy_imports", "healthy_callbacks",
+)  # fmt: skip
+LATENT = "latent_"  # plant calls that are quick: to be asked for, and with no limit that they could reach
+MIXED = {"latent_then_slow"}  # latent, then a breach: test_latent.py
+ASK_FOR_LATENT = ("--latent", "--rule", "blocking-call", "--limit", "blocking-call=10000")
 NEEDS_ALL_CPUS = {"healthy_busy_machine"}  # not beside any other
 WAITS_FOR_NOBODY = {"short_lived"}
 FLOORS = ("recall", "precision", "cause", "line", "coroutine")
@@ -44,7 +51,8 @@ class Job:
             with tempfile.TemporaryDirectory(prefix="loophound-") as folder:
                 return run_workload(self.workload, self.interpreter, Path(folder) / "out.jsonl")
         through = (script("under_uvloop"),) if self.uvloop else ()
-        return watch_workload(self.workload, self.interpreter, through=through)
+        options = ASK_FOR_LATENT if self.workload.startswith(LATENT) else ()
+        return watch_workload(self.workload, self.interpreter, *options, through=through)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -68,7 +76,7 @@ def runs_on_uvloop(workload: str) -> bool:
 
 
 def find_jobs(options: argparse.Namespace) -> list[Job]:
-    workloads = find_workloads()
+    workloads = [each for each in find_workloads() if each not in MIXED]
     if options.workloads:
         workloads = [each for each in workloads if any(text in each for text in options.workloads.split(","))]
     jobs = [Job(workload, interpreter, False) for workload in workloads for interpreter in find_interpreters()]
@@ -96,7 +104,8 @@ def run_all(jobs: list[Job], report) -> tuple[list[Tally], list[str]]:
 
     def one(job: Job) -> None:
         try:
-            tallies.append(tally(job.workload, job.column, job.run()))
+            add_up = tally_latent if job.workload.startswith(LATENT) else tally
+            tallies.append(add_up(job.workload, job.column, job.run()))
         except (AssertionError, OSError, ValueError, KeyError) as failure:
             failed.append(f"{job.workload} on {job.column}: {str(failure)[:2000]}")
         report(len(tallies) + len(failed))
@@ -120,7 +129,7 @@ def as_json(tallies: list[Tally], failed: list[str]) -> dict:
             "pairs": [
                 {"truth": pair.truth, "breach": pair.breach, "true_ns": pair.true_ns} for pair in each.pairs
             ],
-            **{kind: getattr(each, kind) for kind in ("missed", "too_short", "invented", "starved", "splits")},
+            **{kind: getattr(each, kind) for kind in ("missed", "too_short", "invented", "starved", "splits", "latent")},
         }
 
     return {

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import match
 from match import MILLISECOND, is_certain, overlap, same_site, tolerance_ns, wall_ns
 from watch import Outcome
 
 PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
-# What a rule's duration measures, where the workload itself has to say it.
+# What a rule's duration measures, where the workload itself says it.
 MEASURED_BY = {"gil-wait": "gil_wait_ns", "gc-pause": "gc_ns", "import-on-loop": "import_ns"}
+task_as_said = getattr(match, "_task_as_said", lambda name: name)  # long names are cut
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Pair:
         """None: one of the two does not say."""
         if not self.truth.get("task") or not self.breach.get("task"):
             return None
-        return self.breach["task"] == self.truth["task"]
+        return self.breach["task"] == task_as_said(self.truth["task"])
 
     @property
     def true_ns(self) -> int:
@@ -65,15 +67,26 @@ def true_range_ns(truth: dict) -> tuple[int, int]:
     A wait for a CPU that comes after a sleep is part of the time off the CPU, and one that comes before is not;
     the kernel's account of the thread does not tell the two apart.
     """
-    own = truth.get("split", {}).get(MEASURED_BY.get(truth["rule"], ""))
+    wall, cpu, delay = wall_ns(truth), truth["cpu_ns"], truth["run_delay_ns"]
+    rule = truth["rule"]
+    own = stated(truth).get(MEASURED_BY.get(rule, ""))
     if own is not None:
         return own, own
-    off_cpu = wall_ns(truth) - truth["cpu_ns"]
-    if truth["rule"] == "cpu-bound":
-        return truth["cpu_ns"], truth["cpu_ns"]
-    if truth["rule"] == "host-starved" and truth["cause"] in ("run-queue", "throttled"):
-        return off_cpu, off_cpu
-    return off_cpu - truth["run_delay_ns"], off_cpu
+    if rule == "import-on-loop":
+        return cpu, wall - delay
+    if rule in ("cpu-bound", "loop-overload"):
+        return cpu, cpu
+    if rule == "host-starved" and truth["cause"] in ("run-queue", "throttled"):
+        return wall - cpu, wall - cpu
+    return wall - cpu - delay, wall - cpu
+
+
+def stated(truth: dict) -> dict[str, int]:
+    """Parts of the stall that the workload says itself."""
+    parts = dict(truth.get("split") or {})
+    if "gc_ns" in truth:
+        parts.setdefault("gc_ns", truth["gc_ns"])
+    return parts
 
 
 @dataclass
@@ -89,11 +102,14 @@ class Tally:
     invented: list[dict] = field(default_factory=list)  # breaches
     starved: list[dict] = field(default_factory=list)  # host-starved, not planted, and the kernel says so too
     splits: list[tuple[str, int, int]] = field(default_factory=list)  # part, true, seen
+    latent: tuple[int, int, int] = (0, 0, 0)  # lines with quick calls: planted, told, told but not planted
     other_shares: list[float] = field(default_factory=list)  # of iterations, unexplained
 
 
 def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
     result = Tally(workload, interpreter, healthy=not outcome.truths)
+    for truth in outcome.truths:
+        truth.setdefault("usdt", outcome.interpreter.usdt)  # what can be told depends on it
     final = [each for each in outcome.of_type("breach") if not each["ongoing"] and each["severity"] == "breach"]
     open_truths = list(outcome.truths)
 
@@ -105,6 +121,19 @@ def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
         (result.missed if is_certain(truth) else result.too_short).append(truth)
     _compare_splits(result, outcome.truths)
     return result
+
+
+def tally_latent(workload: str, interpreter: str, outcome: Outcome) -> Tally:
+    """Quick calls are told by site, not one by one."""
+
+    def site(one: dict, function: str) -> tuple:
+        return one["file"], one["line"], one[function], one["cause"]
+
+    planted = {site(truth, "qualname") for truth in outcome.truths}
+    told = {site(each, "function") for each in outcome.summary()["sites"] if each["severity"] == "latent"}
+    breaches = [each for each in outcome.of_type("breach") if each["severity"] == "breach" and not each["ongoing"]]
+    counts = len(planted), len(planted & told), len(told - planted)
+    return Tally(workload, interpreter, healthy=False, invented=breaches, latent=counts)
 
 
 def _common_ns(truth: dict, breach: dict) -> int:
@@ -176,15 +205,18 @@ def _rest(split: dict) -> int:
 def _true_parts(truths: list[dict]) -> dict[str, int]:
     """Parts that are known of all of an iteration's truths; "rest" is all but the CPU and the wait for one."""
     parts: dict[str, int] = {}
-    stated = [truth.get("split", {}) for truth in truths]
+    said = [stated(truth) for truth in truths]
     for part in PARTS:
-        if any(part in split for split in stated):
-            parts[part] = sum(split.get(part, 0) for split in stated)
+        if any(part in split for split in said):
+            parts[part] = sum(split.get(part, 0) for split in said)
     cpu_ns = sum(truth["cpu_ns"] for truth in truths)
     delay_ns = sum(truth["run_delay_ns"] for truth in truths)
-    if not parts.get("import_ns"):  # an import is partly on the CPU, and which part is not known
+    rest_ns = sum(map(wall_ns, truths)) - cpu_ns - delay_ns
+    if all(truth["rule"] != "import-on-loop" for truth in truths):  # which is partly on the CPU, and says not how much
         parts.setdefault("on_cpu_ns", cpu_ns - parts.get("gc_ns", 0))
-        parts["rest"] = sum(map(wall_ns, truths)) - cpu_ns - delay_ns
+        parts["rest"] = rest_ns
+    if all(truth["rule"] == "gil-wait" for truth in truths):
+        parts.setdefault("gil_wait_ns", rest_ns)
     parts.setdefault("run_queue_ns", delay_ns)
     return parts
 

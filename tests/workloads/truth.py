@@ -3,6 +3,12 @@
 A workload prints JSON lines: {"ready": true, ...} once its loop runs, one line per planted stall, and
 {"done": true, ...}.  It plants after one line came in on standard input and ends when that closes, so
 that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on CPython 3.9 and later.
+
+A truth may have a `split`: what the stall's time was spent on, as far as the workload knows by its own means.
+Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
+meaning that they have in a breach's `split`: gc_ns is in no other part, nor import_ns.  Parts that are left out are
+not compared, but for on_cpu_ns, run_queue_ns and the sum of all sleeps: cpu_ns and run_delay_ns say those of any
+stall.
 """
 
 from __future__ import annotations
@@ -99,12 +105,6 @@ class planted:
     that cannot be, `line` says how far below the `with` the call is; a stall that keeps several lines
     busy gives their number as `lines`, any of which is a true answer.  `holder` is what `holds_gil`
     says of the thread that keeps the loop waiting.
-
-    `split` says what the stall's time was spent on, as far as the workload knows it by its own means:
-    any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns, other_ns, with
-    the meaning that these have in a breach's `split` (gc_ns is not in on_cpu_ns).  A function is called at
-    the end of the stall, for parts that are only known then.  What is left out is not compared, but for
-    on_cpu_ns, run_queue_ns and all of the rest together: cpu_ns and run_delay_ns say those of any stall.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class planted:
         cause: str,
         *,
         rule: str = "blocking-call",
+        split: dict[str, int] | Callable[[], dict[str, int]] | None = None,  # a function is called at the end
         target: str | None = None,
         line: int = 1,
         lines: int | None = None,
         holder: dict[str, object] | None = None,
-        split: dict[str, int] | Callable[[], dict[str, int]] | None = None,
         evidence: dict | None = None,  # what a breach must say; a pair of numbers is a range
         slack_ns: int | None = None,  # how much longer a breach may be than what is planted
     ) -> None:
@@ -159,8 +159,7 @@ class planted:
     def __exit__(self, *exception: object) -> None:
         end_ns = time.monotonic_ns()
         cpu_ns = time.thread_time_ns() - self.cpu_ns
-        run_delay = run_delay_ns() - self.run_delay_ns
-        if self.split:
+        if self.split is not None:
             self.what["split"] = self.split() if callable(self.split) else self.split
         emit(
             **self.what,
@@ -169,7 +168,7 @@ class planted:
             end_ns=end_ns,
             cpu_ns=cpu_ns,
             gc_ns=_collector.cpu_ns - self.gc_ns,
-            run_delay_ns=run_delay,
+            run_delay_ns=run_delay_ns() - self.run_delay_ns,
         )
 
 
