@@ -103,7 +103,7 @@ def _ms(value: float | None) -> str:
 
 
 HEADS = (
-    "truths found recall reported precision cause line coroutine task "
+    "truths found recall short reported precision cause line coroutine task "
     "off,median off,p99 off,max ms,median ms,p99 ms,max false,alarms".replace(",", "\u00a0").split(" ")
 )
 
@@ -112,7 +112,8 @@ def _cells(name: str, n: dict) -> list[str]:
     right = [_percent(n[key]) for key in ("cause", "line", "coroutine", "task")]
     off = [_percent(n["error"][key], 2) for key in ("median", "p99", "max")]
     off_ms = [_ms(n["error_ms"][key]) for key in ("median", "p99", "max")]
-    counts = [str(n["truths"]), str(n["found"]), _percent(n["recall"]), str(n["reported"]), _percent(n["precision"])]
+    counts = [str(n["truths"]), str(n["found"]), _percent(n["recall"]), str(n["too_short"])]
+    counts += [str(n["reported"]), _percent(n["precision"])]
     return [name, *counts, *right, *off, *off_ms, str(n["false_alarms"])]
 
 
@@ -135,10 +136,9 @@ def render(tallies: list[Tally]) -> str:
     blocks.append(_render_split(split_numbers(tallies)))
     blocks.append(
         f"{total['runs']} runs, of which {total['healthy_runs']} healthy; "
-        f"{total['too_short']} planted stalls too short to be asked for; "
         f"{total['starved']} reports of a starved host that the kernel's own account confirms.\n"
-        "off: how far the reported duration is from the true one, which a stall's own clocks tell but for the order\n"
-        "of its sleeps and its waits for a CPU."
+        "short: planted, not reported, and not surely over the limit.  off: how far the reported duration is from the true\n"
+        "one, which a stall's own clocks tell but for the order of its sleeps and its waits for a CPU."
     )
     if total["latent"].get("planted"):
         blocks.append("latent: {told} of {planted} lines with quick calls told, {invented} invented".format(**total["latent"]))
