@@ -22,16 +22,17 @@ INTRODUCTION = """# Coverage
 
 Which of the calls that other tools hold to be blocking does loophound report? `make coverage` executes each of them
 on a running loop, in an iteration of its own, and writes this file. `tests/coverage/list_*.py` are the lists,
-`snippets_*.py` say how a call is made to block for real: files lie on a disk that answers after 20 ms (a file system
-served over /dev/fuse, nothing cached), so does the shell; peers, servers and the name server answer after 60 ms. A call is
-*reported* if a breach names its file, line and function and its cause.
+`snippets_*.py` say how a call is made to block for real: files lie on a disk that answers after 20 ms (a file
+system served over /dev/fuse, nothing cached), so does the shell; peers, servers and the name server answer after
+60 ms. A call is *reported* if a breach names its file, line and function.
 
 *cannot block*: the call needs no answer from anything that can be slow; the reason is in its row. Those calls are on
-the lists as a matter of policy, and no time is lost in them.
+the lists as a matter of policy, and no time is lost in them. *Not here*: this CPython or this version of the
+library does not have it, or the library could not be installed.
 """
 
 LATENT = """
-*latent*: what `--latent` says of the same call where nothing is slow: the disk, the servers and the peers answer at once.
+*latent*: what `--latent` says of the same call where nothing is slow: disk, servers and peers answer at once.
 """
 
 

@@ -104,7 +104,8 @@ DRIVERS = {
         "pymongo.MongoClient('127.0.0.1', at.rude_port, serverSelectionTimeoutMS=60).server_info()", "pymongo", "lock",
     ),
     "sqlalchemy.Engine.connect": (
-        "sqlalchemy.create_engine(f'mysql+pymysql://late@127.0.0.1:{at.rude_port}/').connect()", "sqlalchemy", "network",
+        "sqlalchemy.create_engine(f'mysql+pymysql://late@127.0.0.1:{at.rude_port}/').connect()",
+        "sqlalchemy", "network",
     ),
 }  # fmt: skip
 for name, (do, module, cause) in DRIVERS.items():

@@ -10,8 +10,12 @@ SNIPPETS = {
     "threading.Lock.acquire": S("lock.acquire()", "lock", "lock = at.lock()"),
     "threading.Lock.acquire_lock": S("lock.acquire_lock()", "lock", "lock = at.lock()"),
     "threading.Event.wait": S("threading.Event().wait(0.06)", "lock"),
-    "threading.Condition.wait": S("condition.wait(0.06)", "lock", "condition = threading.Condition(); condition.acquire()"),
-    "threading.Thread.join": S("thread.join()", "lock", "thread = threading.Thread(target=time.sleep, args=(0.06,)); thread.start()"),
+    "threading.Condition.wait": S(
+        "condition.wait(0.06)", "lock", "condition = threading.Condition(); condition.acquire()"
+    ),
+    "threading.Thread.join": S(
+        "thread.join()", "lock", "thread = threading.Thread(target=time.sleep, args=(0.06,)); thread.start()"
+    ),
     "queue.Queue.get": S("queue.Queue().get(timeout=0.06)", "lock", raises="queue.Empty"),
     "queue.SimpleQueue.get": S("queue.SimpleQueue().get(timeout=0.06)", "lock", raises="queue.Empty"),
     "concurrent.futures.Future.result": S(
@@ -39,7 +43,9 @@ SNIPPETS = {
     "os.wait4": S("os.wait4(child.pid, 0)", "subprocess", "child = at.child()"),
     "os.waitid": S("os.waitid(os.P_PID, child.pid, os.WEXITED)", "subprocess", "child = at.child()"),
     "os.waitpid": S("os.waitpid(child.pid, 0)", "subprocess", "child = at.child()"),
-    "sqlite3.Cursor.execute": S("cursor.execute('insert into t values (1)')", "file", "cursor = at.database().cursor()"),
+    "sqlite3.Cursor.execute": S(
+        "cursor.execute('insert into t values (1)')", "file", "cursor = at.database().cursor()"
+    ),
     "sqlite3.Cursor.executemany": S(
         "cursor.executemany('insert into t values (?)', [(1,)])", "file", "cursor = at.database().cursor()"
     ),
@@ -63,7 +69,9 @@ SNIPPETS = {
         "base.rollback()", "file", "base = at.database(); base.execute('insert into t values (1)')"
     ),
     "importlib.import_module": S("importlib.import_module(name)", "file import", "name = at.module()"),
-    "ssl.SSLContext.load_default_certs": S("context.load_default_certs()", "file", "context = ssl.create_default_context()"),
+    "ssl.SSLContext.load_default_certs": S(
+        "context.load_default_certs()", "file", "context = ssl.create_default_context()"
+    ),
     "ssl.SSLContext.load_verify_locations": S(
         "context.load_verify_locations(at.certificate)", "file", "context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
     ),

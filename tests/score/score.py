@@ -33,6 +33,7 @@ MIXED = {"latent_then_slow"}  # latent, then a breach: test_latent.py
 ASK_FOR_LATENT = ("--latent", "--rule", "blocking-call", "--limit", "blocking-call=10000")
 NEEDS_ALL_CPUS = {"healthy_busy_machine"}  # not beside any other
 WAITS_FOR_NOBODY = {"short_lived"}
+KINDS = ("missed", "too_short", "invented", "starved", "splits", "latent")
 FLOORS = ("recall", "precision", "cause", "line", "coroutine")
 
 
@@ -126,10 +127,8 @@ def as_json(tallies: list[Tally], failed: list[str]) -> dict:
         return {
             "workload": each.workload,
             "interpreter": each.interpreter,
-            "pairs": [
-                {"truth": pair.truth, "breach": pair.breach, "true_ns": pair.true_ns} for pair in each.pairs
-            ],
-            **{kind: getattr(each, kind) for kind in ("missed", "too_short", "invented", "starved", "splits", "latent")},
+            "pairs": [{"truth": pair.truth, "breach": pair.breach, "true_ns": pair.true_ns} for pair in each.pairs],
+            **{kind: getattr(each, kind) for kind in KINDS},
         }
 
     return {

@@ -137,11 +137,12 @@ def render(tallies: list[Tally]) -> str:
     blocks.append(
         f"{total['runs']} runs, of which {total['healthy_runs']} healthy; "
         f"{total['starved']} reports of a starved host that the kernel's own account confirms.\n"
-        "short: planted, not reported, and not surely over the limit.  off: how far the reported duration is from the true\n"
+        "short: planted, not reported, and not surely over the limit.  off: how far the duration is from the true\n"
         "one, which a stall's own clocks tell but for the order of its sleeps and its waits for a CPU."
     )
     if total["latent"].get("planted"):
-        blocks.append("latent: {told} of {planted} lines with quick calls told, {invented} invented".format(**total["latent"]))
+        latent = "latent: {told} of {planted} lines with quick calls told, {invented} invented"
+        blocks.append(latent.format(**total["latent"]))
     return "\n\n".join(blocks)
 
 
