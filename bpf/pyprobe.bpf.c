@@ -8,6 +8,7 @@
  * and by another thread's uprobe program on this CPU, which would work in the same scratch.  So they
  * read time with loop_clock(), change nothing but their own fields, and take a scratch for themselves.
  */
+#include "pytask.bpf.h"
 #include "within.bpf.h"
 
 /* A record of each would cost more than it tells; the iteration has the sum of all. */
@@ -79,8 +80,11 @@ static __always_inline struct loop_thread *in_iteration(struct task_struct *task
 	return th && th->start_ns && !th->in_wait && !th->left_ns ? th : NULL;
 }
 
-/* Walks the stack in a scratch that nobody else on this CPU is at; 0: there was none. */
-static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns)
+/*
+ * Walks the stack in a scratch that nobody else on this CPU is at; 0: there was none.  *task_id is
+ * that of the task that runs, or 0.
+ */
+static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns, __u64 *task_id)
 {
 	struct scratch *s;
 	u64 id;
@@ -91,6 +95,10 @@ static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns)
 		if (!s || __sync_val_compare_and_swap(&s->is_taken, 0, 1))
 			continue;
 		id = loop_take_stack(th, s, now_ns);
+		if (id && task_find(th, s, now_ns)) {
+			*task_id = pytask_record(s)->task_id;
+			task_send(pytask_record(s));
+		}
 		s->is_taken = 0;
 		return id;
 	}
@@ -106,7 +114,7 @@ __noinline int gc_report(struct loop_thread *th, u64 start_ns, u64 total_ns, u64
 		return 0;
 	head_init(&ev.head, EV_GC, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.iteration = th->iteration + 1;
-	ev.stack_id = take_stack(th, now_ns);
+	ev.stack_id = take_stack(th, now_ns, &ev.task_id);
 	ev.start_ns = start_ns;
 	ev.total_ns = total_ns;
 	ev.nr_collected = nr_collected;
@@ -194,7 +202,7 @@ __noinline int import_report(struct loop_thread *th, u64 on_cpu_ns, u64 asleep_n
 		return 0;
 	head_init(&ev.head, EV_IMPORT, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.iteration = th->iteration + 1;
-	ev.stack_id = take_stack(th, now_ns);
+	ev.stack_id = take_stack(th, now_ns, &ev.task_id);
 	ev.start_ns = th->import_began_ns;
 	ev.total_ns = now_ns - ev.start_ns;
 	ev.on_cpu_ns = on_cpu_ns;

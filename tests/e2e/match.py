@@ -29,7 +29,7 @@ def _bounds_ns(truth: dict) -> tuple[int, int]:
     """Shortest and longest duration that is a true answer."""
     wall, cpu = _wall_ns(truth), truth["cpu_ns"]
     if truth["rule"] in ("cpu-bound", "loop-overload"):
-        low = high = cpu - truth["gc_ns"]
+        low = high = cpu - truth.get("gc_ns", 0)
     elif truth["rule"] == "gc-pause":
         return _estimate_ns(truth, truth["gc_ns"], truth["gc_ns"])
     elif truth["rule"] == "import-on-loop":
@@ -156,7 +156,7 @@ def _check_holder(truth: dict, breach: dict) -> list[str]:
 
 def _check_task(truths: list[dict], breach: dict) -> list[str]:
     """Who ran: of several that are folded into one breach, one of them."""
-    if breach["rule"] == "host-starved":
+    if breach["rule"] in ("host-starved", "loop-overload"):  # nobody's, and everybody's
         return []
     true = {_task_as_said(truth["task"]) for truth in truths[: None if breach["count"] > 1 else 1]}
     if breach["task"] in true:

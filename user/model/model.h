@@ -101,11 +101,13 @@ struct sample {
 struct gc_run {
 	struct ev_gc ev;
 	const struct stack *stack; /* NULL: not taken, or its record was lost */
+	const char *task, *builtin; /* as of a sleep */
 };
 
 struct import_run {
 	struct ev_import ev;
 	const struct stack *stack; /* likewise */
+	const char *task, *builtin;
 };
 
 /* A finished iteration with everything known of it.  Valid until the next call on the model. */

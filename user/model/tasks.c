@@ -113,6 +113,16 @@ void tasks_fill(struct model *model, struct draft *draft)
 
 		sample->task = tasks_name(model, sample->task_id, &sample->builtin);
 	}
+	for (uint32_t i = 0; i < draft->iteration.nr_gcs; i++) {
+		struct gc_run *run = &draft->gcs[i];
+
+		run->task = tasks_name(model, run->ev.task_id, &run->builtin);
+	}
+	for (uint32_t i = 0; i < draft->iteration.nr_imports; i++) {
+		struct import_run *run = &draft->imports[i];
+
+		run->task = tasks_name(model, run->ev.task_id, &run->builtin);
+	}
 }
 
 void tasks_free(struct model *model)

@@ -43,7 +43,7 @@ int within_add_gc(struct model *model, struct draft *draft, const struct ev_gc *
 
 	if (err)
 		return err == -ENOBUFS ? 0 : err;
-	draft->gcs[iteration->nr_gcs++] = (struct gc_run){ *ev, get_stack(model, ev->stack_id) };
+	draft->gcs[iteration->nr_gcs++] = (struct gc_run){ .ev = *ev, .stack = get_stack(model, ev->stack_id) };
 	return 0;
 }
 
@@ -56,7 +56,7 @@ int within_add_import(struct model *model, struct draft *draft, const struct ev_
 	if (err)
 		return err == -ENOBUFS ? 0 : err;
 	draft->imports[iteration->nr_imports++] =
-		(struct import_run){ *ev, get_stack(model, ev->stack_id) };
+		(struct import_run){ .ev = *ev, .stack = get_stack(model, ev->stack_id) };
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 struct group {
 	const struct stack *stack; /* of the longest run; NULL: none could be read */
 	struct site site;
+	const char *task, *builtin; /* that ran at first */
 	bool is_explicit;
 	uint64_t total_ns, longest_ns, first_ns, collected;
 	uint32_t generation, nr_runs, nr_samples;
@@ -65,6 +66,10 @@ static void add_runs(struct groups *groups, const struct rules_config *config,
 		struct group *group = find_group(groups, config, iteration, iteration->gcs[i].stack,
 						 ev->is_explicit, ev->start_ns);
 
+		if (!group->nr_runs) {
+			group->task = iteration->gcs[i].task;
+			group->builtin = iteration->gcs[i].builtin;
+		}
 		group->total_ns += ev->total_ns;
 		group->nr_runs++;
 		group->collected += ev->nr_collected > 0 ? (uint64_t)ev->nr_collected : 0;
@@ -78,6 +83,7 @@ static void add_rest(struct groups *groups, const struct rules_config *config,
 		     const struct iteration *iteration)
 {
 	uint64_t known_ns = 0, rest_ns;
+	struct group *group;
 	uint32_t nr = 0, i;
 
 	for (i = 0; i < groups->nr; i++)
@@ -91,9 +97,12 @@ static void add_rest(struct groups *groups, const struct rules_config *config,
 		if (!(sample->within & IN_GC))
 			continue;
 		nr++;
-		find_group(groups, config, iteration, sample->stack, sample->within & IN_COLLECT,
-			   sample->ts_ns)
-			->nr_samples++;
+		group = find_group(groups, config, iteration, sample->stack,
+				   sample->within & IN_COLLECT, sample->ts_ns);
+		if (!group->nr_samples++ && !group->nr_runs) {
+			group->task = sample->task;
+			group->builtin = sample->builtin;
+		}
 	}
 	if (!nr)
 		find_group(groups, config, iteration, NULL, false, iteration->ev.start_ns)->total_ns +=
@@ -118,6 +127,8 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 		.coroutine = group->site.coroutine,
 		.callback = group->site.callback,
 		.nr_library = group->site.nr_library,
+		.task = group->task,
+		.builtin = group->builtin,
 		.syscall = -1,
 		.fd = -1,
 		.is_estimated = !group->nr_runs,

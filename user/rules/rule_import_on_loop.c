@@ -17,6 +17,7 @@
 struct group {
 	const struct stack *stack; /* of the heaviest part */
 	struct site site;
+	const char *task, *builtin; /* that ran at first */
 	uint64_t total_ns, heaviest_ns, first_ns, asleep_ns;
 	uint32_t calls;
 	bool is_estimated;
@@ -33,6 +34,7 @@ struct groups {
 /* One import, sleep or sample of it. */
 struct part {
 	const struct stack *stack; /* NULL: not known */
+	const char *task, *builtin;
 	int first;		   /* -1: no frame of it is outside of importlib */
 	uint64_t on_cpu_ns, asleep_ns, ts_ns;
 	bool is_estimated;
@@ -61,7 +63,11 @@ static struct group *find_group(struct groups *groups, const struct part *part)
 	if (groups->nr == MAX_GROUPS)
 		return &groups->of[MAX_GROUPS - 1];
 	group = &groups->of[groups->nr++];
-	*group = (struct group){ .stack = part->stack, .site = site, .first_ns = UINT64_MAX };
+	*group = (struct group){ .stack = part->stack,
+				 .site = site,
+				 .task = part->task,
+				 .builtin = part->builtin,
+				 .first_ns = UINT64_MAX };
 	return group;
 }
 
@@ -120,6 +126,8 @@ static void add_records(struct groups *groups)
 		const struct import_run *import = &iteration->imports[i];
 		struct part part = {
 			.stack = import->stack,
+			.task = import->task,
+			.builtin = import->builtin,
 			.first = stack_importer_frame(iteration->loop, import->stack),
 			.on_cpu_ns = import->ev.on_cpu_ns,
 			.asleep_ns = import->ev.asleep_ns,
@@ -136,22 +144,15 @@ static void add_records(struct groups *groups)
 	}
 }
 
-static void add_estimate(struct groups *groups, const struct stack *stack, uint64_t on_cpu_ns,
-			 uint64_t asleep_ns, uint64_t ts_ns)
+static void add_estimate(struct groups *groups, struct part part)
 {
-	struct part part = {
-		.stack = stack,
-		.first = stack_import_frame(groups->iteration->loop, stack),
-		.on_cpu_ns = on_cpu_ns,
-		.asleep_ns = asleep_ns,
-		.ts_ns = ts_ns,
-		.is_estimated = true,
-	};
 	struct group *group;
 
+	part.first = stack_import_frame(groups->iteration->loop, part.stack);
+	part.is_estimated = true;
 	add(groups, &part, &group);
 	if (!group->module[0] && part.first >= 0)
-		guess_module(stack, part.first, group->module);
+		guess_module(part.stack, part.first, group->module);
 }
 
 /* Whether a sleep or sample is in no record: estimated, or of an import that has not ended. */
@@ -171,15 +172,21 @@ static void add_estimates(struct groups *groups)
 		const struct sample *sample = &iteration->samples[i];
 
 		if (is_guess(iteration, sample->within))
-			add_estimate(groups, sample->stack, iteration->import_guess_ns / nr, 0,
-				     sample->ts_ns);
+			add_estimate(groups, (struct part){ .stack = sample->stack,
+							    .task = sample->task,
+							    .builtin = sample->builtin,
+							    .on_cpu_ns = iteration->import_guess_ns / nr,
+							    .ts_ns = sample->ts_ns });
 	}
 	for (i = 0; i < iteration->nr_sleeps; i++) {
-		const struct ev_sleep *ev = &iteration->sleeps[i].ev;
+		const struct sleep *sleep = &iteration->sleeps[i];
 
-		if (is_guess(iteration, ev->within))
-			add_estimate(groups, iteration->sleeps[i].stack, 0, ev->asleep_ns,
-				     ev->first_ns);
+		if (is_guess(iteration, sleep->ev.within))
+			add_estimate(groups, (struct part){ .stack = sleep->stack,
+							    .task = sleep->task,
+							    .builtin = sleep->builtin,
+							    .asleep_ns = sleep->ev.asleep_ns,
+							    .ts_ns = sleep->ev.first_ns });
 	}
 }
 
@@ -198,6 +205,8 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 		.coroutine = group->site.coroutine,
 		.callback = group->site.callback,
 		.nr_library = group->site.nr_library,
+		.task = group->task,
+		.builtin = group->builtin,
 		.syscall = -1,
 		.fd = -1,
 		.is_estimated = group->is_estimated,
