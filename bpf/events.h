@@ -51,7 +51,8 @@
 	X(25, TASK,       task)		/* kernel: name of a task seen first */ \
 	X(26, THREAD,     thread)	/* reader: name of a thread that held the GIL */ \
 	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */ \
-	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */
+	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */ \
+	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */
 /* clang-format on */
 
 enum ev_type {
@@ -298,6 +299,7 @@ struct ev_host {
 };
 _Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
 
+#include "evlatent.h"
 #include "evprobe.h"
 
 struct ev_fork {
@@ -423,6 +425,7 @@ _Static_assert(sizeof(struct ev_loop_stats) == 24 + 48 + 88 * 8, "stream ABI");
 	X(STACKS_TRUNCATED,   stacks_truncated)	  /* kernel: of which deeper than EV_MAX_FRAMES */ \
 	X(EVENTS_MISSED,      events_missed)	  /* kernel: an event was not delivered; found out and made good */ \
 	X(SITES_EVICTED,      sites_evicted)	  /* kernel: sent early, more sites than slots; no loss */ \
+	X(LATENT_CALLS,       latent_calls)	  /* kernel: quick calls that can block; all are in records */ \
 	X(NAMES_ASKED,        names_asked)	  /* daemon: code objects asked of the reader */ \
 	X(NAMES_FAILED,       names_failed)	  /* daemon: of which not named */ \
 	X(NAMES_REFUSED,      names_refused)	  /* daemon: not asked, a bound was reached */ \

@@ -11,6 +11,8 @@ struct seen_stacks_map seen_stacks SEC(".maps");
 struct seen_codes_map seen_codes SEC(".maps");
 struct seen_tasks_map seen_tasks SEC(".maps");
 struct scratch_map scratches SEC(".maps");
+struct latent_sites_map latent_sites SEC(".maps");
+struct latent_scratch_map latent_scratch SEC(".maps");
 struct stats_map stats SEC(".maps");
 struct events_map events SEC(".maps");
 

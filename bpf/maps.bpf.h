@@ -87,6 +87,21 @@ struct loop_thread {
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };
 
+/* A stack with a quick call that can block: what was sent last, and how many came since. */
+struct latent_key {
+	u64 stack_id;
+	u32 loop_id;
+	s32 syscall;
+	u32 object_kind; /* with its family */
+	u32 audit;
+};
+struct latent_site {
+	u64 sent_ns;
+	u64 nr_unsent;
+	struct ev_latent ev;
+};
+#define MAX_LATENT_SITES 1024
+
 /* One struct scratch for each context that can nest. */
 enum {
 	SCRATCH_SYSCALL = 0,
@@ -161,6 +176,20 @@ struct scratch_map {
 	__type(value, struct scratch);
 };
 
+struct latent_sites_map { /* made only with --latent; past its size each call is a record */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_LATENT_SITES);
+	__type(key, struct latent_key);
+	__type(value, struct latent_site);
+};
+
+struct latent_scratch_map { /* likewise */
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct latent_site);
+};
+
 struct stats_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STAT_MAX);
@@ -182,6 +211,8 @@ extern struct seen_stacks_map seen_stacks SEC(".maps");
 extern struct seen_codes_map seen_codes SEC(".maps");
 extern struct seen_tasks_map seen_tasks SEC(".maps");
 extern struct scratch_map scratches SEC(".maps");
+extern struct latent_sites_map latent_sites SEC(".maps");
+extern struct latent_scratch_map latent_scratch SEC(".maps");
 extern struct stats_map stats SEC(".maps");
 extern struct events_map events SEC(".maps");
 

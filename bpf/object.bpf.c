@@ -5,34 +5,8 @@
  */
 #include "object.bpf.h"
 
-#define S_IFMT	 0170000
-#define S_IFSOCK 0140000
-#define S_IFREG	 0100000
-#define S_IFBLK	 0060000
-#define S_IFDIR	 0040000
-#define S_IFCHR	 0020000
-#define S_IFIFO	 0010000
-
-#define AF_UNIX	  1
-#define AF_INET	  2
-#define AF_INET6  10
-#define TCP_LISTEN 10
-#define SUN_PATH_BYTES 108
-
 #define PATH_MAX_DEPTH	   16 /* components of a path that are kept */
 #define COMPONENT_MAX	   63
-
-static __always_inline struct file *task_file(struct task_struct *task, s32 fd)
-{
-	struct files_struct *files = BPF_CORE_READ(task, files);
-	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
-	struct file **table = BPF_CORE_READ(fdt, fd), *file = NULL;
-
-	if ((u32)fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
-	return file;
-}
 
 /* Appends a path component and its NUL to name[]. 0: it fitted. */
 static __always_inline int add_component(struct ev_object *object, const unsigned char *name)
@@ -162,8 +136,6 @@ static __always_inline u8 object_kind_of(u32 mode)
 	}
 	return OBJECT_ANON;
 }
-
-#define O_NONBLOCK_FLAG 04000
 
 __noinline int object_read(struct ev_object *object, s32 fd)
 {

@@ -59,7 +59,7 @@ static bool has_breach(const struct opts *opts, const struct pipeline *pipeline)
 	for (unsigned i = 0; i < RULE_MAX; i++)
 		if (opts->fails_on[i] && pipeline_breaches(pipeline, i))
 			return true;
-	return false;
+	return opts->fails_on_latent && pipeline_latent(pipeline);
 }
 
 static int report(const struct opts *opts, struct recording_reader *reader, FILE *out,

@@ -44,6 +44,7 @@ static void on_tick(struct engine *engine)
 	engine_feed_ring(engine);
 	reader_expire(engine->reader, now_ns);
 	if (++engine->ticks % SECOND_TICKS == 0) {
+		engine_feed_latent(engine, false);
 		engine_feed_counters(engine, now_ns);
 		targets_reconcile(engine->targets, now_ns, on_lost, engine);
 	}
@@ -129,6 +130,7 @@ static void drain(struct engine *engine)
 	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
 		turn(engine, 0, &no_status);
 	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
+	engine_feed_latent(engine, true);
 	engine_feed_counters(engine, engine_now_ns());
 	engine_feed_head(engine, EV_END, engine_now_ns());
 }
@@ -184,7 +186,7 @@ static bool has_breach(const struct engine *engine)
 	for (unsigned i = 0; i < RULE_MAX; i++)
 		if (engine->opts->fails_on[i] && pipeline_breaches(engine->pipeline, i))
 			return true;
-	return false;
+	return engine->opts->fails_on_latent && pipeline_latent(engine->pipeline);
 }
 
 int engine_run(struct engine *engine, pid_t child, int *child_status)

@@ -144,6 +144,16 @@ void engine_feed_answer(void *ctx, const struct ev_head *ev)
 	ask_names(engine, now_ns);
 }
 
+static void on_latent(void *ctx, const struct ev_head *ev)
+{
+	engine_feed(ctx, ev);
+}
+
+void engine_feed_latent(struct engine *engine, bool is_end)
+{
+	probes_take_latent(engine->probes, engine_now_ns(), is_end, on_latent, engine);
+}
+
 void engine_feed_counters(struct engine *engine, uint64_t now_ns)
 {
 	struct ev_loss loss = { .head = { EV_LOSS, sizeof(loss), now_ns, 0, EV_NO_LOOP } };

@@ -154,6 +154,7 @@ static int open_probes(struct engine *engine)
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :
 									  BOUNDARY_AUTO;
+	config.is_latent = engine->opts->is_latent && limits->is_enabled[RULE_BLOCKING_CALL];
 	err = probes_open(&engine->probes, &config, why, sizeof(why));
 	if (!err)
 		return EXIT_OK;

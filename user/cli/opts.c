@@ -12,7 +12,7 @@
 
 enum {
 	KEY_NAME = 256, KEY_ALL, KEY_FORMAT, KEY_LIMIT, KEY_RULE, KEY_NO_RULE, KEY_ALLOW, KEY_FAIL_ON,
-	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY, KEY_CGROUP,
+	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY, KEY_CGROUP, KEY_LATENT,
 };
 
 /* What each subcommand takes besides the common options. */
@@ -52,7 +52,8 @@ static const struct argp_option options[] = {
 	{ "no-rule", KEY_NO_RULE, "RULE[,RULE]", 0, "without these rules", 3 },
 	{ "allow", KEY_ALLOW, "FILE:FUNCTION", 0, "say nothing of this site (repeatable)", 3 },
 	{ "library", KEY_LIBRARY, "PATH", 0, "count files below PATH as library code (repeatable)", 3 },
-	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken", 3 },
+	{ "latent", KEY_LATENT, NULL, 0, "blocking calls that were quick, too; every call of the host pays", 3 },
+	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken, or `latent` seen", 3 },
 	{ "boundary", KEY_BOUNDARY, "auto|tracepoint|raw", 0, "how loop boundaries are seen (default: auto)", 4 },
 	{ "verbose", 'v', NULL, 0, "whole stacks; twice: what the kernel says", 4 },
 	{ 0 },
@@ -173,8 +174,22 @@ static int parse_rules(struct parse_state *state, const char *option, const char
 
 static int parse_fail_on(struct parse_state *state, const char *arg)
 {
+	cleanup_free char *list = strdup(arg);
+	char *rest = list, *word;
+	enum rule_id id;
+
+	if (!list)
+		return ENOMEM;
+	while (strcmp(arg, "any") && (word = strsep(&rest, ","))) {
+		if (!strcmp(word, "latent"))
+			state->opts->fails_on_latent = true;
+		else if (rules_find(word, &id))
+			return unknown_rule(state, "--fail-on", word);
+		else
+			state->opts->fails_on[id] = true;
+	}
 	if (strcmp(arg, "any"))
-		return parse_rules(state, "--fail-on", arg, state->opts->fails_on, true);
+		return 0;
 	for (unsigned i = 0; i < RULE_MAX; i++)
 		state->opts->fails_on[i] = true;
 	return 0;
@@ -274,6 +289,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *argp)
 	case KEY_ALLOW: return parse_allow(state, arg);
 	case KEY_LIBRARY: return parse_library(state, arg);
 	case KEY_FAIL_ON: return parse_fail_on(state, arg);
+	case KEY_LATENT: opts->is_latent = true; return 0;
 	case KEY_BOUNDARY:
 		return parse_choice(state, "--boundary", arg, "auto|tracepoint|raw", &opts->boundary);
 	case 'v': state->nr_verbose++; return 0;

@@ -33,7 +33,8 @@ struct opts {
 	const char *record_to;	/* NULL: nowhere */
 	const char *boundary;	/* "auto", "tracepoint", "raw" */
 	struct rules_config rules;
-	bool fails_on[RULE_MAX];
+	bool is_latent;
+	bool fails_on[RULE_MAX], fails_on_latent;
 	bool is_verbose;
 	/* What follows the options: a file, a rule, or the program to run. */
 	char **args;

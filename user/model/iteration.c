@@ -20,7 +20,7 @@ static struct draft *draft_of(struct model *model, const struct ev_head *head, u
 	if (loop->draft && loop->draft->number > number)
 		return NULL; /* a newer iteration is under way */
 	if (loop->draft && loop->draft->number < number)
-		draft_drop(model, take(loop->draft)); /* its end was lost */
+		latent_release(model, loop, take(loop->draft)); /* its end was lost, or it was healthy */
 	if (!loop->draft)
 		loop->draft = draft_new(model, number);
 	if (!loop->draft)
@@ -100,8 +100,7 @@ static void wait_for_names(struct model *model, struct draft *draft)
 		release_oldest(model);
 }
 
-/* From here on only names can change: waits for them, or comes out. */
-static void submit(struct model *model, struct draft *draft, struct loop_entry *loop)
+void iteration_submit(struct model *model, struct draft *draft, struct loop_entry *loop)
 {
 	draft->loop = loop;
 	draft->iteration.loop = &loop->loop;
@@ -132,7 +131,7 @@ static int copy_so_far(struct model *model, const struct draft *from, struct dra
 		err = draft_add_sample(model, to, &ev);
 	}
 	for (uint32_t i = 0; !err && i < from->iteration.nr_sleeps; i++)
-		if (from->sleeps[i].ev.first_ns >= start_ns)
+		if (from->sleeps[i].ev.first_ns >= start_ns && !sleep_is_latent(&from->sleeps[i]))
 			err = draft_add_sleep(model, to, &from->sleeps[i].ev);
 	return err ? err : within_copy(model, from, to, start_ns);
 }
@@ -156,7 +155,7 @@ int iteration_add_ongoing(struct model *model, const struct ev_ongoing *ev)
 		return err;
 	}
 	draft_finish(model, draft, &ev->so_far);
-	submit(model, draft, loop);
+	iteration_submit(model, draft, loop);
 	return 0;
 }
 
@@ -169,13 +168,13 @@ int iteration_add_end(struct model *model, const struct ev_iteration *ev)
 		loop = &model->nowhere;
 	/* Of another number: this one's were lost, and a later one's cannot be here yet. */
 	if (loop->draft && loop->draft->number != ev->iteration)
-		draft_drop(model, take(loop->draft));
+		latent_release(model, loop, take(loop->draft));
 	draft = loop->draft ? take(loop->draft) : draft_new(model, ev->iteration);
 	if (!draft)
 		return -ENOMEM;
 	draft_finish(model, draft, ev);
 	loop->loop.nr_long++;
-	submit(model, draft, loop);
+	iteration_submit(model, draft, loop);
 	return 0;
 }
 

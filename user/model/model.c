@@ -63,6 +63,7 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 {
 	switch (ev->type) {
 	case EV_SLEEP: return iteration_add_sleep(model, (const struct ev_sleep *)ev);
+	case EV_LATENT: return latent_add(model, (const struct ev_latent *)ev);
 	case EV_SAMPLE: return iteration_add_sample(model, (const struct ev_sample *)ev);
 	case EV_GC: return iteration_add_gc(model, (const struct ev_gc *)ev);
 	case EV_IMPORT: return iteration_add_import(model, (const struct ev_import *)ev);
@@ -75,13 +76,19 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_HOST: return processes_add_host(model, (const struct ev_host *)ev);
 	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;
 	case EV_LOOP_EXIT: processes_end_loop(model, (const struct ev_loop_exit *)ev); break;
-	case EV_LOOP_STATS: processes_add_stats(model, (const struct ev_loop_stats *)ev); break;
+	case EV_LOOP_STATS:
+		processes_add_stats(model, (const struct ev_loop_stats *)ev);
+		latent_settle(model, (const struct ev_loop_stats *)ev);
+		break;
 	case EV_TARGET: processes_add_target(model, (const struct ev_target *)ev); break;
 	case EV_FORK: processes_add_fork(model, (const struct ev_fork *)ev); break;
 	case EV_EXEC: processes_add_exec(model, (const struct ev_exec *)ev); break;
 	case EV_EXIT: processes_end_target(model, ev->target_id); break;
 	case EV_LOSS: model->loss = *(const struct ev_loss *)ev; break;
-	case EV_END: model->ended = true; break;
+	case EV_END:
+		latent_end(model);
+		model->ended = true;
+		break;
 	default: /* EV_TICK: only its time counts */ break;
 	}
 	return 0;

@@ -87,6 +87,12 @@ struct sleep {
 	const char *builtin; /* function in C that the loop itself called; likewise */
 };
 
+/* A quick call that can block (EV_LATENT): it has a count, and no length. */
+static inline bool sleep_is_latent(const struct sleep *sleep)
+{
+	return sleep->ev.off_class == OFF_RUNNABLE;
+}
+
 struct sample {
 	uint64_t ts_ns;
 	uint64_t step;

@@ -251,6 +251,8 @@ void tasks_fill(struct model *model, struct draft *draft);
 int iteration_add_sleep(struct model *model, const struct ev_sleep *ev);
 int iteration_add_sample(struct model *model, const struct ev_sample *ev);
 int iteration_add_ongoing(struct model *model, const struct ev_ongoing *ev);
+/* From here on only names can change: waits for them, or comes out. */
+void iteration_submit(struct model *model, struct draft *draft, struct loop_entry *loop);
 int iteration_add_end(struct model *model, const struct ev_iteration *ev);
 /* Moves on what is complete or has waited long enough. */
 void iteration_settle(struct model *model);
@@ -278,6 +280,14 @@ void within_drop(struct model *model, struct draft *draft);
 bool within_is_pending(const struct draft *draft);
 /* Names are there as far as they will be: marks what runs below importlib, and adds it up. */
 void within_estimate(struct draft *draft);
+/* Quick calls (latent.c). */
+int latent_add(struct model *model, const struct ev_latent *ev);
+/* The iteration of a draft was healthy, or its end was lost: lets its quick calls come out, if any. NULL is fine. */
+void latent_release(struct model *model, struct loop_entry *loop, struct draft *draft);
+/* A loop's counters tell which of its iterations are over. */
+void latent_settle(struct model *model, const struct ev_loop_stats *ev);
+/* The watch is over. */
+void latent_end(struct model *model);
 
 struct draft *draft_new(struct model *model, uint64_t number);
 /* Gives its stacks and its loop back, keeps its memory for the next. NULL is fine. */

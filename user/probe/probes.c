@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "latent.h"
 #include "log.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
@@ -28,6 +29,7 @@ struct probes {
 	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
 	struct pyprobes *pyprobes;
+	struct bpf_link *latent_links[LATENT_MAX_LINKS];
 	struct ring_buffer *ring;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
@@ -90,6 +92,18 @@ static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary 
 	bpf_program__set_autoattach(skel->progs.on_wait_exits, false);
 }
 
+/* Nothing of it is loaded, and no map made, unless it is asked for. */
+static void set_latent(struct probes__kernel_half *skel, bool is_latent, enum probes_boundary boundary)
+{
+	bool is_raw = boundary == BOUNDARY_RAW;
+
+	bpf_program__set_autoload(skel->progs.on_latent_exit, is_latent && is_raw);
+	bpf_program__set_autoload(skel->progs.on_latent_exits, is_latent && !is_raw);
+	bpf_program__set_autoattach(skel->progs.on_latent_exits, false);
+	bpf_map__set_autocreate(skel->maps.latent_sites, is_latent);
+	bpf_map__set_autocreate(skel->maps.latent_scratch, is_latent);
+}
+
 static int attach_syscall(struct probes *probes, struct bpf_program *program, const char *tracepoint)
 {
 	struct bpf_link *link = bpf_program__attach_tracepoint(program, "syscalls", tracepoint);
@@ -109,6 +123,8 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 
 	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
+	if (!err && probes->config.is_latent && boundary == BOUNDARY_TRACEPOINT)
+		err = min(latent_attach(skel->progs.on_latent_exits, probes->latent_links), 0);
 	return err;
 }
 
@@ -116,6 +132,8 @@ static void unload(struct probes *probes)
 {
 	while (probes->nr_links)
 		bpf_link__destroy(probes->links[--probes->nr_links]);
+	for (unsigned i = 0; i < LATENT_MAX_LINKS; i++)
+		bpf_link__destroy(take(probes->latent_links[i]));
 	probes__kernel_half__destroy(take(probes->skel));
 }
 
@@ -153,6 +171,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	set_boundary(skel, boundary);
+	set_latent(skel, config->is_latent, boundary);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
 }
@@ -389,6 +408,14 @@ const volatile struct loop_live *probes_loop_live(const struct probes *probes, u
 void probes_release_loop(struct probes *probes, uint32_t loop_id)
 {
 	bpf_map_update_elem(bpf_map__fd(probes->skel->maps.free_loop_ids), NULL, &loop_id, BPF_ANY);
+}
+
+void probes_take_latent(struct probes *probes, uint64_t now_ns, bool is_end, latent_record_fn on_record,
+			void *ctx)
+{
+	if (probes->config.is_latent)
+		latent_take_unsent(bpf_map__fd(probes->skel->maps.latent_sites), now_ns, is_end, on_record,
+				   ctx);
 }
 
 void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX])

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "latent.h"
 #include "live.h"
 
 /* How loop boundaries are seen. */
@@ -31,6 +32,7 @@ struct probes_config {
 	uint32_t ring_bytes;	    /* a power of two */
 	uint32_t max_targets, max_loops;
 	enum probes_boundary boundary;
+	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
 };
 extern const struct probes_config probes_default_config;
 
@@ -74,6 +76,10 @@ const struct loop_counters *probes_loop_counters(const struct probes *probes, ui
 const volatile struct loop_live *probes_loop_live(const struct probes *probes, uint32_t loop_id);
 /* Gives a slot back after its EV_LOOP_EXIT was seen. */
 void probes_release_loop(struct probes *probes, uint32_t loop_id);
+
+/* Quick calls that the kernel half keeps back: see latent_take_unsent(). Nothing unless is_latent. */
+void probes_take_latent(struct probes *probes, uint64_t now_ns, bool is_end, latent_record_fn on_record,
+			void *ctx);
 
 /* Adds the kernel half's counters up. */
 void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX]);

@@ -193,12 +193,18 @@ static void show_folded(struct fold *fold, struct entry *entry)
 	entry->count = entry->total_ns = entry->max_ns = 0;
 }
 
+/* Quick calls come in numbers. */
+static uint64_t count_of(const struct finding *finding)
+{
+	return finding->is_latent ? finding->calls : 1;
+}
+
 void fold_show(struct fold *fold, struct finding *finding)
 {
 	uint64_t by_cause[CAUSE_MAX];
 	struct breach breach = {
 		.finding = finding,
-		.count = 1,
+		.count = count_of(finding),
 		.total_ns = finding->duration_ns,
 		.max_ns = finding->duration_ns,
 		.asleep_by_cause = by_cause,
@@ -219,7 +225,7 @@ static int fold_into(struct fold *fold, struct entry *entry, struct finding *fin
 		free(entry->kept);
 		entry->kept = kept;
 	}
-	entry->count++;
+	entry->count += count_of(finding);
 	entry->total_ns += finding->duration_ns;
 	entry->max_ns = max(entry->max_ns, finding->duration_ns);
 	fold->due_ns = min(fold->due_ns, entry->window_ns + FOLD_WINDOW_NS);
@@ -266,7 +272,7 @@ int fold_add(struct fold *fold, struct finding *finding, uint64_t now_ns)
 		entry->window_ns = now_ns;
 		entry->nr_lines = 0;
 	}
-	if (entry->nr_lines >= FOLD_MAX_LINES)
+	if (entry->nr_lines >= (finding->is_latent ? 1 : FOLD_MAX_LINES))
 		return fold_into(fold, entry, finding);
 	entry->nr_lines++;
 	fold_show(fold, finding);

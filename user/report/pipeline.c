@@ -21,6 +21,7 @@ struct pipeline {
 	struct fold *fold;
 	struct ranking *ranking;
 	uint64_t nr_breaches[RULE_MAX];
+	uint64_t nr_latent;
 	uint64_t nr_incomplete;
 	uint64_t nr_lines;
 	uint64_t nr_invalid; /* records that the decoder refused here */
@@ -152,7 +153,10 @@ static int report_findings(struct pipeline *pipeline)
 				fold_show(pipeline->fold, &findings[i]);
 				continue;
 			}
-			pipeline->nr_breaches[findings[i].rule]++;
+			if (findings[i].is_latent)
+				pipeline->nr_latent += findings[i].calls;
+			else
+				pipeline->nr_breaches[findings[i].rule]++;
 			pipeline->nr_incomplete += facts_is_incomplete(&findings[i]);
 			ranking_add(pipeline->ranking, &findings[i]);
 			err = fold_add(pipeline->fold, &findings[i], now_ns);
@@ -203,6 +207,11 @@ uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule)
 	return pipeline->nr_breaches[rule];
 }
 
+uint64_t pipeline_latent(const struct pipeline *pipeline)
+{
+	return pipeline->nr_latent;
+}
+
 int pipeline_finish(struct pipeline *pipeline)
 {
 	struct report_summary summary = { .model = pipeline->model };
@@ -218,6 +227,9 @@ int pipeline_finish(struct pipeline *pipeline)
 	summary.nr_lines = pipeline->nr_lines;
 	summary.watched_ns = now_ns > start_ns ? now_ns - start_ns : 0;
 	summary.nr_sites = ranking_sort(pipeline->ranking, &summary.sites);
+	for (unsigned int i = 0; i < summary.nr_sites; i++)
+		summary.nr_latent_sites += summary.sites[i].is_latent;
+	summary.nr_latent = pipeline->nr_latent;
 	summary.nr_sites_refused = ranking_refused(pipeline->ranking);
 	model_loss(pipeline->model, &summary.loss);
 	/* The watch counted those that it refused; some of them are in its recording: each counts once. */

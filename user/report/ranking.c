@@ -37,6 +37,7 @@ void ranking_free(struct ranking *ranking)
 static bool is_same(const struct site_total *site, const struct site_key *key)
 {
 	return site->rule == key->rule && site->cause == key->cause && site->line == key->line &&
+	       site->is_latent == key->is_latent &&
 	       !strncmp(site->function, key->function, sizeof(site->function) - 1) &&
 	       !strncmp(site->file, key->file, sizeof(site->file) - 1);
 }
@@ -59,6 +60,7 @@ static struct site_total *find_or_add(struct ranking *ranking, const struct site
 	ranking->slots[slot] = ranking->nr;
 	site->rule = key->rule;
 	site->cause = key->cause;
+	site->is_latent = key->is_latent;
 	site->line = key->line;
 	snprintf(site->function, sizeof(site->function), "%s", key->function);
 	snprintf(site->file, sizeof(site->file), "%s", key->file);
@@ -76,7 +78,7 @@ void ranking_add(struct ranking *ranking, const struct finding *finding)
 		ranking->nr_refused++;
 		return;
 	}
-	site->count++;
+	site->count += finding->is_latent ? finding->calls : 1;
 	site->total_ns += finding->duration_ns;
 	site->max_ns = max(site->max_ns, finding->duration_ns);
 }
@@ -87,6 +89,10 @@ static int by_cost(const void *a, const void *b)
 	const struct site_total *left = a, *right = b;
 	int order;
 
+	if (left->is_latent != right->is_latent)
+		return left->is_latent ? 1 : -1;
+	if (left->is_latent && left->count != right->count)
+		return left->count < right->count ? 1 : -1;
 	if (left->total_ns != right->total_ns)
 		return left->total_ns < right->total_ns ? 1 : -1;
 	order = strcmp(left->file, right->file);

@@ -29,14 +29,16 @@ struct site_total { /* one row of the closing ranking */
 	int32_t line;
 	enum rule_id rule;
 	enum cause cause;
+	bool is_latent; /* count is that of calls, and the times are 0 */
 	uint64_t count, total_ns, max_ns;
 };
 
 struct report_summary {
 	uint64_t watched_ns;
 	uint64_t nr_breaches, nr_lines; /* happened; printed */
-	const struct site_total *sites; /* costliest first */
-	unsigned nr_sites;
+	uint64_t nr_latent;		/* quick calls that can block */
+	const struct site_total *sites; /* costliest first, then those of quick calls, most calls first */
+	unsigned nr_sites, nr_latent_sites; /* all, and how many of them are of quick calls */
 	uint64_t nr_sites_refused; /* breaches of sites past the table's bound */
 	struct ev_loss loss;
 	const struct model *model; /* loops and targets */
@@ -81,6 +83,8 @@ int pipeline_flush(struct pipeline *pipeline);
 uint64_t pipeline_invalid(const struct pipeline *pipeline);
 /* Breaches so far of each rule, for --fail-on. */
 uint64_t pipeline_breaches(const struct pipeline *pipeline, enum rule_id rule);
+/* Quick calls that can block, so far. */
+uint64_t pipeline_latent(const struct pipeline *pipeline);
 /* Writes the summary; call it once, after an EV_END was added. */
 int pipeline_finish(struct pipeline *pipeline);
 

@@ -247,7 +247,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 
 	begin_line(&json, "breach");
 	json_string(&json, "rule", rules[finding->rule].id);
-	json_string(&json, "severity", "breach");
+	json_string(&json, "severity", finding->is_latent ? "latent" : "breach");
 	json_string(&json, "cause", cause_names[finding->cause]);
 	json_u64(&json, "start_ns", finding->start_ns);
 	/* The same in all lines of an iteration, while it lasts and after. */
@@ -343,6 +343,7 @@ static void put_site(struct json *json, const struct site_total *site)
 	else
 		json_null(json, "line");
 	json_string(json, "rule", rules[site->rule].id);
+	json_string(json, "severity", site->is_latent ? "latent" : "breach");
 	json_string(json, "cause", cause_names[site->cause]);
 	json_u64(json, "count", site->count);
 	json_u64(json, "total_ns", site->total_ns);
@@ -359,6 +360,7 @@ static void print_summary(const struct report_opts *opts, const struct report_su
 	begin_line(&json, "summary");
 	json_u64(&json, "watched_ns", summary->watched_ns);
 	json_u64(&json, "breaches", summary->nr_breaches);
+	json_u64(&json, "latent", summary->nr_latent);
 	json_u64(&json, "lines", summary->nr_lines);
 	json_array(&json, "loops");
 	for (i = 0; (loop = model_loop(summary->model, i)); i++)

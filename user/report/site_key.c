@@ -26,7 +26,7 @@ void site_key_of(const struct finding *finding, struct site_key *out)
 	uint32_t numbers[3];
 
 	*out = (struct site_key){
-		.rule = finding->rule, .cause = finding->cause, .function = "", .file = ""
+		.rule = finding->rule, .cause = finding->cause, .is_latent = finding->is_latent, .function = "", .file = ""
 	};
 	if (finding->stack && finding->site >= 0) {
 		const struct frame *frame = &finding->stack->frames[finding->site];
@@ -35,7 +35,7 @@ void site_key_of(const struct finding *finding, struct site_key *out)
 		out->file = frame->file;
 		out->line = frame->line;
 	}
-	numbers[0] = out->rule;
+	numbers[0] = out->rule | (uint32_t)out->is_latent << 31;
 	numbers[1] = out->cause;
 	numbers[2] = (uint32_t)out->line;
 	out->hash = hash_bytes(0xcbf29ce484222325ULL, numbers, sizeof(numbers));

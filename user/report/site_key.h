@@ -13,6 +13,7 @@ struct site_key {
 	uint64_t hash;
 	enum rule_id rule;
 	enum cause cause;
+	bool is_latent;
 	int32_t line;
 	const char *function, *file; /* "" for a finding without a site */
 };

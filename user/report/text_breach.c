@@ -26,7 +26,10 @@ static void print_head(const struct report_opts *opts, const struct breach *brea
 	unsigned int used, width;
 
 	facts_time(&opts->session, finding->start_ns, when);
-	text_duration(finding->duration_ns, lost);
+	if (finding->is_latent)
+		snprintf(lost, sizeof(lost), "latent: quick this time");
+	else
+		text_duration(finding->duration_ns, lost);
 	snprintf(raw, sizeof(raw), "%.*s", EV_COMM_LEN, loop->target->info.comm);
 	sanitize(comm, sizeof(comm), raw, 16, CUT_END);
 	if (loop->number)
@@ -39,7 +42,7 @@ static void print_head(const struct report_opts *opts, const struct breach *brea
 	text_print(opts, STYLE_DIM, "%.12s", when + strlen("2026-11-23T"));
 	text_print(opts, STYLE_RULE, "  %s", rules[finding->rule].id);
 	text_print(opts, STYLE_PLAIN, ", %s, ", cause_names[finding->cause]);
-	text_print(opts, STYLE_TIME_LOST, "%s%s", lost, still);
+	text_print(opts, finding->is_latent ? STYLE_PLAIN : STYLE_TIME_LOST, "%s%s", lost, still);
 	used = 12 + 2 + strlen(rules[finding->rule].id) + 2 + strlen(cause_names[finding->cause]) +
 	       2 + sanitize_columns(lost) + strlen(still);
 	width = sanitize_columns(process);
@@ -70,6 +73,24 @@ static void print_call(const struct report_opts *opts, const struct finding *fin
 	if (finding->calls > 1 && len < (int)sizeof(text))
 		snprintf(text + len, sizeof(text) - len, ", %u sleeps", finding->calls);
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
+}
+
+/* A call that can block and did not. */
+static void print_latent(const struct report_opts *opts, const struct breach *breach)
+{
+	const struct finding *finding = breach->finding;
+	const char *name = finding->syscall >= 0 ? syscall_name(finding->syscall) : NULL;
+	char text[FINDING_OBJECT_LEN + 128], object[FINDING_OBJECT_LEN * 3], count[TEXT_FIGURE_LEN];
+	int len;
+
+	len = snprintf(text, sizeof(text), "%s", name ? name : "a call");
+	sanitize(object, sizeof(object), finding->object, text_columns(opts) - 48, CUT_START);
+	if (object[0])
+		len += snprintf(text + len, sizeof(text) - len, " of %s", object);
+	text_count(breach->count, count);
+	if (breach->count > 1 && len < (int)sizeof(text))
+		snprintf(text + len, sizeof(text) - len, "; %s calls on this line", count);
+	text_paragraph(opts, STYLE_PLAIN, "called", text, NULL);
 }
 
 static void print_cpu(const struct report_opts *opts, const struct finding *finding)
@@ -249,7 +270,7 @@ static void print_folded(const struct report_opts *opts, const struct breach *br
 {
 	char count[TEXT_FIGURE_LEN], total[TEXT_FIGURE_LEN], longest[TEXT_FIGURE_LEN], text[160];
 
-	if (breach->count < 2)
+	if (breach->count < 2 || breach->finding->is_latent)
 		return;
 	text_count(breach->count, count);
 	text_duration(breach->total_ns, total);
@@ -278,7 +299,9 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 
 	putc('\n', opts->out);
 	print_head(opts, breach);
-	if (finding->rule == RULE_BLOCKING_CALL)
+	if (finding->is_latent)
+		print_latent(opts, breach);
+	else if (finding->rule == RULE_BLOCKING_CALL)
 		print_call(opts, finding);
 	else if (finding->rule == RULE_CPU_BOUND)
 		print_cpu(opts, finding);

@@ -119,16 +119,45 @@ static void print_site(const struct report_opts *opts, const struct site_total *
 static void print_sites(const struct report_opts *opts, const struct report_summary *summary)
 {
 	static const char *const headings[] = { "time lost", "breaches", "longest", NULL };
-	unsigned int i,
-		nr = opts->is_verbose ? summary->nr_sites : min(summary->nr_sites, MAX_ROWS);
+	unsigned int nr_sites = summary->nr_sites - summary->nr_latent_sites, i,
+		     nr = opts->is_verbose ? nr_sites : min(nr_sites, MAX_ROWS);
 
-	if (!summary->nr_sites)
+	if (!nr_sites)
 		return;
 	print_headings(opts, headings);
 	text_print(opts, STYLE_DIM, "  %-*s%s\n", COLUMNS_CAUSE, "cause", "site");
 	for (i = 0; i < nr; i++)
 		print_site(opts, &summary->sites[i]);
-	print_more(opts, summary->nr_sites - nr, "site");
+	print_more(opts, nr_sites - nr, "site");
+	putc('\n', opts->out);
+}
+
+/* Sites of calls that can block and were quick. */
+static void print_latent_sites(const struct report_opts *opts, const struct report_summary *summary)
+{
+	static const char *const headings[] = { "latent", NULL };
+	unsigned int columns = text_columns(opts) - COLUMNS_FIGURE - 2 - COLUMNS_CAUSE, i,
+		     nr = opts->is_verbose ? summary->nr_latent_sites :
+					     min(summary->nr_latent_sites, MAX_ROWS);
+
+	if (!summary->nr_latent_sites)
+		return;
+	print_headings(opts, headings);
+	text_print(opts, STYLE_DIM, "  %-*s%s\n", COLUMNS_CAUSE, "cause", "site: calls that can block, quick this time");
+	for (i = 0; i < nr; i++) {
+		const struct site_total *site =
+			&summary->sites[summary->nr_sites - summary->nr_latent_sites + i];
+		char place[TEXT_PLACE_LEN] = "stack not readable", figure[TEXT_FIGURE_LEN];
+
+		text_count(site->count, figure);
+		print_figure(opts, STYLE_PLAIN, COLUMNS_FIGURE, figure);
+		fputs("  ", opts->out);
+		text_print_padded(opts, STYLE_PLAIN, COLUMNS_CAUSE, cause_names[site->cause]);
+		if (site->file[0])
+			text_place(site->file, site->line, site->function, "", columns, place);
+		text_print(opts, STYLE_SITE, "%s\n", place);
+	}
+	print_more(opts, summary->nr_latent_sites - nr, "site");
 	putc('\n', opts->out);
 }
 
@@ -182,14 +211,15 @@ void text_summary(const struct report_opts *opts, const struct report_summary *s
 	putc('\n', opts->out);
 	text_duration(summary->watched_ns, watched);
 	text_count(summary->nr_breaches, nr);
-	text_count(summary->nr_sites, sites);
+	text_count(summary->nr_sites - summary->nr_latent_sites, sites);
 	if (summary->nr_breaches)
 		text_print(opts, STYLE_BOLD, "Watched for %s: %s breach%s at %s site%s.\n\n",
 			   watched, nr, summary->nr_breaches == 1 ? "" : "es", sites,
-			   summary->nr_sites == 1 ? "" : "s");
+			   summary->nr_sites - summary->nr_latent_sites == 1 ? "" : "s");
 	else
 		text_print(opts, STYLE_BOLD, "Watched for %s: no breach.\n\n", watched);
 	print_loops(opts, summary->model);
 	print_sites(opts, summary);
+	print_latent_sites(opts, summary);
 	print_losses(opts, summary);
 }

@@ -9,6 +9,13 @@
 typedef unsigned int rule_eval(const struct rules_config *config, const struct iteration *iteration,
 			       struct finding *findings, unsigned int cap);
 
+/*
+ * Quick calls of the iteration that can block, and that none of the nr findings so far is about: adds them
+ * behind those. The new number.
+ */
+unsigned int rule_latent(const struct rules_config *config, const struct iteration *iteration,
+			 struct finding *findings, unsigned int nr, unsigned int cap);
+
 rule_eval rule_blocking_call;
 rule_eval rule_cpu_bound;
 rule_eval rule_host_starved;

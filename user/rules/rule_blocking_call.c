@@ -179,6 +179,8 @@ unsigned int rule_blocking_call(const struct rules_config *config,
 		enum cause cause;
 		struct site site;
 
+		if (sleep_is_latent(sleep))
+			continue;
 		if (sleep->ev.off_class == OFF_GIL || (sleep->ev.within & IN_IMPORT))
 			continue; /* gil-wait's and import-on-loop's */
 		cause = cause_of_sleep(&sleep->ev, sleep->stack);

@@ -205,5 +205,5 @@ unsigned rules_eval(const struct rules_config *config, const struct iteration *i
 			nr += evals[i].eval(config, iteration, findings + nr, cap - nr);
 	}
 	sort_findings(findings, nr);
-	return nr;
+	return rule_latent(config, iteration, findings, nr, cap);
 }

@@ -107,6 +107,7 @@ struct finding_holder {
 struct finding {
 	enum rule_id rule;
 	enum cause cause;
+	bool is_latent; /* a call that can block and was quick: no breach, no duration; calls is their number */
 	const struct iteration *iteration;
 	uint64_t start_ns;
 	uint64_t duration_ns; /* lost to this site, for this cause, in this iteration */

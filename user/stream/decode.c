@@ -62,6 +62,12 @@ static bool sleep_is_sane(const struct ev_sleep *ev)
 	       ev->off_class < OFF_CLASS_MAX;
 }
 
+static bool latent_is_sane(const struct ev_latent *ev)
+{
+	return ev->count && ev->last_ns >= ev->first_ns && ev->object.kind < OBJECT_KIND_MAX &&
+	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name);
+}
+
 /* The parts must add up to the whole, to the nanosecond: reports show them as shares of it. */
 static bool parts_are_sane(const struct ev_iteration *ev)
 {
@@ -144,6 +150,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_LOOP: return loop_is_sane((const struct ev_loop *)ev);
 	case EV_STACK: return stack_is_sane((const struct ev_stack *)ev);
 	case EV_SLEEP: return sleep_is_sane((const struct ev_sleep *)ev);
+	case EV_LATENT: return latent_is_sane((const struct ev_latent *)ev);
 	case EV_ITERATION: return iteration_is_sane((const struct ev_iteration *)ev);
 	case EV_ONGOING: return ongoing_is_sane((const struct ev_ongoing *)ev);
 	case EV_IMPORT: return import_is_sane((const struct ev_import *)ev);
