@@ -200,8 +200,13 @@ static __always_inline void peer_as_given(struct ev_object *object, u64 addr)
 
 extern int sleep_fd(void);
 
-/* The call did sleep: the switch has left a site of its own, whose stack and call are the same. */
-static __always_inline bool has_slept(struct loop_thread *th, struct ev_latent *ev)
+#define TIMER_ABSTIME 1
+#define CLOCK_MONOTONIC 1
+#define NSEC_PER_SEC 1000000000ULL
+#define NO_SLEEP_NS 100000
+
+/* When the call began to sleep: the switch has left a site with the same stack and call. 0: it did not. */
+static __always_inline u64 slept_since(struct loop_thread *th, struct ev_latent *ev)
 {
 	u32 i;
 
@@ -209,9 +214,23 @@ static __always_inline bool has_slept(struct loop_thread *th, struct ev_latent *
 		if (i >= th->nr_sites)
 			break;
 		if (th->sites[i].stack_id == ev->stack_id && th->sites[i].syscall == ev->syscall)
-			return true;
+			return th->sites[i].first_ns;
 	}
-	return false;
+	return 0;
+}
+
+/* time.sleep(0) lets others run: it sleeps until a moment that is over, or nearly so. */
+static __always_inline bool is_real_sleep(struct loop_thread *th, struct ev_latent *ev, struct pt_regs *regs)
+{
+	bool is_clock = ev->syscall == __NR_clock_nanosleep;
+	u64 since_ns = slept_since(th, ev), when_addr = is_clock ? regs->dx : regs->di, when_ns;
+
+	if (!since_ns)
+		return false;
+	when_ns = read_user_u64(when_addr) * NSEC_PER_SEC + read_user_u64(when_addr + 8);
+	if (!is_clock || !(regs->si & TIMER_ABSTIME))
+		return when_ns > NO_SLEEP_NS;
+	return regs->di != CLOCK_MONOTONIC || when_ns > since_ns + NO_SLEEP_NS;
 }
 
 /* Sends the call, or adds it to those of its stack that were not sent yet. */
@@ -265,8 +284,8 @@ __noinline int latent_look(struct loop_thread *th, u32 class, s64 ret)
 	head_init(&ev->head, EV_LATENT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
 	ev->syscall = (s32)regs->orig_ax;
 	ev->stack_id = loop_take_stack(th, s, now_ns);
-	if (class == LATENT_SLEEP && !has_slept(th, ev))
-		return 0; /* time.sleep(0) lets others run */
+	if (class == LATENT_SLEEP && !is_real_sleep(th, ev, regs))
+		return 0;
 	ev->iteration = th->iteration + 1;
 	ev->first_ns = ev->last_ns = now_ns;
 	ev->args[0] = regs->di;
@@ -296,25 +315,13 @@ static __always_inline void on_return(struct pt_regs *regs, long nr, s64 ret)
 		latent_look(th, class, ret);
 }
 
-/* Context of all syscalls/sys_exit_* tracepoints; the format is the kernel's ABI. */
-struct syscall_exit_context {
-	u64 common;
-	s64 nr, ret;
-};
-
-/* Attached to the tracepoint of each call (user/probe/latent.c). */
-SEC("tp")
-int on_latent_exits(struct syscall_exit_context *ctx)
-{
-	on_return((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), (s32)ctx->nr,
-		  ctx->ret); /* the upper half of nr is not filled in */
-	return 0;
-}
-
-/* The same for hosts that refuse those. */
+/*
+ * One hook for all calls.  A tracepoint for each would leave other calls alone, but costs those that it
+ * is for more, and 80 ms each to take away again.
+ */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_latent_exit, struct pt_regs *regs, long ret)
 {
-	on_return(regs, regs->orig_ax, ret);
+	on_return(regs, (s32)regs->orig_ax, ret);
 	return 0;
 }

@@ -18,6 +18,12 @@ ELSEWHERE = {
     "short_lived",  # waits for nobody: test_run.py
     "healthy_busy_machine",  # takes all CPUs: test_busy_machine.py
 }
+
+
+def is_elsewhere(name: str) -> bool:
+    return name in ELSEWHERE or name.startswith("latent_")  # test_latent.py
+
+
 NEEDS_CPU = ("cpu_", "starved_", "overload_", "gil_", "healthy_saturated", "healthy_gil_")
 
 
@@ -39,7 +45,7 @@ def runs(request):
             future.cancel()
 
 
-@pytest.mark.parametrize("workload", [name for name in find_workloads() if name not in ELSEWHERE])
+@pytest.mark.parametrize("workload", [name for name in find_workloads() if not is_elsewhere(name)])
 def test_workload(runs, workload, interpreter):
     outcome = runs[workload, interpreter].result()
 

@@ -2,43 +2,11 @@
 #include "latent.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/syscall.h>
 
 #include "events.h"
 #include "util.h"
 
 #define QUIET_NS (2 * NSEC_PER_SEC)
-
-/* Those that latent_class() of the kernel half knows. */
-static const char *const calls[] = {
-	"open", "creat", "openat", "openat2", "read", "pread64", "readv", "preadv", "preadv2", "write",
-	"pwrite64", "writev", "pwritev", "pwritev2", "fsync", "fdatasync", "flock", "fcntl", "ftruncate",
-	"getdents64", "sendfile64", "copy_file_range", "connect", "accept", "accept4", "sendto", "recvfrom",
-	"sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "poll", "ppoll", "select", "pselect6", "nanosleep",
-	"clock_nanosleep", "fork", "vfork", "clone", "clone3", "wait4", "waitid",
-};
-_Static_assert(ARRAY_SIZE(calls) <= LATENT_MAX_LINKS, "a link each");
-
-int latent_attach(struct bpf_program *program, struct bpf_link *links[LATENT_MAX_LINKS])
-{
-	int nr = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		char tracepoint[64];
-		struct bpf_link *link;
-
-		snprintf(tracepoint, sizeof(tracepoint), "sys_exit_%s", calls[i]);
-		link = bpf_program__attach_tracepoint(program, "syscalls", tracepoint);
-		if (link)
-			links[nr++] = link;
-		else if (errno != ENOENT) /* a call that this kernel was built without */
-			return -errno;
-	}
-	return nr ? nr : -ENOENT;
-}
 
 /* The maps' types; maps.bpf.h has the kernel half's view of them. */
 struct latent_key {

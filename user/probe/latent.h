@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What --latent adds to the kernel half (bpf/latent.bpf.c): its hooks, and the calls that it kept back. */
+/* What --latent adds to the kernel half (bpf/latent.bpf.c): the calls that it kept back. */
 #ifndef LATENT_H
 #define LATENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct bpf_program;
-struct bpf_link;
 struct ev_head;
-
-#define LATENT_MAX_LINKS 48
-
-/*
- * Attaches the program to the returns of all calls that can block.  The number of links, or a negative
- * errno; those that were made are in links[] in any case, the rest of it is NULL.
- */
-int latent_attach(struct bpf_program *program, struct bpf_link *links[LATENT_MAX_LINKS]);
 
 typedef void (*latent_record_fn)(void *ctx, const struct ev_head *ev);
 /*

@@ -29,7 +29,6 @@ struct probes {
 	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
 	struct pyprobes *pyprobes;
-	struct bpf_link *latent_links[LATENT_MAX_LINKS];
 	struct ring_buffer *ring;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
@@ -93,13 +92,9 @@ static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary 
 }
 
 /* Nothing of it is loaded, and no map made, unless it is asked for. */
-static void set_latent(struct probes__kernel_half *skel, bool is_latent, enum probes_boundary boundary)
+static void set_latent(struct probes__kernel_half *skel, bool is_latent)
 {
-	bool is_raw = boundary == BOUNDARY_RAW;
-
-	bpf_program__set_autoload(skel->progs.on_latent_exit, is_latent && is_raw);
-	bpf_program__set_autoload(skel->progs.on_latent_exits, is_latent && !is_raw);
-	bpf_program__set_autoattach(skel->progs.on_latent_exits, false);
+	bpf_program__set_autoload(skel->progs.on_latent_exit, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_sites, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_scratch, is_latent);
 }
@@ -123,8 +118,6 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 
 	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
-	if (!err && probes->config.is_latent && boundary == BOUNDARY_TRACEPOINT)
-		err = min(latent_attach(skel->progs.on_latent_exits, probes->latent_links), 0);
 	return err;
 }
 
@@ -132,8 +125,6 @@ static void unload(struct probes *probes)
 {
 	while (probes->nr_links)
 		bpf_link__destroy(probes->links[--probes->nr_links]);
-	for (unsigned i = 0; i < LATENT_MAX_LINKS; i++)
-		bpf_link__destroy(take(probes->latent_links[i]));
 	probes__kernel_half__destroy(take(probes->skel));
 }
 
@@ -171,7 +162,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	set_boundary(skel, boundary);
-	set_latent(skel, config->is_latent, boundary);
+	set_latent(skel, config->is_latent);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
 }

@@ -153,6 +153,8 @@ static int report_findings(struct pipeline *pipeline)
 				fold_show(pipeline->fold, &findings[i]);
 				continue;
 			}
+			if (findings[i].is_latent && ranking_knows(pipeline->ranking, &findings[i]))
+				continue;
 			if (findings[i].is_latent)
 				pipeline->nr_latent += findings[i].calls;
 			else

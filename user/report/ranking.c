@@ -42,17 +42,37 @@ static bool is_same(const struct site_total *site, const struct site_key *key)
 	       !strncmp(site->file, key->file, sizeof(site->file) - 1);
 }
 
-static struct site_total *find_or_add(struct ranking *ranking, const struct site_key *key)
+/* Its site, or NULL and the free slot where it belongs. */
+static const struct site_total *find(const struct ranking *ranking, const struct site_key *key,
+				     unsigned int *slot)
 {
-	unsigned int slot = key->hash % NR_SLOTS;
-	struct site_total *site;
-
-	for (; ranking->slots[slot]; slot = (slot + 1) % NR_SLOTS) {
-		unsigned int i = ranking->slots[slot] - 1;
+	for (*slot = key->hash % NR_SLOTS; ranking->slots[*slot]; *slot = (*slot + 1) % NR_SLOTS) {
+		unsigned int i = ranking->slots[*slot] - 1;
 
 		if (ranking->hashes[i] == key->hash && is_same(&ranking->sites[i], key))
 			return &ranking->sites[i];
 	}
+	return NULL;
+}
+
+bool ranking_knows(const struct ranking *ranking, const struct finding *latent)
+{
+	struct finding breach = *latent;
+	struct site_key key;
+	unsigned int slot;
+
+	breach.is_latent = false;
+	site_key_of(&breach, &key);
+	return find(ranking, &key, &slot) != NULL;
+}
+
+static struct site_total *find_or_add(struct ranking *ranking, const struct site_key *key)
+{
+	unsigned int slot;
+	struct site_total *site = (struct site_total *)find(ranking, key, &slot);
+
+	if (site)
+		return site;
 	if (ranking->nr == RANKING_MAX_SITES)
 		return NULL;
 	ranking->hashes[ranking->nr] = key->hash;
