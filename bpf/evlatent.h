@@ -15,7 +15,7 @@ struct ev_latent {
 	__u64 first_ns, last_ns; /* when the first and the newest of them returned */
 	__u64 args[3];	/* of the call that made the record, as are ret, fd and object */
 	__s64 ret;
-	__u32 count; /* never 0 */
+	__u32 count;
 	__s32 syscall; /* number; -1: none, an audit event of the interpreter */
 	__s32 fd;      /* that it worked on or made; -1: none */
 	__u32 audit;   /* the audit event; 0: none */

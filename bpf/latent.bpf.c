@@ -125,14 +125,16 @@ static __always_inline bool can_socket_block(struct file *file, long nr, struct 
 	return !((nr == __NR_sendmsg || nr == __NR_recvmsg) && (regs->dx & MSG_DONTWAIT));
 }
 
-/* A poll that does not wait asks; one that may wait was quick. */
+/*
+ * A poll that does not wait only asks.  All but poll() have by now written into the timeout what was left of
+ * it: nothing, if they waited that long.
+ */
 static __always_inline bool can_poll_block(long nr, struct pt_regs *regs)
 {
 	u64 timeout_addr = nr == __NR_ppoll ? regs->dx : regs->r8;
 
 	if (nr == __NR_poll)
 		return (s32)regs->dx != 0;
-	/* struct timespec, struct timeval: zero in both halves, however long they are. */
 	return !timeout_addr || read_user_u64(timeout_addr) || read_user_u64(timeout_addr + 8);
 }
 
@@ -158,7 +160,7 @@ static __always_inline bool can_block(u32 class, long nr, struct pt_regs *regs, 
 
 	switch (class) {
 	case LATENT_POLL:
-		return can_poll_block(nr, regs);
+		return nr != __NR_poll || can_poll_block(nr, regs);
 	case LATENT_SLEEP:
 		return true;
 	case LATENT_FORK:
@@ -285,6 +287,8 @@ __noinline int latent_look(struct loop_thread *th, u32 class, s64 ret)
 	ev->syscall = (s32)regs->orig_ax;
 	ev->stack_id = loop_take_stack(th, s, now_ns);
 	if (class == LATENT_SLEEP && !is_real_sleep(th, ev, regs))
+		return 0;
+	if (class == LATENT_POLL && !can_poll_block(ev->syscall, regs) && !slept_since(th, ev))
 		return 0;
 	ev->iteration = th->iteration + 1;
 	ev->first_ns = ev->last_ns = now_ns;

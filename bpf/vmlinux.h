@@ -106,10 +106,15 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct super_block {
+	unsigned long s_magic;
+};
+
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
 	unsigned int i_rdev;
+	struct super_block *i_sb;
 };
 
 struct file {

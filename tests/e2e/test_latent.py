@@ -12,7 +12,8 @@ from interpreters import find_interpreters
 from watch import Outcome, Watch, watch_workload
 from workload import Workload, find_workloads
 
-PATIENT = ("--limit", "blocking-call=10000")  # so that nothing is a breach, on however slow a machine
+# So that nothing is a breach, on however slow a machine.
+PATIENT = ("--rule", "blocking-call", "--limit", "blocking-call=10000")
 LATENT = [name for name in find_workloads() if name.startswith("latent_") and name != "latent_then_slow"]
 HEALTHY = [
     "healthy_latent",
@@ -71,7 +72,7 @@ def test_all_are_counted_and_few_are_told(interpreter):
 
 
 def test_what_turns_out_slow_is_a_breach_only(interpreter):
-    outcome = watch_workload("latent_then_slow", interpreter, "--latent")
+    outcome = watch_workload("latent_then_slow", interpreter, "--latent", "--rule", "blocking-call")
 
     assert [line["severity"] for line in outcome.of_type("breach") if not line["ongoing"]] == ["breach"] * 3, (
         outcome.output

@@ -91,7 +91,7 @@ static void records_become_json_lines(void **state)
 	assert_has("\"records_invalid\":1");
 	assert_has("{\"function\":null,\"file\":null,\"line\":null,\"rule\":\"blocking-call\","
 		   "\"cause\":\"sleep\","
-		   "\"count\":25,\"total_ns\":500000000,\"max_ns\":20000000}");
+		   "\"count\":25,\"total_ns\":500000000,\"max_ns\":20000000,\"severity\":\"breach\"}");
 	pipeline_free(pipeline);
 }
 
@@ -281,6 +281,16 @@ const struct loop_counters *probes_loop_counters(const struct probes *probes, ui
 void probes_release_loop(struct probes *probes, uint32_t loop_id)
 {
 	(void)probes, (void)loop_id;
+}
+
+void probes_take_latent(struct probes *probes, uint64_t at_ns, bool is_end, latent_record_fn on_record,
+			void *ctx)
+{
+	(void)probes;
+	(void)at_ns;
+	(void)is_end;
+	(void)on_record;
+	(void)ctx;
 }
 
 void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX])

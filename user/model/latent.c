@@ -20,7 +20,7 @@ static void to_sleep(const struct ev_latent *ev, struct ev_sleep *sleep)
 		.count = ev->count,
 		.syscall = ev->syscall,
 		.fd = ev->fd,
-		.off_class = OFF_RUNNABLE, /* it did not sleep: see sleep_is_latent() */
+		.off_class = SLEEP_LATENT,
 		.task_id = ev->task_id,
 		.object = ev->object,
 	};

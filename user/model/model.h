@@ -87,10 +87,11 @@ struct sleep {
 	const char *builtin; /* function in C that the loop itself called; likewise */
 };
 
-/* A quick call that can block (EV_LATENT): it has a count, and no length. */
+/* Off_class of a quick call that can block (EV_LATENT): it has a count, and no length. No record has it. */
+#define SLEEP_LATENT 0xff
 static inline bool sleep_is_latent(const struct sleep *sleep)
 {
-	return sleep->ev.off_class == OFF_RUNNABLE;
+	return sleep->ev.off_class == SLEEP_LATENT;
 }
 
 struct sample {

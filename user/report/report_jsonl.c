@@ -343,11 +343,11 @@ static void put_site(struct json *json, const struct site_total *site)
 	else
 		json_null(json, "line");
 	json_string(json, "rule", rules[site->rule].id);
-	json_string(json, "severity", site->is_latent ? "latent" : "breach");
 	json_string(json, "cause", cause_names[site->cause]);
 	json_u64(json, "count", site->count);
 	json_u64(json, "total_ns", site->total_ns);
 	json_u64(json, "max_ns", site->max_ns);
+	json_string(json, "severity", site->is_latent ? "latent" : "breach");
 	json_object_end(json);
 }
 
@@ -360,8 +360,8 @@ static void print_summary(const struct report_opts *opts, const struct report_su
 	begin_line(&json, "summary");
 	json_u64(&json, "watched_ns", summary->watched_ns);
 	json_u64(&json, "breaches", summary->nr_breaches);
-	json_u64(&json, "latent", summary->nr_latent);
 	json_u64(&json, "lines", summary->nr_lines);
+	json_u64(&json, "latent", summary->nr_latent);
 	json_array(&json, "loops");
 	for (i = 0; (loop = model_loop(summary->model, i)); i++)
 		put_summary_loop(&json, loop);
