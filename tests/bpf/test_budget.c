@@ -27,6 +27,7 @@ static const struct budget {
 	{ "on_gc_done",	      2865,  6480 },
 	{ "on_import_start",   188,   952 },
 	{ "on_import_done",   3027,  7320 },
+	{ "on_latent_exit",  12199, 19112 },
 	/* clang-format on */
 };
 
@@ -90,6 +91,7 @@ static void no_program_grew(void **state)
 		struct watch *w;
 
 		config.boundary = boundaries[i];
+		config.is_latent = true;
 		w = watch_open(&config);
 		check_own_programs();
 		watch_close(w);

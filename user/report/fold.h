@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Findings in, fewer lines out: at most FOLD_MAX_LINES a second of the stream's time for one site
- * and rule, one for quick calls (severity latent).  Those past it are folded into one breach with their
- * count, shown as soon as the second is over. Bounded: the site that was silent longest makes room, after what it holds was shown.
+ * and rule, one for quick calls (severity latent).  Those past it are folded into one breach with
+ * their count, shown as soon as the second is over.  Bounded: the site that was silent longest makes
+ * room, after what it holds was shown.
  */
 #ifndef FOLD_H
 #define FOLD_H

@@ -25,9 +25,11 @@ void site_key_of(const struct finding *finding, struct site_key *out)
 {
 	uint32_t numbers[3];
 
-	*out = (struct site_key){
-		.rule = finding->rule, .cause = finding->cause, .is_latent = finding->is_latent, .function = "", .file = ""
-	};
+	*out = (struct site_key){ .rule = finding->rule,
+				  .cause = finding->cause,
+				  .is_latent = finding->is_latent,
+				  .function = "",
+				  .file = "" };
 	if (finding->stack && finding->site >= 0) {
 		const struct frame *frame = &finding->stack->frames[finding->site];
 

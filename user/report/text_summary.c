@@ -143,7 +143,8 @@ static void print_latent_sites(const struct report_opts *opts, const struct repo
 	if (!summary->nr_latent_sites)
 		return;
 	print_headings(opts, headings);
-	text_print(opts, STYLE_DIM, "  %-*s%s\n", COLUMNS_CAUSE, "cause", "site: calls that can block, quick this time");
+	text_print(opts, STYLE_DIM, "  %-*s%s\n", COLUMNS_CAUSE, "cause",
+		   "site of calls that can block, quick this time");
 	for (i = 0; i < nr; i++) {
 		const struct site_total *site =
 			&summary->sites[summary->nr_sites - summary->nr_latent_sites + i];
