@@ -20,6 +20,7 @@ enum latent_class {
 	LATENT_NONE = 0,
 	LATENT_OPEN,	/* makes a descriptor of a file */
 	LATENT_FILE,	/* works on a descriptor that may be a file's */
+	LATENT_PATH,	/* changes a folder */
 	LATENT_CONNECT, /* works on a socket that may be blocking */
 	LATENT_SOCKET,	/* likewise */
 	LATENT_POLL,	/* waits for others, for a time */
@@ -38,6 +39,10 @@ static __always_inline u32 latent_class(long nr)
 	case __NR_fsync: case __NR_fdatasync: case __NR_flock: case __NR_fcntl: case __NR_ftruncate:
 	case __NR_getdents64: case __NR_sendfile: case __NR_copy_file_range:
 		return LATENT_FILE;
+	case __NR_rename: case __NR_renameat: case __NR_renameat2: case __NR_mkdir: case __NR_mkdirat:
+	case __NR_rmdir: case __NR_unlink: case __NR_unlinkat: case __NR_link: case __NR_linkat:
+	case __NR_symlink: case __NR_symlinkat: case __NR_truncate:
+		return LATENT_PATH;
 	case __NR_connect:
 		return LATENT_CONNECT;
 	case __NR_accept: case __NR_accept4: case __NR_sendto: case __NR_recvfrom:
@@ -163,6 +168,8 @@ static __always_inline bool can_block(u32 class, long nr, struct pt_regs *regs, 
 		return nr != __NR_poll || can_poll_block(nr, regs);
 	case LATENT_SLEEP:
 		return true;
+	case LATENT_PATH:
+		return ret == 0;
 	case LATENT_FORK:
 		return ret > 0 && is_new_process(nr, regs);
 	case LATENT_CHILD:
@@ -298,6 +305,8 @@ __noinline int latent_look(struct loop_thread *th, u32 class, s64 ret)
 	ev->ret = ret;
 	ev->count = 1;
 	ev->fd = class == LATENT_OPEN ? (s32)ret : sleep_fd();
+	if (class == LATENT_PATH)
+		object_as_given(&ev->object, ev->syscall, regs);
 	if (ev->fd >= 0)
 		object_read(&ev->object, ev->fd);
 	if (class == LATENT_CONNECT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -101,11 +102,15 @@ def programs_of(pid: int) -> set[str]:
     bpftool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if not bpftool:
         pytest.skip("no bpftool")
-    listed = subprocess.run([bpftool, "-j", "prog"], capture_output=True, check=True, timeout=60).stdout
-    programs = [p for p in json.loads(listed) if any(q["pid"] == pid for q in p.get("pids", ()))]
-    if not programs:
-        pytest.skip("this bpftool does not say whose a program is")
-    return {program.get("name", "") for program in programs}
+    names = set()
+    for fd in Path(f"/proc/{pid}/fdinfo").iterdir():
+        facts = dict(line.split(":", 1) for line in fd.read_text().splitlines() if ":" in line)
+        if "prog_id" in facts and "link_id" not in facts:
+            command = [bpftool, "-j", "prog", "show", "id", facts["prog_id"].strip()]
+            shown = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+            names.add(json.loads(shown)["name"])
+    assert "on_timer" in names, f"{names}: not all of them"
+    return names
 
 
 @pytest.mark.parametrize("options, names", [((), set()), (("--latent",), {"on_latent_exit"})])
