@@ -13,6 +13,7 @@ import hooks
 import part_attach
 import part_flood
 import part_latency
+import part_latent
 import part_quiet
 import part_server
 import part_syscall
@@ -26,6 +27,7 @@ PARTS = {
     "latency": part_latency,
     "quiet": part_quiet,
     "flood": part_flood,
+    "latent": part_latent,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """

@@ -92,13 +92,15 @@ static void check_kernel(void)
 	    paranoid > 2 ? ": tracepoints of system calls need CAP_SYS_ADMIN, raw ones do not" : "");
 }
 
-static bool try_boundary(enum probes_boundary boundary, const char *what, const char *cost)
+static bool try_boundary(enum probes_boundary boundary, bool is_latent, const char *what,
+			 const char *cost)
 {
 	struct probes_config config = probes_default_config;
 	struct probes *probes;
 	char why[256];
 
 	config.boundary = boundary;
+	config.is_latent = is_latent;
 	if (probes_open(&probes, &config, why, sizeof(why))) {
 		say(false, what, "%s", why);
 		return false;
@@ -110,12 +112,14 @@ static bool try_boundary(enum probes_boundary boundary, const char *what, const 
 
 static void check_programs(void)
 {
-	bool is_any = try_boundary(BOUNDARY_TRACEPOINT, "system-call tracepoints",
+	bool is_any = try_boundary(BOUNDARY_TRACEPOINT, false, "system-call tracepoints",
 				   "about 50 ns on each system call of the host");
 
-	is_any |= try_boundary(BOUNDARY_RAW, "raw tracepoints",
+	is_any |= try_boundary(BOUNDARY_RAW, false, "raw tracepoints",
 			       "about 100 ns on each system call of the host");
 	nr_missing += !is_any;
+	try_boundary(BOUNDARY_AUTO, true, "--latent",
+		     "about 100 ns more on each system call of the host while it is used");
 }
 
 /* What is wrong with the sites of one probe; NULL: nothing. */
