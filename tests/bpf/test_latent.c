@@ -34,7 +34,7 @@ static uint64_t calls_in_records(struct watch *w)
 	uint64_t stats[STAT_MAX] = { 0 }, calls = 0;
 	const struct ev_latent *ev;
 
-	probes_take_latent(w->probes, now_ns(), true, keep_unsent, w);
+	probes_take_latent(w->probes, EV_NO_LOOP, UINT64_MAX, keep_unsent, w);
 	for (unsigned i = 0; (ev = watch_nth(w, EV_LATENT, ANY_TARGET, i)); i++)
 		calls += ev->count;
 	probes_stats(w->probes, stats);

@@ -283,12 +283,12 @@ void probes_release_loop(struct probes *probes, uint32_t loop_id)
 	(void)probes, (void)loop_id;
 }
 
-void probes_take_latent(struct probes *probes, uint64_t at_ns, bool is_end, latent_record_fn on_record,
-			void *ctx)
+void probes_take_latent(struct probes *probes, uint32_t loop_id, uint64_t since_ns,
+			latent_record_fn on_record, void *ctx)
 {
 	(void)probes;
-	(void)at_ns;
-	(void)is_end;
+	(void)loop_id;
+	(void)since_ns;
 	(void)on_record;
 	(void)ctx;
 }

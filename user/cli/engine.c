@@ -12,6 +12,7 @@
 #include "log.h"
 
 #define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
+#define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
 #define DRAIN_NS     (1000 * NSEC_PER_MSEC) /* at the end: how long names are waited for */
 
 /* Who is killed has lost no more than the last second. */
@@ -44,7 +45,7 @@ static void on_tick(struct engine *engine)
 	engine_feed_ring(engine);
 	reader_expire(engine->reader, now_ns);
 	if (++engine->ticks % SECOND_TICKS == 0) {
-		engine_feed_latent(engine, false);
+		engine_feed_latent(engine, EV_NO_LOOP, now_ns - LATENT_QUIET_NS);
 		engine_feed_counters(engine, now_ns);
 		targets_reconcile(engine->targets, now_ns, on_lost, engine);
 	}
@@ -130,7 +131,7 @@ static void drain(struct engine *engine)
 	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
 		turn(engine, 0, &no_status);
 	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
-	engine_feed_latent(engine, true);
+	engine_feed_latent(engine, EV_NO_LOOP, UINT64_MAX);
 	engine_feed_counters(engine, engine_now_ns());
 	engine_feed_head(engine, EV_END, engine_now_ns());
 }

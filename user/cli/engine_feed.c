@@ -95,6 +95,16 @@ static void feed_loop_stats(struct engine *engine, uint32_t loop_id, uint64_t no
 	engine_feed(engine, &ev.head);
 }
 
+static void on_latent(void *ctx, const struct ev_head *ev)
+{
+	engine_feed(ctx, ev);
+}
+
+void engine_feed_latent(struct engine *engine, uint32_t loop_id, uint64_t since_ns)
+{
+	probes_take_latent(engine->probes, loop_id, since_ns, on_latent, engine);
+}
+
 static int on_ring_record(void *ctx, void *record, size_t size)
 {
 	struct engine *engine = ctx;
@@ -107,8 +117,10 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 		return 0;
 	}
 	/* The counters of a loop that ends are still in its slot: they enter the stream before its end. */
-	if (ev->type == EV_LOOP_EXIT && ev->loop_id < probes_default_config.max_loops)
+	if (ev->type == EV_LOOP_EXIT && ev->loop_id < probes_default_config.max_loops) {
+		engine_feed_latent(engine, ev->loop_id, UINT64_MAX);
 		feed_loop_stats(engine, ev->loop_id, ev->ts_ns);
+	}
 	on_loop_record(engine, ev);
 	engine_note_loop(engine, ev, now_ns);
 	if (ev->type == EV_ITERATION)
@@ -142,16 +154,6 @@ void engine_feed_answer(void *ctx, const struct ev_head *ev)
 	if (held_back)
 		engine_feed(engine, &held_back->head);
 	ask_names(engine, now_ns);
-}
-
-static void on_latent(void *ctx, const struct ev_head *ev)
-{
-	engine_feed(ctx, ev);
-}
-
-void engine_feed_latent(struct engine *engine, bool is_end)
-{
-	probes_take_latent(engine->probes, engine_now_ns(), is_end, on_latent, engine);
 }
 
 void engine_feed_counters(struct engine *engine, uint64_t now_ns)

@@ -55,8 +55,8 @@ void engine_flush(struct engine *engine);
 void engine_feed_head(struct engine *engine, enum ev_type type, uint64_t now_ns);
 /* What the kernel half and the reader have counted, of every loop and of losses. */
 void engine_feed_counters(struct engine *engine, uint64_t now_ns);
-/* Quick calls that the kernel half has kept back, of stacks not seen of late; at the end of all. */
-void engine_feed_latent(struct engine *engine, bool is_end);
+/* Quick calls that the kernel half keeps back: of a loop or (EV_NO_LOOP) all, of stacks not seen since. */
+void engine_feed_latent(struct engine *engine, uint32_t loop_id, uint64_t since_ns);
 /* Iterations that last: ITERATION_UNDER_WAY, or ITERATION_UNSEEN when the watch ends. */
 void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end);
 /* The host is looked at as long as a loop of a target lives. */

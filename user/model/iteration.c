@@ -73,7 +73,9 @@ static void make_ready(struct model *model, struct draft *draft)
 {
 	within_estimate(draft);
 	draft->iteration.is_incomplete = draft_is_incomplete(draft);
-	if (draft->iteration.ev.end != ITERATION_UNDER_WAY) /* its end is counted */
+	/* An iteration that lasts is counted when it ends; with nothing but quick calls it is no breach. */
+	if (draft->iteration.ev.end != ITERATION_UNDER_WAY &&
+	    draft->iteration.ev.head.type != EV_LATENT)
 		model->breaches_incomplete += draft->iteration.is_incomplete;
 	TAILQ_INSERT_TAIL(&model->ready, draft, link);
 	model->nr_ready++;

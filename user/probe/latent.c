@@ -6,8 +6,6 @@
 #include "events.h"
 #include "util.h"
 
-#define QUIET_NS (2 * NSEC_PER_SEC)
-
 /* The maps' types; maps.bpf.h has the kernel half's view of them. */
 struct latent_key {
 	uint64_t stack_id;
@@ -20,7 +18,8 @@ struct latent_site {
 	struct ev_latent ev;
 };
 
-void latent_take_unsent(int map_fd, uint64_t now_ns, bool is_end, latent_record_fn on_record, void *ctx)
+void latent_take_unsent(int map_fd, uint32_t loop_id, uint64_t since_ns, latent_record_fn on_record,
+			void *ctx)
 {
 	struct latent_key key, next;
 	struct latent_site site;
@@ -30,14 +29,14 @@ void latent_take_unsent(int map_fd, uint64_t now_ns, bool is_end, latent_record_
 	while (has_next) {
 		key = next;
 		has_next = !bpf_map_get_next_key(map_fd, &key, &next);
-		if (bpf_map_lookup_elem(map_fd, &key, &site))
+		if (loop_id != EV_NO_LOOP && loop_id != key.loop_id)
 			continue;
-		if (!is_end && site.ev.last_ns + QUIET_NS > now_ns)
+		if (bpf_map_lookup_elem(map_fd, &key, &site) || site.ev.last_ns >= since_ns)
 			continue;
 		if (bpf_map_lookup_and_delete_elem(map_fd, &key, &site) || !site.nr_unsent)
 			continue;
 		site.ev.count = (uint32_t)min(site.nr_unsent, (uint64_t)UINT32_MAX);
-		site.ev.head.ts_ns = now_ns;
+		site.ev.head.ts_ns = site.ev.last_ns;
 		on_record(ctx, &site.ev.head);
 	}
 }

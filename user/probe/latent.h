@@ -3,16 +3,16 @@
 #ifndef LATENT_H
 #define LATENT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct ev_head;
 
 typedef void (*latent_record_fn)(void *ctx, const struct ev_head *ev);
 /*
- * Makes records of calls that no later one of their stack has brought along: of stacks that were not seen
- * for two seconds before now_ns, or (is_end) of all.
+ * Makes records of calls that no later one of their stack has brought along: of a loop (EV_NO_LOOP: of all),
+ * if their stack was not seen since.
  */
-void latent_take_unsent(int map_fd, uint64_t now_ns, bool is_end, latent_record_fn on_record, void *ctx);
+void latent_take_unsent(int map_fd, uint32_t loop_id, uint64_t since_ns, latent_record_fn on_record,
+			void *ctx);
 
 #endif

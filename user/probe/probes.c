@@ -401,12 +401,12 @@ void probes_release_loop(struct probes *probes, uint32_t loop_id)
 	bpf_map_update_elem(bpf_map__fd(probes->skel->maps.free_loop_ids), NULL, &loop_id, BPF_ANY);
 }
 
-void probes_take_latent(struct probes *probes, uint64_t now_ns, bool is_end, latent_record_fn on_record,
-			void *ctx)
+void probes_take_latent(struct probes *probes, uint32_t loop_id, uint64_t since_ns,
+			latent_record_fn on_record, void *ctx)
 {
 	if (probes->config.is_latent)
-		latent_take_unsent(bpf_map__fd(probes->skel->maps.latent_sites), now_ns, is_end, on_record,
-				   ctx);
+		latent_take_unsent(bpf_map__fd(probes->skel->maps.latent_sites), loop_id, since_ns,
+				   on_record, ctx);
 }
 
 void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX])

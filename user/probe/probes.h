@@ -78,8 +78,8 @@ const volatile struct loop_live *probes_loop_live(const struct probes *probes, u
 void probes_release_loop(struct probes *probes, uint32_t loop_id);
 
 /* Quick calls that the kernel half keeps back: see latent_take_unsent(). Nothing unless is_latent. */
-void probes_take_latent(struct probes *probes, uint64_t now_ns, bool is_end, latent_record_fn on_record,
-			void *ctx);
+void probes_take_latent(struct probes *probes, uint32_t loop_id, uint64_t since_ns,
+			latent_record_fn on_record, void *ctx);
 
 /* Adds the kernel half's counters up. */
 void probes_stats(const struct probes *probes, uint64_t stats[STAT_MAX]);
