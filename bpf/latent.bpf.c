@@ -104,17 +104,21 @@ static __always_inline bool can_file_block(struct file *file, long nr, s32 fd, u
 #define DNS_PORT     53
 
 /*
- * A datagram to a name server is a question, asked by the C library on a socket that does not block and
- * that it then polls; who asks like that for a loop is known by his stack, to the rules.  Others do not wait.
+ * A datagram socket that is connected to a name server is for a question, asked by the C library on a
+ * socket that does not block and that it then polls; who asks like that for a loop is known by his stack,
+ * to the rules.  Other datagrams do not wait.
  */
 static __always_inline bool can_socket_block(struct file *file, long nr, struct pt_regs *regs)
 {
 	struct socket *socket = BPF_CORE_READ(file, private_data);
-	u32 type = BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT;
+	bool is_nonblock = BPF_CORE_READ(file, f_flags) & O_NONBLOCK_FLAG;
 	struct sock *sk;
 	u16 family;
 
-	if (type != S_IFSOCK)
+	/* First what most calls of a loop end at. */
+	if (is_nonblock && nr != __NR_connect)
+		return false;
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return false;
 	sk = BPF_CORE_READ(socket, sk);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -123,7 +127,7 @@ static __always_inline bool can_socket_block(struct file *file, long nr, struct 
 	if (BPF_CORE_READ(sk, sk_type) == SOCK_DGRAM)
 		return family != AF_UNIX &&
 		       BPF_CORE_READ(sk, __sk_common.skc_dport) == __builtin_bswap16(DNS_PORT);
-	if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_FLAG)
+	if (is_nonblock)
 		return false;
 	if (nr == __NR_sendto || nr == __NR_recvfrom)
 		return !(regs->r10 & MSG_DONTWAIT);
