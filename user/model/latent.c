@@ -37,10 +37,12 @@ static void drop_rest(struct model *model, struct draft *draft)
 		stacks_put(model, stacks_entry(draft->samples[i].stack));
 	iteration->nr_samples = draft->seen_samples = 0;
 	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
-		if (sleep_is_latent(&draft->sleeps[i]))
+		if (sleep_is_latent(&draft->sleeps[i])) {
 			draft->sleeps[nr++] = draft->sleeps[i];
-		else
-			stacks_put(model, stacks_entry(draft->sleeps[i].stack));
+			continue;
+		}
+		stacks_put(model, stacks_entry(draft->sleeps[i].stack));
+		stacks_put(model, stacks_entry(draft->sleeps[i].holder_stack));
 	}
 	iteration->nr_sleeps = nr;
 	iteration->nr_refused = draft->seen_sleeps = 0;
