@@ -10,6 +10,7 @@ enum probe_id {
 	PROBE_GC_DONE = 1,
 	PROBE_IMPORT_START = 2,
 	PROBE_IMPORT_DONE = 3,
+	PROBE_AUDIT = 4, /* only with --latent */
 	PROBE_MAX
 };
 

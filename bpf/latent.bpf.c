@@ -287,9 +287,9 @@ __noinline int latent_look(struct loop_thread *th, u32 class, s64 ret)
 	u64 now_ns = bpf_ktime_get_ns();
 	struct latent_site *site;
 	struct ev_latent *ev;
-	u32 zero = 0;
+	u32 index = LATENT_SCRATCH_SYSCALL;
 
-	site = bpf_map_lookup_elem(&latent_scratch, &zero);
+	site = bpf_map_lookup_elem(&latent_scratch, &index);
 	if (!th || !s || !site || !loop_is_running(th, s))
 		return 0;
 	__builtin_memset(site, 0, sizeof(*site));

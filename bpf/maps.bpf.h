@@ -98,8 +98,10 @@ struct latent_key {
 struct latent_site {
 	u64 sent_ns;
 	u64 nr_unsent;
+	u64 is_taken; /* of the scratch that is filled where a program can be preempted */
 	struct ev_latent ev;
 };
+enum { LATENT_SCRATCH_SYSCALL = 0, LATENT_SCRATCH_AUDIT = 1, LATENT_SCRATCH_MAX = 2 };
 #define MAX_LATENT_SITES 1024
 
 /* One struct scratch for each context that can nest. */
@@ -185,7 +187,7 @@ struct latent_sites_map { /* made only with --latent; past its size each call is
 
 struct latent_scratch_map { /* likewise */
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, LATENT_SCRATCH_MAX);
 	__type(key, u32);
 	__type(value, struct latent_site);
 };

@@ -8,29 +8,11 @@
  * and by another thread's uprobe program on this CPU, which would work in the same scratch.  So they
  * read time with loop_clock(), change nothing but their own fields, and take a scratch for themselves.
  */
-#include "pytask.bpf.h"
+#include "uprobe.bpf.h"
 #include "within.bpf.h"
 
 /* A record of each would cost more than it tells; the iteration has the sum of all. */
 #define LONG_NS 1000000
-
-/* The first argument of the probe that was hit: see PROBE_ARG_*. */
-static __always_inline long probe_argument(void *ctx)
-{
-	u64 how = bpf_get_attach_cookie(ctx);
-	u64 value = 0;
-	long whole;
-
-	if (!(how & PROBE_ARG_CONSTANT))
-		bpf_probe_read_kernel(&value, sizeof(value), ctx + (how & PROBE_ARG_REG));
-	value += (s64)how >> 32;
-	if (how & PROBE_ARG_MEMORY) {
-		whole = 0;
-		bpf_probe_read_user(&whole, how & PROBE_ARG_INT ? 4 : 8, (void *)value);
-		value = whole;
-	}
-	return how & PROBE_ARG_INT ? (s32)value : (long)value;
-}
 
 /*
  * Include/cpython/frameobject.h: f_valuestack (3.9, 3.10); Include/cpython/code.h: co_nlocalsplus, after
@@ -68,39 +50,6 @@ __noinline int gc_is_called(struct scratch *s)
 		name = method && !(method & 7) ? read_user_u64(method) : 0;
 		if (name && read_user_u64(name) == COLLECT)
 			return 1;
-	}
-	return 0;
-}
-
-/* The current thread, if it is a loop's and in an iteration. */
-static __always_inline struct loop_thread *in_iteration(struct task_struct *task)
-{
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-
-	return th && th->start_ns && !th->in_wait && !th->left_ns ? th : NULL;
-}
-
-/*
- * Walks the stack in a scratch that nobody else on this CPU is at; 0: there was none.  *task_id is
- * that of the task that runs, or 0.
- */
-static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns, __u64 *task_id)
-{
-	struct scratch *s;
-	u64 id;
-	u32 i;
-
-	for (i = SCRATCH_PROBE; i < SCRATCH_PROBE + NR_SCRATCH_PROBE; i++) {
-		s = scratch_get(i);
-		if (!s || __sync_val_compare_and_swap(&s->is_taken, 0, 1))
-			continue;
-		id = loop_take_stack(th, s, now_ns);
-		if (id && task_find(th, s, now_ns)) {
-			*task_id = pytask_record(s)->task_id;
-			task_send(pytask_record(s));
-		}
-		s->is_taken = 0;
-		return id;
 	}
 	return 0;
 }

@@ -212,6 +212,25 @@ static void reading_the_files_of_the_resolver_is_dns(void **state)
 	assert_int_equal(made.findings[0].cause, CAUSE_DNS);
 }
 
+static void an_audit_event_is_called_what_it_is(void **state)
+{
+	struct ev_sleep *ev;
+
+	(void)state;
+	push_app(9);
+	ev = made_latent(-1, 1);
+	ev->args[0] = 2;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].cause, CAUSE_FILE);
+	assert_string_equal(made.findings[0].object, "os.chmod");
+	ev->args[0] = 1;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].cause, CAUSE_DNS);
+	ev->args[0] = AUDIT_MAX; /* of a later release */
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].cause, CAUSE_OTHER);
+}
+
 static void the_harmless_is_left_alone(void **state)
 {
 	static const struct {
@@ -295,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup(calls_of_one_line_are_one_finding, setup),
 		cmocka_unit_test_setup(a_breach_of_the_same_line_says_it_all, setup),
 		cmocka_unit_test_setup(reading_the_files_of_the_resolver_is_dns, setup),
+		cmocka_unit_test_setup(an_audit_event_is_called_what_it_is, setup),
 		cmocka_unit_test_setup(the_harmless_is_left_alone, setup),
 		cmocka_unit_test_setup(allowed_sites_are_silent, setup),
 		cmocka_unit_test_setup(ranked_behind_what_cost_time_and_no_news_after_a_breach, setup),

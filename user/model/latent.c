@@ -25,6 +25,11 @@ static void to_sleep(const struct ev_latent *ev, struct ev_sleep *sleep)
 		.object = ev->object,
 	};
 	memcpy(sleep->args, ev->args, sizeof(sleep->args));
+	if (ev->audit) {
+		sleep->syscall = -1;
+		sleep->fd = -1 - (int32_t)ev->audit; /* so that two events of one line are two */
+		sleep->args[0] = ev->audit;
+	}
 }
 
 /* Leaves nothing but the quick calls: the rest is of an iteration whose end was lost. */

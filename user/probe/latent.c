@@ -14,7 +14,7 @@ struct latent_key {
 	uint32_t object_kind, audit;
 };
 struct latent_site {
-	uint64_t sent_ns, nr_unsent;
+	uint64_t sent_ns, nr_unsent, is_taken;
 	struct ev_latent ev;
 };
 

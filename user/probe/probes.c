@@ -76,6 +76,7 @@ static int open_pyprobes(struct probes *probes)
 		[PROBE_GC_DONE] = probes->skel->progs.on_gc_done,
 		[PROBE_IMPORT_START] = probes->skel->progs.on_import_start,
 		[PROBE_IMPORT_DONE] = probes->skel->progs.on_import_done,
+		[PROBE_AUDIT] = probes->config.is_latent ? probes->skel->progs.on_audit : NULL,
 	};
 
 	return pyprobes_new(&probes->pyprobes, programs);
@@ -95,6 +96,7 @@ static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary 
 static void set_latent(struct probes__kernel_half *skel, bool is_latent)
 {
 	bpf_program__set_autoload(skel->progs.on_latent_exit, is_latent);
+	bpf_program__set_autoload(skel->progs.on_audit, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_sites, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_scratch, is_latent);
 }

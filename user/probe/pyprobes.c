@@ -185,10 +185,28 @@ static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
 	return err;
 }
 
+/* All sites or none: which of them an event comes from depends on who calls. */
+static int attach_audit(struct pyprobes *pyprobes, struct attached *attached, const struct ev_probes *where)
+{
+	unsigned nr_before = attached->nr;
+	int err = 0;
+
+	if (!pyprobes->programs[PROBE_AUDIT])
+		return 0;
+	if (!is_usable(where, PROBE_AUDIT))
+		return -ENOENT;
+	for (unsigned i = 0; i < where->nr_sites && !err; i++)
+		if (where->sites[i].probe == PROBE_AUDIT)
+			err = attach_site(pyprobes, attached, where, &where->sites[i]);
+	while (err && attached->nr > nr_before)
+		bpf_link__destroy(attached->links[--attached->nr]);
+	return err;
+}
+
 int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where)
 {
 	struct attached *attached = find(pyprobes, where->head.target_id);
-	int gc_err, import_err;
+	int gc_err, import_err, audit_err;
 
 	if (attached)
 		return (int)attached->nr;
@@ -199,9 +217,10 @@ int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where)
 		return -ENOSPC;
 	gc_err = attach_pair(pyprobes, attached, where, PROBE_GC_START, PROBE_GC_DONE);
 	import_err = attach_pair(pyprobes, attached, where, PROBE_IMPORT_START, PROBE_IMPORT_DONE);
-	if (gc_err || import_err)
-		log_debug("probes of process %u: gc %s, import %s", where->pid, strerror(-gc_err),
-			  strerror(-import_err));
+	audit_err = attach_audit(pyprobes, attached, where);
+	if (gc_err || import_err || audit_err)
+		log_debug("probes of process %u: gc %s, import %s, audit %s", where->pid, strerror(-gc_err),
+			  strerror(-import_err), strerror(-audit_err));
 	if (!attached->nr)
 		return gc_err;
 	attached->target_id = where->head.target_id;

@@ -22,6 +22,7 @@ static const char *const names[PROBE_MAX] = {
 	[PROBE_GC_DONE] = "gc__done",
 	[PROBE_IMPORT_START] = "import__find__load__start",
 	[PROBE_IMPORT_DONE] = "import__find__load__done",
+	[PROBE_AUDIT] = "audit",
 };
 
 static bool find_register(const char *name, size_t len, uint64_t *argument)

@@ -83,9 +83,9 @@ static void print_latent(const struct report_opts *opts, const struct breach *br
 	char text[FINDING_OBJECT_LEN + 128], object[FINDING_OBJECT_LEN * 3], count[TEXT_FIGURE_LEN];
 	int len;
 
-	len = snprintf(text, sizeof(text), "%s", name ? name : "a call");
 	sanitize(object, sizeof(object), finding->object, text_columns(opts) - 48, CUT_START);
-	if (object[0])
+	len = snprintf(text, sizeof(text), "%s", name ? name : object[0] ? object : "a call");
+	if (name && object[0])
 		len += snprintf(text + len, sizeof(text) - len, " of %s", object);
 	text_count(breach->count, count);
 	if (breach->count > 1 && len < (int)sizeof(text))

@@ -3,6 +3,8 @@
 #ifndef RULE_H
 #define RULE_H
 
+#include <stddef.h>
+
 #include "rules.h"
 
 /* Writes up to cap findings, costliest first, without those that the allow-list silences. */
@@ -15,6 +17,9 @@ typedef unsigned int rule_eval(const struct rules_config *config, const struct i
  */
 unsigned int rule_latent(const struct rules_config *config, const struct iteration *iteration,
 			 struct finding *findings, unsigned int nr, unsigned int cap);
+
+/* What an audit event calls itself; leaves out alone if it is none. */
+void latent_describe(const struct sleep *sleep, char *out, size_t size);
 
 rule_eval rule_blocking_call;
 rule_eval rule_cpu_bound;

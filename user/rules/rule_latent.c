@@ -94,9 +94,32 @@ static bool is_of_resolver(const struct ev_object *object)
 	return false;
 }
 
+static const struct {
+	const char *name;
+	enum cause cause;
+} audits[AUDIT_MAX] = {
+#define X(nr, event, of) [nr] = { event, CAUSE_##of },
+	AUDIT_LIST(X)
+#undef X
+};
+
+static bool is_audit(const struct sleep *sleep)
+{
+	return sleep->ev.syscall < 0 && sleep->ev.args[0] && sleep->ev.args[0] < AUDIT_MAX;
+}
+
+void latent_describe(const struct sleep *sleep, char *out, size_t size)
+{
+	if (is_audit(sleep))
+		snprintf(out, size, "%s", audits[sleep->ev.args[0]].name);
+}
+
 static enum cause cause_of(const struct sleep *sleep)
 {
 	enum cause cause = cause_of_sleep(&sleep->ev, sleep->stack);
+
+	if (is_audit(sleep))
+		return audits[sleep->ev.args[0]].cause;
 
 	return cause == CAUSE_FILE && is_of_resolver(&sleep->ev.object) ? CAUSE_DNS : cause;
 }

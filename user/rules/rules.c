@@ -176,6 +176,8 @@ void rules_describe(struct finding *finding)
 	finding->object[0] = '\0';
 	if (finding->sleep)
 		object_format(&finding->sleep->ev.object, finding->object, sizeof(finding->object));
+	if (finding->sleep && finding->is_latent)
+		latent_describe(finding->sleep, finding->object, sizeof(finding->object));
 	advice_fill(finding);
 }
 

@@ -64,7 +64,7 @@ static bool sleep_is_sane(const struct ev_sleep *ev)
 
 static bool latent_is_sane(const struct ev_latent *ev)
 {
-	return ev->last_ns >= ev->first_ns && ev->object.kind < OBJECT_KIND_MAX &&
+	return ev->last_ns >= ev->first_ns && ev->audit < AUDIT_MAX && ev->object.kind < OBJECT_KIND_MAX &&
 	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name);
 }
 
