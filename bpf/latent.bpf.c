@@ -328,6 +328,8 @@ static __always_inline void on_return(struct pt_regs *regs, long nr, s64 ret)
 	th = bpf_task_storage_get(&loop_threads, bpf_get_current_task_btf(), 0, 0);
 	if (!th || !th->start_ns || th->in_wait || th->left_ns)
 		return;
+	if (th->import_start_ns)
+		return; /* import-on-loop has it; without the probe for it, the rules see to that */
 	if (can_block(class, nr, regs, ret))
 		latent_look(th, class, ret);
 }

@@ -38,6 +38,8 @@ static void drop_rest(struct model *model, struct draft *draft)
 	struct iteration *iteration = &draft->iteration;
 	uint32_t nr = 0;
 
+	within_drop(model, draft);
+	iteration->nr_gcs = iteration->nr_imports = 0;
 	for (uint32_t i = 0; i < iteration->nr_samples; i++)
 		stacks_put(model, stacks_entry(draft->samples[i].stack));
 	iteration->nr_samples = draft->seen_samples = 0;
