@@ -32,6 +32,7 @@ __attribute__((used, noinline)) static void has_probes(void)
 	PROBE("python", "import__find__load__start", "lea 1(%rax), %rax", "8@%rax");
 	PROBE("python", "import__find__load__done", "nop", "8@somewhere -4@%edx");
 	PROBE("python", "audit", "nop", "8@%rbx");
+	PROBE("python", "line", "nop", "8@%rbx");
 	PROBE("ruby", "gc__start", "nop", "-4@%eax");
 }
 
@@ -55,7 +56,7 @@ static void the_sites_of_a_file_are_found(void **state)
 	assert_int_equal(elffile_open(&elf, &mem, (uint64_t)ftell(self)), 0);
 	usdt_find(&elf, &probes);
 	elffile_close(&elf);
-	assert_int_equal(probes.nr_sites, 4);
+	assert_int_equal(probes.nr_sites, 5);
 	for (unsigned i = 0; i < probes.nr_sites; i++) {
 		const struct ev_probe_site *site = &probes.sites[i];
 		static const uint8_t status[PROBE_MAX] = { PROBE_SITE_OK, PROBE_SITE_OK,
