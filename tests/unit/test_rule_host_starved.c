@@ -37,10 +37,10 @@ static void a_quota_that_ran_out_is_told_from_a_crowd(void **state)
 	assert_int_equal(made.findings[0].cause, CAUSE_THROTTLED);
 	assert_string_equal(made.findings[0].host.cgroup, "/shop");
 	/* too little to explain it */
-	hosts[0].throttled_ns = 149 * MSEC;
+	hosts[0].throttled_ns = 99 * MSEC;
 	assert_int_equal(made_eval(&made), 1);
 	assert_int_equal(made.findings[0].cause, CAUSE_RUN_QUEUE);
-	assert_int_equal(made.findings[0].host.throttled_ns, 149 * MSEC);
+	assert_int_equal(made.findings[0].host.throttled_ns, 99 * MSEC);
 	/* the closest that covers it is asked, whatever came first */
 	hosts[1] = host_record(START + 1, START + 400 * MSEC, 250 * MSEC);
 	hosts[2] = host_record(START - 1 * MSEC, START + 400 * MSEC, 200 * MSEC);
@@ -49,12 +49,12 @@ static void a_quota_that_ran_out_is_told_from_a_crowd(void **state)
 	assert_int_equal(made.findings[0].host.throttled_ns, 200 * MSEC);
 	made.target.nr_hosts = 2;
 	assert_int_equal(made_eval(&made), 1);
-	assert_int_equal(made.findings[0].host.throttled_ns, 149 * MSEC);
+	assert_int_equal(made.findings[0].host.throttled_ns, 99 * MSEC);
 }
 
 static void the_period_under_way_counts_while_it_lasts(void **state)
 {
-	struct ev_host host = host_record(START, START + 310 * MSEC, 60 * MSEC);
+	struct ev_host host = host_record(START, START + 310 * MSEC, 20 * MSEC);
 
 	(void)state;
 	host.period_ns = 100 * MSEC;

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#define THROTTLED_PART 3 /* of the wait */
+
 static void fill(const struct iteration *iteration, enum cause cause, uint64_t start_ns,
 		 uint64_t duration_ns, struct finding *finding)
 {
@@ -45,7 +47,10 @@ static const struct ev_host *host_during(const struct target *target, uint64_t s
 	return best;
 }
 
-/* Throttling that explains most of the wait is its cause; else somebody else had the CPU. */
+/*
+ * Throttling that explains a good part of the wait is its cause: that much is certain and can be changed,
+ * while a crowd can only be seen.  Else somebody else had the CPU.
+ */
 static void explain(struct finding *finding, uint64_t end_ns)
 {
 	const struct ev_host *host =
@@ -58,7 +63,7 @@ static void explain(struct finding *finding, uint64_t end_ns)
 	throttled_ns = host->throttled_ns;
 	if (iteration_is_ongoing(finding->iteration))
 		throttled_ns += host->period_ns; /* what is under way is counted once it is over */
-	if (host->nr_throttled && throttled_ns >= finding->duration_ns / 2)
+	if (host->nr_throttled && throttled_ns >= finding->duration_ns / THROTTLED_PART)
 		finding->cause = CAUSE_THROTTLED;
 }
 
