@@ -51,7 +51,9 @@ void evidence_json(struct json *json, const struct finding *finding)
 		return;
 	}
 	json_object(json, "evidence");
-	if (finding->cause == CAUSE_PAGE_FAULT)
+	if (finding->cause == CAUSE_PAGE_FAULT && iteration_is_ongoing(finding->iteration))
+		json_null(json, "major_faults");
+	else if (finding->cause == CAUSE_PAGE_FAULT)
 		json_u64(json, "major_faults", finding->iteration->ev.nr_major_faults);
 	else if (finding->cause == CAUSE_STOPPED)
 		json_string(json, "stopped_by", stopped_by(finding));
@@ -100,7 +102,9 @@ void evidence_text_starved(const struct report_opts *opts, const struct finding 
 	const char *by = stopped_by(finding);
 	char text[160], delay[TEXT_FIGURE_LEN];
 
-	if (finding->cause == CAUSE_PAGE_FAULT) {
+	if (finding->cause == CAUSE_PAGE_FAULT && iteration_is_ongoing(finding->iteration)) {
+		snprintf(text, sizeof(text), "for memory to be read in"); /* counted at the end */
+	} else if (finding->cause == CAUSE_PAGE_FAULT) {
 		snprintf(text, sizeof(text), "for memory to be read in, %u major page fault%s",
 			 ev->nr_major_faults, ev->nr_major_faults == 1 ? "" : "s");
 	} else if (finding->cause == CAUSE_STOPPED) {
