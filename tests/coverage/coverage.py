@@ -58,7 +58,8 @@ SUMMARY = ["list", "calls", "not here", "cannot block", "reported, on the exact 
 
 
 def call_row(code: str, verdict: Verdict, with_latent: bool) -> list[str]:
-    status = {"reported": "yes", "known": "yes", "wrong": "yes", "missed": "**no**", "short": "no"}.get(verdict.status, "-")
+    words = {"reported": "yes", "known": "yes", "wrong": "yes", "missed": "**no**", "short": "no"}
+    status = words.get(verdict.status, "-")
     note = {"quick": "cannot block: ", "wrong": "**wrong cause**: "}.get(verdict.status, "") + verdict.reason
     said = f"{verdict.rule}, {verdict.cause}" if verdict.rule else ""
     return [f"`{verdict.name}`", code, status, said, *([verdict.latent] if with_latent else []), note]

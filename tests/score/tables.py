@@ -162,13 +162,21 @@ def _render_split(split: dict) -> str:
     )
 
 
+def _clocks(truth: dict) -> dict[str, int]:
+    wall_ns = truth["end_ns"] - truth["start_ns"]
+    return {"in all": wall_ns, "on CPU": truth["cpu_ns"], "without one": truth["run_delay_ns"]}
+
+
 def render_differences(tallies: list[Tally]) -> str:
-    """What was missed, invented or said wrong, one line each."""
+    """What was missed, too short, invented or said wrong, one line each."""
     lines = []
     for tally in tallies:
         where = f"{tally.workload} on {tally.interpreter}"
         for truth in tally.missed:
             lines.append(f"missed    {where}: {truth['truth']}, {truth['rule']}, line {truth['line']}")
+        for truth in tally.too_short:
+            took = ", ".join(f"{name} {ns / 1e6:.1f} ms" for name, ns in _clocks(truth).items())
+            lines.append(f"short     {where}: {truth['truth']}, {truth['rule']}, {took}")
         for breach in tally.invented:
             site = breach["site"] or {}
             lines.append(
