@@ -54,6 +54,14 @@ __noinline int gc_is_called(struct scratch *s)
 	return 0;
 }
 
+/* A loop's thread whose loop still runs: what an interpreter does on its way out is no iteration's. */
+static __always_inline struct loop_thread *in_running_loop(struct task_struct *task)
+{
+	struct loop_thread *th = in_iteration(task);
+
+	return th && read_user_u64(th->slot_addr) == th->slot_value ? th : NULL;
+}
+
 __noinline int gc_report(struct loop_thread *th, u64 start_ns, u64 total_ns, u64 nr_collected)
 {
 	u64 now_ns = bpf_ktime_get_ns();
@@ -77,7 +85,7 @@ SEC("uprobe")
 int on_gc_start(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = in_iteration(task);
+	struct loop_thread *th = in_running_loop(task);
 	struct loop_clock clock;
 
 	if (!th)
@@ -125,7 +133,7 @@ SEC("uprobe")
 int on_import_start(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = in_iteration(task);
+	struct loop_thread *th = in_running_loop(task);
 	struct loop_clock clock;
 	u64 sp = ctx->sp;
 
