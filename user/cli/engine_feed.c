@@ -13,6 +13,9 @@ void engine_feed(struct engine *engine, const struct ev_head *ev)
 {
 	int err = 0;
 
+	/* The watch ends with this turn. Whoever caught a write that blocks must not begin the next one. */
+	if (engine->err)
+		return;
 	if (engine->recording)
 		err = recording_append(engine->recording, ev);
 	if (!err && engine->pipeline)

@@ -148,6 +148,9 @@ static int report_findings(struct pipeline *pipeline)
 	while ((iteration = model_next_iteration(pipeline->model))) {
 		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
 		for (i = 0; i < nr; i++) {
+			/* After a write that nobody took, the next one would block again. */
+			if (check_output(pipeline))
+				return pipeline->write_err;
 			/* Its end will count it, unless nobody is there to see that. */
 			if (iteration->ev.end == ITERATION_UNDER_WAY) {
 				fold_show(pipeline->fold, &findings[i]);
