@@ -63,8 +63,9 @@ static __always_inline struct loop_thread *create(struct task_struct *task, u32 
 	}
 	th = bpf_task_storage_get(&loop_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!th) {
+		/* Where the timer interrupts the allocator, there is none for it; the next wait tries again. */
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
-		count(STAT_LOOPS_REFUSED);
+		count(STAT_EVENTS_MISSED);
 		return NULL;
 	}
 	if (th->kind) { /* the timer interrupted this very search and was first */

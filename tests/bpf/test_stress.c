@@ -78,7 +78,7 @@ struct order {
 
 struct check {
 	struct order loops[MAX_LOOPS_SEEN];
-	uint64_t nr_sleeps, nr_samples, nr_iterations;
+	uint64_t nr_sleeps, nr_samples, nr_iterations, nr_loops;
 	uint64_t nr_late, nr_early, nr_mixed, nr_miscounted, nr_invalid;
 	bool has_ended;
 };
@@ -117,6 +117,7 @@ static int check_record(void *ctx, void *record, size_t size)
 		return 0;
 	}
 	c->has_ended |= ev->type == EV_EXIT;
+	c->nr_loops += ev->type == EV_LOOP;
 	if (ev->loop_id >= MAX_LOOPS_SEEN)
 		return 0;
 	o = &c->loops[ev->loop_id];
@@ -189,11 +190,51 @@ static void records_keep_together_with_raw_tracepoints(void **state)
 	records_keep_together(BOUNDARY_RAW, pythons[0]);
 }
 
+/* The timer may come while a thread's wait is being found to be a loop's. */
+static void a_loop_is_found_once(void **state)
+{
+	static const char script[] =
+		"async def main():\n"
+		"    await asyncio.sleep(0)\n"
+		"    await asyncio.sleep(0)\n"
+		"def run(): asyncio.run(main())\n"
+		"go()\n"
+		"for _ in range(1000):\n"
+		"    thread = threading.Thread(target=run)\n"
+		"    thread.start()\n"
+		"    thread.join()\n";
+	cpu_set_t all = pin();
+	uint64_t stats[STAT_MAX] = {};
+	struct check c = {};
+	struct child child;
+	struct watch *w;
+
+	(void)state;
+	w = watch_open(&probes_default_config);
+	timers_open();
+	watch_run(w, &child, pythons[0], script);
+	while (!c.has_ended) {
+		timers_storm();
+		assert_true(probes_consume(w->probes, check_record, &c) >= 0);
+	}
+	assert_int_equal(child_end(&child), 0);
+	timers_close();
+	sched_setaffinity(0, sizeof(all), &all);
+	probes_stats(w->probes, stats);
+	print_message("    %llu loops found, %llu refused, %llu events missed\n",
+		      (unsigned long long)c.nr_loops, (unsigned long long)stats[STAT_LOOPS_REFUSED],
+		      (unsigned long long)stats[STAT_EVENTS_MISSED]);
+	assert_int_equal(c.nr_loops, 1000);
+	assert_int_equal(stats[STAT_LOOPS_REFUSED], 0);
+	watch_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_keep_together_with_tracepoints),
 		cmocka_unit_test(records_keep_together_with_raw_tracepoints),
+		cmocka_unit_test(a_loop_is_found_once),
 	};
 
 	require_host();
