@@ -22,10 +22,10 @@ static const struct budget {
 	{ "on_sched_switch", 20546, 26040 },
 	{ "on_wait_exits",   10892, 15064 },
 	{ "on_any_exit",     10930, 15096 },
-	{ "on_timer",	     13734, 16568 },
-	{ "on_gc_start",       226,  1040 },
+	{ "on_timer",	     17028, 16592 },
+	{ "on_gc_start",       221,  1136 },
 	{ "on_gc_done",	      2865,  6480 },
-	{ "on_import_start",   188,   952 },
+	{ "on_import_start",   225,  1048 },
 	{ "on_import_done",   3027,  7320 },
 	{ "on_latent_exit",  12199, 19112 },
 	/* clang-format on */

@@ -8,6 +8,7 @@ static struct probes_config quiet_config(void)
 	struct probes_config config = probes_default_config;
 
 	config.report_starved_ns = 1000 * NSEC_PER_SEC;
+	config.report_gc_ns = config.report_import_ns = 2 * NSEC_PER_MSEC;
 	return config;
 }
 
@@ -15,7 +16,7 @@ static struct probes_config quiet_config(void)
 #define HEAP                                    \
 	"import gc, json\n"                     \
 	"gc.disable()\n"                        \
-	"heap = [[i] for i in range(300000)]\n" \
+	"heap = [[i] for i in range(500000)]\n" \
 	"async def main():\n"                   \
 	"    await asyncio.sleep(0.01)\n"       \
 	"    work()\n"                          \
