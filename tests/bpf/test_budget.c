@@ -17,17 +17,18 @@ static const struct budget {
 } budgets[] = {
 	/* clang-format off */
 	{ "on_fork",	       133,  1248 },
-	{ "on_exec",	      3728,  5384 },
-	{ "on_exit",	      3497,  5488 },
-	{ "on_sched_switch", 20546, 26040 },
-	{ "on_wait_exits",   10892, 15064 },
-	{ "on_any_exit",     10930, 15096 },
-	{ "on_timer",	     17028, 16592 },
-	{ "on_gc_start",       221,  1136 },
-	{ "on_gc_done",	      2865,  6480 },
+	{ "on_exec",	      3912,  6680 },
+	{ "on_exit",	      3959,  6760 },
+	{ "on_sched_switch", 32831, 49416 },
+	{ "on_wait_exits",   11790, 18392 },
+	{ "on_any_exit",     11818, 18440 },
+	{ "on_timer",	     28075, 31456 },
+	{ "on_gc_start",       226,  1136 },
+	{ "on_gc_done",	     13385, 20600 },
 	{ "on_import_start",   225,  1048 },
-	{ "on_import_done",   3027,  7320 },
-	{ "on_latent_exit",  12199, 19112 },
+	{ "on_import_done",  13533, 21456 },
+	{ "on_latent_exit",  21105, 26088 },
+	{ "on_audit",	     11050, 13432 },
 	/* clang-format on */
 };
 

@@ -343,67 +343,6 @@ static void frames_that_have_not_started_are_left_out(void **state)
 	model_free(model);
 }
 
-static void what_goes_on_has_its_samples_and_its_sleep_and_ends_later(void **state)
-{
-	struct model *model = started();
-	struct ev_ongoing ev = { HEAD(ONGOING, 1, 0) };
-	const struct iteration *it;
-
-	(void)state;
-	add_stack(model, 1, 11, 100, 1);
-	add_code(model, 1, 100, CODE_OK);
-	now_ns = 1000;
-	add_sample(model, 0, 4, 11); /* of the iteration before */
-	now_ns = 5000;
-	add_sample(model, 0, 4, 11);
-	ev.so_far.start_ns = 2000;
-	ev.so_far.end_ns = 9000;
-	ev.so_far.on_cpu_ns = 7000;
-	ev.so_far.end = ITERATION_UNDER_WAY;
-	ev.sleep = (struct ev_sleep){ .stack_id = 11, .count = 1, .first_ns = 6000, .last_ns = 9000,
-				      .total_ns = 3000, .asleep_ns = 3000, .max_ns = 3000 };
-	add(model, &ev);
-	it = model_next_iteration(model);
-	assert_non_null(it);
-	assert_true(iteration_is_ongoing(it));
-	assert_false(it->is_incomplete);
-	assert_int_equal(it->nr_samples, 1);
-	assert_int_equal(it->nr_sleeps, 1);
-	assert_string_equal(it->sleeps[0].stack->frames[0].function, "C.f100");
-	assert_int_equal(it->loop->nr_long, 0);
-	add_iteration(model, 1, 0, 4, 0, 2);
-	it = model_next_iteration(model);
-	assert_false(iteration_is_ongoing(it));
-	assert_int_equal(it->nr_samples, 2); /* it took nothing away */
-	assert_null(model_next_iteration(model));
-	model_free(model);
-	now_ns = 0;
-}
-
-static void what_is_incomplete_counts_when_it_ends(void **state)
-{
-	struct model *model = started();
-	struct ev_ongoing ev = { HEAD(ONGOING, 1, 0) };
-
-	(void)state;
-	add_stack(model, 1, 11, 100, 1);
-	add_code(model, 1, 100, CODE_GONE);
-	now_ns = 9000;
-	ev.so_far = (struct ev_iteration){ .start_ns = 2000, .end_ns = 9000, .on_cpu_ns = 4000,
-					   .off_ns[OFF_SYSCALL] = 3000, .end = ITERATION_UNDER_WAY };
-	ev.sleep = (struct ev_sleep){ .stack_id = 11, .count = 1, .first_ns = 6000, .last_ns = 9000,
-				      .total_ns = 3000, .asleep_ns = 3000, .max_ns = 3000 };
-	add(model, &ev);
-	assert_true(model_next_iteration(model)->is_incomplete);
-	assert_int_equal(stat_of(model, STAT_BREACHES_INCOMPLETE), 0);
-	ev.so_far.end = ITERATION_UNSEEN;
-	add(model, &ev);
-	assert_true(model_next_iteration(model)->is_incomplete);
-	assert_int_equal(stat_of(model, STAT_BREACHES_INCOMPLETE), 1);
-	model_free(model);
-	now_ns = 0;
-}
-
 static void what_could_not_be_asked_is_asked_again_later(void **state)
 {
 	struct model *model = started();
@@ -436,7 +375,6 @@ static void what_could_not_be_asked_is_asked_again_later(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_goes_on_has_its_samples_and_its_sleep_and_ends_later),
 		cmocka_unit_test(an_iteration_comes_out_with_everything),
 		cmocka_unit_test(equal_sleeps_are_merged),
 		cmocka_unit_test(lost_records_make_it_incomplete),
@@ -450,7 +388,6 @@ int main(void)
 		cmocka_unit_test(an_exec_ends_one_target_and_begins_another),
 		cmocka_unit_test(counters_are_the_larger_of_what_both_saw),
 		cmocka_unit_test(frames_that_have_not_started_are_left_out),
-		cmocka_unit_test(what_is_incomplete_counts_when_it_ends),
 		cmocka_unit_test(what_could_not_be_asked_is_asked_again_later),
 	};
 
