@@ -19,7 +19,7 @@ static void say(bool is_ok, const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
-	printf("  %-4s %-22s ", is_ok ? "ok" : "--", what);
+	printf("  %-4s %-24s ", is_ok ? "ok" : "--", what);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
