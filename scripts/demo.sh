@@ -58,7 +58,7 @@ pids="$pids $load"
 
 cat <<EOF
 An aiohttp server runs as pid $app, unmodified, and answers real HTTP at $url.
-Three of its handlers are healthy; nine block the event loop, and with it everybody: scripts/demo/app.py.
+Three of its handlers are healthy; twelve block the event loop, and with it everybody: scripts/demo/app.py.
 
 \$ loophound watch -p $app -d $seconds
 

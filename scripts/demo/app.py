@@ -7,6 +7,7 @@ Prints its address once it listens.  SLOW_URL names an HTTP server that takes it
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -150,6 +151,34 @@ async def login(request: web.Request) -> web.Response:
 @routes.get("/import")
 async def import_catalogue(request: web.Request) -> web.Response:
     return web.json_response({"imported": len(json.loads(CATALOGUE))})
+
+
+@routes.get("/import-in-thread")
+async def import_in_thread(request: web.Request) -> web.Response:
+    catalogue = await asyncio.to_thread(json.loads, CATALOGUE)  # one C call, which keeps the GIL
+    return web.json_response({"imported": len(catalogue)})
+
+
+visits: list[object] = []
+
+
+@routes.get("/remember")
+async def remember(request: web.Request) -> web.Response:
+    """Makes garbage that only the collector finds, and calls it by hand."""
+    for _ in range(30_000):
+        visit: dict[str, object] = {"path": request.path}
+        visit["self"] = visit
+        visits.append(visit)
+    visits.clear()
+    gc.collect()
+    return web.Response(text="remembered\n")
+
+
+@routes.get("/invoice")
+async def invoice(request: web.Request) -> web.Response:
+    import xmlrpc.server  # the first customer waits for the import
+
+    return web.Response(text=f"by {xmlrpc.server.__name__}\n")
 
 
 async def main() -> None:

@@ -20,6 +20,9 @@ FAULTY = (
     "/recommend",
     "/login",
     "/import",
+    "/import-in-thread",
+    "/remember",
+    "/invoice",
 )
 PAUSE = 0.06  # seconds between two faulty requests
 

@@ -14,6 +14,7 @@ stall.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401, asyncio.to_thread() would import it on the loop
 import gc
 import inspect
 import json

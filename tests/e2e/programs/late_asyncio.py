@@ -24,7 +24,9 @@ async def handler():
 
 async def plant():
     truth.note_loop()
-    await truth.asyncio.sleep(0.3)  # the first wait is what tells that there is a loop
+    # The end of the first wait is what tells that there is a loop; what it imported is read in the second.
+    await truth.asyncio.sleep(0.1)
+    await truth.asyncio.sleep(0.3)
     await truth.repeat(4, handler)
     truth.emit_done()
     await truth.wait_for_input()
