@@ -22,7 +22,6 @@ struct pipeline {
 	struct ranking *ranking;
 	uint64_t nr_breaches[RULE_MAX];
 	uint64_t nr_latent;
-	uint64_t nr_incomplete;
 	uint64_t nr_lines;
 	uint64_t nr_invalid; /* records that the decoder refused here */
 	int write_err;	     /* the first one */
@@ -162,7 +161,6 @@ static int report_findings(struct pipeline *pipeline)
 				pipeline->nr_latent += findings[i].calls;
 			else
 				pipeline->nr_breaches[findings[i].rule]++;
-			pipeline->nr_incomplete += facts_is_incomplete(&findings[i]);
 			ranking_add(pipeline->ranking, &findings[i]);
 			err = fold_add(pipeline->fold, &findings[i], now_ns);
 			if (err)

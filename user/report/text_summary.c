@@ -171,6 +171,7 @@ static const struct {
 	{ STAT_RECORDS_INVALID, "records that contradict themselves" },
 	{ STAT_LOOPS_REFUSED, "loops past the number that can be watched" },
 	{ STAT_TARGETS_REFUSED, "processes past the number that can be watched" },
+	{ STAT_EVENTS_MISSED, "events that the kernel did not deliver; found out and made good" },
 	{ STAT_STACKS_UNREADABLE, "stacks that could not be read whole" },
 	{ STAT_STACKS_TRUNCATED, "stacks deeper than what is read of one" },
 	{ STAT_NAMES_FAILED, "code objects that could not be named" },
