@@ -10,8 +10,8 @@
 
 #include "watched.h"
 
-#define NR_SLEEPS 100
-#define SLEEP_NS  (12 * NSEC_PER_MSEC)
+#define NR_SLEEPS  50
+#define SLEEP_NS   (10 * NSEC_PER_MSEC)
 #define NR_HOGS	  10
 #define HOG_NS	  (70 * NSEC_PER_MSEC)
 #define TICK_NS	  (10 * NSEC_PER_MSEC) /* the longest there is */
@@ -301,9 +301,9 @@ static struct watch *run_disturbed(enum probes_boundary boundary, void (*disturb
 {
 	static const char script[] =
 		"async def main():\n"
-		"    for _ in range(100):\n"
+		"    for _ in range(50):\n"
 		"        await asyncio.sleep(0.0005)\n"
-		"        time.sleep(0.012)\n"
+		"        time.sleep(0.03)\n" /* until then: whoever is put off before it sleeps less */
 		"    for _ in range(10):\n"
 		"        await asyncio.sleep(0.0005)\n"
 		"        end = time.thread_time_ns() + 70000000\n"
