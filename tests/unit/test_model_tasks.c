@@ -65,6 +65,18 @@ static void every_width_of_characters_becomes_utf8(void **state)
 	model_free(model);
 }
 
+/* Under ASan this is also a test of the room for it. */
+static void a_name_of_nothing_but_nuls_is_replaced_whole(void **state)
+{
+	static const char nuls[EV_TASK_NAME_BYTES];
+	struct model *model = new_model(&bounds);
+
+	(void)state;
+	add_task(model, 1, nuls, sizeof(nuls), 1);
+	assert_int_equal(strlen(name_of(model, 1)), 3 * sizeof(nuls));
+	model_free(model);
+}
+
 static void a_name_that_was_not_made_yet_is_made(void **state)
 {
 	struct model *model = new_model(&bounds);
@@ -184,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_width_of_characters_becomes_utf8),
+		cmocka_unit_test(a_name_of_nothing_but_nuls_is_replaced_whole),
 		cmocka_unit_test(a_name_that_was_not_made_yet_is_made),
 		cmocka_unit_test(a_cut_name_says_so),
 		cmocka_unit_test(the_least_used_goes_first),

@@ -12,8 +12,8 @@
 #include "utf8.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
-/* A byte of Latin-1 becomes two at most, and no other kind grows more. */
-#define NAME_BYTES (2 * EV_TASK_NAME_BYTES + sizeof(ELLIPSIS))
+/* A NUL, one byte, becomes U+FFFD, three; nothing grows more. */
+#define NAME_BYTES (3 * EV_TASK_NAME_BYTES + sizeof(ELLIPSIS))
 
 struct task {
 	uint64_t id;
