@@ -23,6 +23,7 @@ def numbers(tallies: list[Tally]) -> dict:
     missed = sum(len(tally.missed) for tally in tallies)
     invented = sum(breach["count"] for tally in tallies for breach in tally.invented)
     with_line = [pair for pair in pairs if pair.names_a_line]
+    coroutines = [pair.coroutine_right for pair in with_line if pair.coroutine_right is not None]
     tasks = [pair.task_right for pair in pairs if pair.task_right is not None]
     timed = [pair for pair in pairs if pair.duration_error_ns is not None]
     errors_ms = [pair.duration_error_ns / 1e6 for pair in timed]
@@ -37,7 +38,7 @@ def numbers(tallies: list[Tally]) -> dict:
         "precision": ratio(len(pairs), len(pairs) + invented),
         "cause": ratio(sum(pair.cause_right for pair in pairs), len(pairs)),
         "line": ratio(sum(pair.line_right for pair in with_line), len(with_line)),
-        "coroutine": ratio(sum(pair.coroutine_right for pair in with_line), len(with_line)),
+        "coroutine": ratio(sum(coroutines), len(coroutines)),
         "task": ratio(sum(tasks), len(tasks)),
         "error": {name: quantile(errors, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "error_ms": {name: quantile(errors_ms, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
@@ -189,7 +190,7 @@ def render_differences(tallies: list[Tally]) -> str:
                 lines.append(f"cause     {where}: {truth['truth']} is {breach['cause']}, in truth {truth['cause']}")
             if pair.names_a_line and not pair.line_right:
                 lines.append(f"line      {where}: {truth['truth']} is {breach['site']}, in truth {truth['line']}")
-            if pair.names_a_line and not pair.coroutine_right:
+            if pair.names_a_line and pair.coroutine_right is False:
                 seen = (breach["coroutine"] or {}).get("function")
                 lines.append(f"coroutine {where}: {truth['truth']} is {seen}, in truth {truth['coroutine']}")
             if pair.task_right is False:

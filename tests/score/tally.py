@@ -37,7 +37,10 @@ class Pair:
         return same_site(self.truth, self.breach)
 
     @property
-    def coroutine_right(self) -> bool:
+    def coroutine_right(self) -> bool | None:
+        """None: many ran, of which the truth names none."""
+        if "coroutine" not in self.truth:
+            return None
         seen = self.breach["coroutine"]
         return (seen and seen["function"]) == self.truth["coroutine"]
 
