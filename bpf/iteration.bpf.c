@@ -143,8 +143,11 @@ __noinline int loop_publish(struct loop_thread *th)
 	live = bpf_map_lookup_elem(&loop_lives, &id);
 	if (!live)
 		return 0;
-	live->start_ns = LIVE_TORN;
+	live->sequence++;
+	barrier();
+	live->start_ns = th->start_ns;
 	live->out_ns = th->out_ns;
+	live->out_exec_ns = th->out_exec_ns;
 	live->off_total_ns = th->off_total_ns;
 	live->run_queue_ns = th->run_queue_ns;
 	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));
@@ -157,6 +160,7 @@ __noinline int loop_publish(struct loop_thread *th)
 		__builtin_memcpy(&live->sleep, &th->sites[site], sizeof(live->sleep));
 		__builtin_memcpy(&live->task, &th->tasks[site], sizeof(live->task));
 	}
-	live->start_ns = th->start_ns;
+	barrier();
+	live->sequence++;
 	return 0;
 }

@@ -38,9 +38,26 @@ static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns
  * Events do get lost: while any other program is attached to or detached from a tracepoint, the kernel
  * skips a call now and then (measured on 6.18: two of 1,500 during 24 such changes).  A lost event
  * must not become a wrong answer, so each hook checks what the one before should have left:
- * here, a thread that runs though it was never seen coming back; in offcpu.bpf.c, a wait whose
- * end went unseen; in loop_finish(), a sleep that went unseen.
+ * here and with each tick, a thread that runs though it was never seen coming back; in offcpu.bpf.c, a
+ * wait whose end went unseen; in loop_finish(), a sleep that went unseen.
  */
+
+/*
+ * The thread runs, and its return to the CPU went unseen: since when?  The scheduler's own sums say how
+ * long it waited for a CPU, which is exact, and how long it has run since, which is up to a tick behind.
+ */
+static __always_inline void loop_back_unseen(struct loop_thread *th, struct task_struct *task,
+					     u64 now_ns)
+{
+	u64 ran = task->se.sum_exec_runtime - th->out_exec_ns, off = now_ns - th->out_ns;
+	u64 queued = task->sched_info.run_delay - th->run_delay;
+
+	count(STAT_EVENTS_MISSED);
+	off = ran < off ? off - ran : 0;
+	if (th->out_class == OFF_RUNNABLE && queued < off)
+		off = queued;
+	loop_back_on_cpu(th, th->out_ns + off);
+}
 
 /*
  * Books the last time off the CPU, once its part in the run queue is known: the scheduler adds it to
@@ -48,17 +65,11 @@ static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns
  */
 static __always_inline void loop_settle(struct loop_thread *th, struct task_struct *task, u64 now_ns)
 {
-	u64 run_delay = task->sched_info.run_delay, off, queued, asleep, ran;
+	u64 run_delay = task->sched_info.run_delay, off, queued, asleep;
 	u32 class, site;
 
-	if (th->out_ns) {
-		/* Its return went unseen; the scheduler's own sum says how long it has run since. */
-		count(STAT_EVENTS_MISSED);
-		ran = task->se.sum_exec_runtime - th->out_exec_ns;
-		if (ran > now_ns - th->out_ns)
-			ran = now_ns - th->out_ns;
-		loop_back_on_cpu(th, now_ns - ran);
-	}
+	if (th->out_ns)
+		loop_back_unseen(th, task, now_ns);
 	off = th->settle_ns;
 	class = th->settle_class;
 	site = th->site;

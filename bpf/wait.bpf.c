@@ -269,6 +269,10 @@ int BPF_PROG(on_timer)
 		check_running(th, task);
 	if (!th->start_ns || th->in_wait || th->left_ns)
 		return 0;
+	if (th->out_ns) { /* it runs: whoever looks at it now must not take it for asleep or starved */
+		loop_back_unseen(th, task, bpf_ktime_get_ns());
+		loop_publish(th);
+	}
 	within = loop_within(th);
 	if (!th->has_gc_probes)
 		within |= gc_estimate(th, task);

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/syscall.h>
 
 #include "watched.h"
 
@@ -294,6 +295,51 @@ static void a_sleep_that_went_unseen_is_counted(void **state)
 	watch_close(w);
 }
 
+static void a_hog_whose_return_went_unseen_is_not_said_to_be_off_the_cpu(void **state)
+{
+	static const char script[] =
+		"async def main():\n"
+		"    await asyncio.sleep(0)\n"
+		"    say('reads')\n"
+		"    sys.stdin.readline()\n"
+		"    say('spins')\n"
+		"    os.set_blocking(0, False)\n"
+		"    while not sys.stdin.readline(): pass\n"
+		"    os.set_blocking(0, True)\n"
+		"    await asyncio.sleep(0)\n"
+		"    say('done')\n"
+		"go()\n"
+		"asyncio.run(main())\n";
+	struct probes_config config = probes_default_config;
+	const volatile struct loop_live *live;
+	const struct ev_loop *loop;
+	struct child child;
+	struct watch *w;
+	uint64_t before, deadline_ns;
+
+	(void)state;
+	config.report_on_cpu_ns = 1;
+	w = watch_open(&config);
+	watch_run(w, &child, pythons[0], script);
+	assert_string_equal(child_line(&child), "reads");
+	loop = watch_await(w, EV_LOOP, child.target_id, 0);
+	live = probes_loop_live(w->probes, loop->head.loop_id);
+	for (deadline_ns = now_ns() + DEADLINE_NS; !live->out_ns || live->sleep.syscall != SYS_read;)
+		assert_true(now_ns() < deadline_ns);
+	before = missed(w);
+	detach("on_sched_switch");
+	child_go(&child);
+	assert_string_equal(child_line(&child), "spins");
+	for (deadline_ns = now_ns() + DEADLINE_NS; live->out_ns || live->sequence % 2;)
+		assert_true(now_ns() < deadline_ns);
+	assert_true(missed(w) > before);
+	child_go(&child);
+	assert_string_equal(child_line(&child), "done");
+	assert_int_equal(watch_end(w, &child), 0);
+	assert_adds_up(watch_iteration(w, watch_sleep(w, child.target_id, SYS_read)));
+	watch_close(w);
+}
+
 /* ---- the same, while others disturb ---- */
 
 /* Runs on a CPU of its own with the disturber, which is beside it from the first iteration on. */
@@ -379,6 +425,7 @@ int main(void)
 		cmocka_unit_test(a_hog_behind_an_unseen_return_is_seen),
 		cmocka_unit_test(a_sleep_behind_an_unseen_return_is_seen),
 		cmocka_unit_test(a_sleep_that_went_unseen_is_counted),
+		cmocka_unit_test(a_hog_whose_return_went_unseen_is_not_said_to_be_off_the_cpu),
 		cmocka_unit_test(no_stall_is_lost_beside_map_updates),
 		cmocka_unit_test(no_stall_is_lost_beside_attachments),
 	};

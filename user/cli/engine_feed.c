@@ -82,6 +82,7 @@ static void on_loop_record(struct engine *engine, const struct ev_head *ev)
 	if (ev->type == EV_LOOP) {
 		engine->is_loop_alive[ev->loop_id] = true;
 		engine->loop_target[ev->loop_id] = ev->target_id;
+		engine->loop_tid[ev->loop_id] = (pid_t)((const struct ev_loop *)ev)->tid;
 	} else if (ev->type == EV_LOOP_EXIT) {
 		engine->is_loop_alive[ev->loop_id] = false;
 	}

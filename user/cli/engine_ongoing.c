@@ -3,35 +3,63 @@
  * Speaks while a stall lasts: with each tick, looks at how old the iteration of each loop is, and puts what
  * is known of an old one into the stream.  Whether it breaks a rule is decided where all else is.
  *
- * The kernel half writes what is read here, and does not wait: a value that changed meanwhile is
- * looked at with the next tick.
+ * The kernel half writes what is read here, and does not wait: what changes meanwhile is read again.  And it
+ * may have missed a switch (docs/KERNELS.md), so nothing is said of a thread that its own account denies.
  */
 #include <string.h>
 
+#include "account.h"
 #include "engine_state.h"
 #include "stream.h"
 
 #define PATIENCE_NS (100 * NSEC_PER_MSEC) /* past a limit; with a tick as long, that is limit + 200 ms */
 #define REPEAT_NS   NSEC_PER_SEC
+#define MAX_LOOKS   4 /* at a thread that comes and goes all the time */
 
 /* A copy of what the kernel half says of a loop that is in an iteration since since_ns; false: it moved on. */
-static bool read_live(const struct engine *engine, uint32_t loop_id, uint64_t since_ns,
+static bool copy_live(const struct engine *engine, uint32_t loop_id, uint64_t since_ns,
 		      struct loop_live *live)
 {
 	const volatile struct loop_counters *counters =
 		probes_loop_counters(engine->probes, loop_id);
 	const volatile struct loop_live *source = probes_loop_live(engine->probes, loop_id);
+	uint64_t sequence = source->sequence;
 
-	uint64_t seen_ns;
-
+	__sync_synchronize();
 	memcpy(live, (const void *)source, sizeof(*live));
 	__sync_synchronize();
-	seen_ns = live->start_ns;
-	if (seen_ns == LIVE_TORN || seen_ns != source->start_ns)
+	if (sequence % 2 || sequence != source->sequence)
 		return false;
-	if (seen_ns != since_ns)
+	if (live->start_ns != since_ns)
 		memset(live, 0, sizeof(*live)); /* of an iteration before: in this one it never left the CPU */
 	return !counters->in_wait && counters->since_ns == since_ns;
+}
+
+/*
+ * Is it so, by the account that was read before?  Who has been on a CPU since it is said to have left it is
+ * not off it, and who is asleep is not on it: its switch was missed.
+ */
+static bool is_confirmed(const struct loop_live *live, const struct account *account)
+{
+	if (live->out_ns)
+		return account->exec_ns <= live->out_exec_ns;
+	return account->is_runnable;
+}
+
+/* As copy_live(), confirmed; false also if it is not so: the kernel half finds that out by itself, soon. */
+static bool read_live(const struct engine *engine, uint32_t loop_id, uint64_t since_ns,
+		      struct loop_live *live)
+{
+	struct account account;
+
+	for (unsigned i = 0; i < MAX_LOOKS; i++) {
+		bool is_told = !account_read(engine->loop_tid[loop_id], &account);
+
+		if (copy_live(engine, loop_id, since_ns, live) &&
+		    (!is_told || is_confirmed(live, &account)))
+			return true;
+	}
+	return false;
 }
 
 /* The time off the CPU that is not booked yet: the last one, or the one under way. */

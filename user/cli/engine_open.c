@@ -235,8 +235,11 @@ int engine_open(struct engine **out, const struct opts *opts)
 	engine->epoll_fd = engine->signal_fd = engine->tick_fd = engine->retry_fd = -1;
 	engine->is_loop_alive = calloc(max_loops, sizeof(*engine->is_loop_alive));
 	engine->loop_target = calloc(max_loops, sizeof(*engine->loop_target));
+	engine->loop_tid = calloc(max_loops, sizeof(*engine->loop_tid));
 	engine->told = calloc(max_loops, sizeof(*engine->told));
-	code = engine->is_loop_alive && engine->loop_target && engine->told ? open_out(engine) : EXIT_FAILED;
+	code = engine->is_loop_alive && engine->loop_target && engine->loop_tid && engine->told ?
+		       open_out(engine) :
+		       EXIT_FAILED;
 	if (!code)
 		code = open_probes(engine);
 	if (!code)
@@ -266,6 +269,7 @@ void engine_free(struct engine *engine)
 	if (engine->out && engine->out != stdout)
 		fclose(engine->out);
 	free(engine->told);
+	free(engine->loop_tid);
 	free(engine->loop_target);
 	free(engine->is_loop_alive);
 	free(engine);

@@ -33,6 +33,7 @@ struct engine {
 	unsigned ticks;
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
+	pid_t *loop_tid; /* as the host sees it */
 	struct told *told; /* by loop_id */
 	uint64_t consumed;
 	unsigned nr_at_once; /* records taken out of the ring in this turn */
