@@ -148,6 +148,7 @@ __noinline int loop_publish(struct loop_thread *th)
 	live->start_ns = th->start_ns;
 	live->out_ns = th->out_ns;
 	live->out_exec_ns = th->out_exec_ns;
+	live->wake_delay_ns = th->wake_delay_ns;
 	live->off_total_ns = th->off_total_ns;
 	live->run_queue_ns = th->run_queue_ns;
 	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));

@@ -13,6 +13,7 @@ struct loop_live {
 	__u64 sequence;
 	__u64 start_ns; /* of the iteration that it is about: see loop_counters.since_ns */
 	__u64 out_ns;	/* off the CPU since; 0: on it */
+	__u64 wake_delay_ns; /* as in ev_iteration */
 	__u64 off_total_ns, run_queue_ns; /* up to the last time it got the CPU back */
 	__u64 off_ns[OFF_CLASS_MAX];
 	__u64 gc_on_cpu_ns, import_on_cpu_ns, import_asleep_ns; /* of collections and imports that ended */

@@ -117,7 +117,7 @@ def watch_group(
         program.wait_done()
         watch.interrupt()
         program.end()
-        lines = [line for line in watch.records() if line["type"] == "breach" and not line["ongoing"]]
+        lines = [line for line in watch.records() if line["type"] == "breach" and line["count"] and not line["ongoing"]]
         done = {call["call"]: call for call in program.calls()}
 
     def there(call: dict | None) -> list[dict]:

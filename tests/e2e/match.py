@@ -269,21 +269,42 @@ def _check_starved(breaches: list[dict], outcome: Outcome) -> list[str]:
     return [f"starved for {said_ns} ns, the kernel says {outcome.run_delay_ns}: {_brief(breaches[0])}"]
 
 
-def _is_end_of(end: dict, ongoing: dict) -> bool:
-    """A thread that lasts off the CPU may be awake and waiting for one: the kernel tells when it has it.
+def _check_ends(lines: list[dict]) -> list[str]:
+    """Each stall that was told while it lasted has one end, and what was taken back was not known better."""
+    wrong = []
+    final = [line for line in lines if not line["ongoing"]]
+    told: dict[tuple, dict] = {}
+    for line in lines:
+        if line["ongoing"]:
+            told[_stall_key(line)] = line  # the last one
+    for key, line in told.items():
+        ends = [end for end in final if end["count"] <= 1 and _stall_key(end) == key]
+        if len(ends) != 1:
+            wrong.append(f"ongoing, and {len(ends)} ends: {_brief(line)}")
+        elif ends[0]["count"] == 0 and line["duration_ns"] - ends[0]["duration_ns"] > _unknown_ns(ends[0]):
+            wrong.append(f"ongoing, and taken back: {_brief(line)}, at the end {ends[0]['split']}")
+    for end in final:
+        if end["count"] == 0 and _stall_key(end) not in told:
+            wrong.append(f"taken back, but never told: {_brief(end)}")
+    return wrong
 
-    And the end of a stall that has many like it is a part of the line that counts them.
-    """
-    if end["tid"] != ongoing["tid"] or end["rule"] not in (ongoing["rule"], "host-starved"):
-        return False
-    is_counted = end["count"] > 1 and end["site"] == ongoing["site"]
-    return is_counted or end["iteration_start_ns"] == ongoing["iteration_start_ns"]
+
+def _stall_key(line: dict) -> tuple:
+    starved_by = line["cause"].replace("throttled", "run-queue") if line["rule"] == "host-starved" else None
+    return line["tid"], line["rule"], line["start_ns"], starved_by
+
+
+def _unknown_ns(end: dict) -> int:
+    """What nobody can know before the end: that a sleep was over and its thread waited for a CPU; that the
+    hypervisor had that."""
+    queued = 0 if end["cause"] in ("run-queue", "throttled") else end["split"]["run_queue_ns"]
+    return queued + end["split"]["other_ns"] + 2 * TICK_NS
 
 
 def check_breaches(outcome: Outcome) -> None:
     """Every planted stall is reported, right, and nothing else is."""
     lines = outcome.of_type("breach")
-    final = [breach for breach in lines if not breach["ongoing"]]
+    final = [breach for breach in lines if not breach["ongoing"] and breach["count"]]
     wrong: list[str] = []
     starved: list[dict] = []
 
@@ -307,9 +328,7 @@ def check_breaches(outcome: Outcome) -> None:
     for truths, breaches in groups.values():
         wrong += _check_group(truths, breaches)
 
-    for breach in lines:
-        if breach["ongoing"] and not any(_is_end_of(end, breach) for end in final):
-            wrong.append(f"ongoing, but never ended: {_brief(breach)}")
+    wrong += _check_ends(lines)
 
     assert not wrong, "\n".join(wrong) + outcome.output
 

@@ -57,8 +57,8 @@ class Watch(Loophound):
         self.expect(f"a target line for pid {target} with status ok", stacks_readable)
 
     def breaches(self) -> list[dict]:
-        """Those that are over."""
-        return [line for line in self.records() if line["type"] == "breach" and not line["ongoing"]]
+        """Those that are over, and were not taken back."""
+        return [line for line in self.records() if line["type"] == "breach" and line["count"] and not line["ongoing"]]
 
     def interrupt(self) -> None:
         """Ctrl-C: the summary comes, the exit code says so."""

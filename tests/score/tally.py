@@ -113,7 +113,7 @@ def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
     result = Tally(workload, interpreter, healthy=not outcome.truths)
     for truth in outcome.truths:
         truth.setdefault("usdt", outcome.interpreter.usdt)  # what can be told depends on it
-    final = [each for each in outcome.of_type("breach") if not each["ongoing"] and each["severity"] == "breach"]
+    final = [each for each in outcome.of_type("breach") if each["count"] and not each["ongoing"] and each["severity"] == "breach"]
     open_truths = list(outcome.truths)
 
     unpaired = _pair(result, open_truths, final, exact=True)
@@ -134,7 +134,7 @@ def tally_latent(workload: str, interpreter: str, outcome: Outcome) -> Tally:
 
     planted = {site(truth, "qualname") for truth in outcome.truths}
     told = {site(each, "function") for each in outcome.summary()["sites"] if each["severity"] == "latent"}
-    breaches = [each for each in outcome.of_type("breach") if each["severity"] == "breach" and not each["ongoing"]]
+    breaches = [each for each in outcome.of_type("breach") if each["severity"] == "breach" and each["count"] and not each["ongoing"]]
     counts = len(planted), len(planted & told), len(told - planted)
     return Tally(workload, interpreter, healthy=False, invented=breaches, latent=counts)
 

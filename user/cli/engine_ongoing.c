@@ -89,6 +89,7 @@ static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t s
 	so_far->start_ns = since_ns;
 	so_far->end_ns = now_ns;
 	so_far->end = (uint8_t)end;
+	so_far->wake_delay_ns = live->wake_delay_ns;
 	book_rest(so_far, live, off_total_ns);
 	known = so_far->run_queue_ns;
 	for (unsigned i = OFF_RUNNABLE + 1; i < OFF_CLASS_MAX; i++)
@@ -143,7 +144,8 @@ static uint64_t at_stake_ns(enum rule_id rule, const struct ev_iteration *ev)
 	case RULE_CPU_BOUND: return ev->on_cpu_ns;
 	case RULE_GIL_WAIT: return ev->off_ns[OFF_GIL];
 	case RULE_HOST_STARVED:
-		return ev->run_queue_ns + ev->off_ns[OFF_FAULT] + ev->off_ns[OFF_STOPPED];
+		return ev->run_queue_ns + ev->wake_delay_ns + ev->off_ns[OFF_FAULT] +
+		       ev->off_ns[OFF_STOPPED];
 	default: return ev->end_ns - ev->start_ns;
 	}
 }

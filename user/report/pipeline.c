@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "fold.h"
 #include "ranking.h"
+#include "told.h"
 #include "util.h"
 
 struct pipeline {
@@ -20,6 +21,7 @@ struct pipeline {
 	struct model *model;
 	struct fold *fold;
 	struct ranking *ranking;
+	struct told *told;
 	uint64_t nr_breaches[RULE_MAX];
 	uint64_t nr_latent;
 	uint64_t nr_lines;
@@ -46,6 +48,18 @@ static void on_breach(void *context, const struct breach *breach)
 
 	pipeline->nr_lines++;
 	pipeline->reporter->breach(&pipeline->opts, breach);
+}
+
+/* An end that is not a finding of its own: see told.h. */
+static void on_told_end(void *context, const struct breach *breach)
+{
+	struct pipeline *pipeline = context;
+
+	if (breach->count) {
+		pipeline->nr_breaches[breach->finding->rule]++;
+		ranking_add(pipeline->ranking, breach->finding);
+	}
+	on_breach(pipeline, breach);
 }
 
 static void pipeline_freep(struct pipeline **pipeline)
@@ -86,6 +100,8 @@ int pipeline_new(struct pipeline **out, const struct reporter *reporter,
 		err = fold_new(&pipeline->fold, on_breach, pipeline);
 	if (!err)
 		err = ranking_new(&pipeline->ranking);
+	if (!err)
+		err = told_new(&pipeline->told, &pipeline->rules, on_told_end, pipeline);
 	if (err)
 		return err;
 	reporter->session(&pipeline->opts);
@@ -100,6 +116,7 @@ void pipeline_free(struct pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
+	told_free(pipeline->told);
 	ranking_free(pipeline->ranking);
 	fold_free(pipeline->fold);
 	model_free(pipeline->model);
@@ -136,6 +153,32 @@ static void report_target(struct pipeline *pipeline, const struct ev_head *ev)
 	}
 }
 
+/* Of an iteration that lasts: its end will count it. */
+static int show_ongoing(struct pipeline *pipeline, struct finding *finding)
+{
+	int is_remembered = told_add(pipeline->told, finding);
+
+	if (is_remembered > 0)
+		fold_show(pipeline->fold, finding);
+	return min(is_remembered, 0);
+}
+
+/* Of an iteration that is over, or whose end nobody will see. */
+static int count_finding(struct pipeline *pipeline, struct finding *finding, uint64_t now_ns)
+{
+	if (finding->is_latent && ranking_knows(pipeline->ranking, finding))
+		return 0;
+	if (finding->is_latent)
+		pipeline->nr_latent += finding->calls;
+	else
+		pipeline->nr_breaches[finding->rule]++;
+	ranking_add(pipeline->ranking, finding);
+	if (!told_end(pipeline->told, finding))
+		return fold_add(pipeline->fold, finding, now_ns);
+	fold_show(pipeline->fold, finding);
+	return 0;
+}
+
 static int report_findings(struct pipeline *pipeline)
 {
 	struct finding findings[RULES_MAX_FINDINGS];
@@ -150,22 +193,14 @@ static int report_findings(struct pipeline *pipeline)
 			/* After a write that nobody took, the next one would block again. */
 			if (check_output(pipeline))
 				return pipeline->write_err;
-			/* Its end will count it, unless nobody is there to see that. */
-			if (iteration->ev.end == ITERATION_UNDER_WAY) {
-				fold_show(pipeline->fold, &findings[i]);
-				continue;
-			}
-			if (findings[i].is_latent && ranking_knows(pipeline->ranking, &findings[i]))
-				continue;
-			if (findings[i].is_latent)
-				pipeline->nr_latent += findings[i].calls;
-			else
-				pipeline->nr_breaches[findings[i].rule]++;
-			ranking_add(pipeline->ranking, &findings[i]);
-			err = fold_add(pipeline->fold, &findings[i], now_ns);
+			err = iteration->ev.end == ITERATION_UNDER_WAY ?
+				      show_ongoing(pipeline, &findings[i]) :
+				      count_finding(pipeline, &findings[i], now_ns);
 			if (err)
 				return err;
 		}
+		if (iteration->ev.end != ITERATION_UNDER_WAY && iteration->ev.head.type != EV_LATENT)
+			told_close(pipeline->told, iteration);
 	}
 	return 0;
 }
@@ -185,6 +220,7 @@ int pipeline_add(struct pipeline *pipeline, const void *record, size_t size)
 	if (err)
 		return err;
 	fold_flush(pipeline->fold, model_now_ns(pipeline->model));
+	told_look(pipeline->told, ev);
 	if (ev->type == EV_TARGET)
 		report_target(pipeline, ev);
 	err = report_findings(pipeline);
@@ -224,6 +260,7 @@ int pipeline_finish(struct pipeline *pipeline)
 	err = report_findings(pipeline);
 	if (err)
 		return err;
+	told_finish(pipeline->told);
 	fold_finish(pipeline->fold);
 	for (rule = 0; rule < RULE_MAX; rule++)
 		summary.nr_breaches += pipeline->nr_breaches[rule];

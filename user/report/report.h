@@ -20,7 +20,7 @@
 /* A finding with those of the same site that were folded into it (report/fold.c). */
 struct breach {
 	const struct finding *finding;
-	uint64_t count, total_ns, max_ns;
+	uint64_t count, total_ns, max_ns; /* count 0: takes back what was said while it lasted (report/told.c) */
 	const uint64_t *asleep_by_cause; /* [CAUSE_MAX], of the finding's iteration */
 };
 

@@ -20,7 +20,9 @@ static void print_head(const struct report_opts *opts, const struct breach *brea
 {
 	const struct finding *finding = breach->finding;
 	const struct loop *loop = finding->iteration->loop;
-	const char *still = iteration_is_ongoing(finding->iteration) ? ", and still" : "";
+	const char *still = iteration_is_ongoing(finding->iteration) ? ", and still" :
+			    !breach->count			     ? ", taken back" :
+									"";
 	char when[FACTS_TIME_LEN], lost[TEXT_FIGURE_LEN], comm[80], process[128],
 		raw[EV_COMM_LEN + 1];
 	unsigned int used, width;
