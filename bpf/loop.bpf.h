@@ -73,7 +73,8 @@ static __always_inline void loop_settle(struct loop_thread *th, struct task_stru
 	off = th->settle_ns;
 	class = th->settle_class;
 	site = th->site;
-	queued = run_delay - th->run_delay;
+	queued = th->is_misqueued ? 0 : run_delay - th->run_delay;
+	th->is_misqueued = 0;
 	th->run_delay = run_delay;
 	if (!off)
 		return;
@@ -98,6 +99,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->left_ns = 0;
 	th->flags = flags;
 	th->in_wait = 0;
+	th->is_misqueued = 0;
 	th->is_sleep = 0;
 	th->out_ns = 0;
 	th->settle_ns = 0;
@@ -312,7 +314,8 @@ static __always_inline void loop_end_wait(struct loop_thread *th, struct task_st
 		c->since_ns = now_ns;
 		c->in_wait = 0;
 	}
-	th->wake_delay_ns = task->sched_info.run_delay - th->wait_run_delay;
+	th->wake_delay_ns =
+		th->is_misqueued ? 0 : task->sched_info.run_delay - th->wait_run_delay;
 	loop_start_iteration(th, task, now_ns, flags);
 }
 

@@ -45,7 +45,8 @@ struct loop_thread {
 	u8 out_class;  /* enum off_class of the time off the CPU that is under way */
 	u8 settle_class; /* of the one that ended last and is not booked yet */
 	u8 is_sleep;   /* the time off the CPU under way belongs to sites[site] */
-	u8 pad[2];
+	u8 is_misqueued; /* run_delay has the time off the CPU that is under way as queued: migrate.bpf.c */
+	u8 pad;
 	u32 site;      /* index of the sleep that is under way or not booked yet */
 	u32 nr_sites;
 	u64 iteration;

@@ -52,6 +52,7 @@ struct sched_info {
 
 struct sched_entity {
 	u64 sum_exec_runtime; /* ns on CPU; exact when the task leaves it */
+	unsigned char sched_delayed; /* 6.12: asleep, and still in the run queue */
 };
 
 struct thread_struct {

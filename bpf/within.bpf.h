@@ -26,7 +26,7 @@ static __always_inline void loop_clock(struct loop_thread *th, struct task_struc
 		off = *(volatile u64 *)&th->off_total_ns;
 		settle = th->settle_ns;
 		asleep = th->off_ns[OFF_SYSCALL];
-		queued = task->sched_info.run_delay - th->run_delay;
+		queued = th->is_misqueued ? 0 : task->sched_info.run_delay - th->run_delay;
 		if (settle && th->settle_class == OFF_SYSCALL)
 			asleep += queued < settle ? settle - queued : 0;
 		clock->now_ns = bpf_ktime_get_ns();

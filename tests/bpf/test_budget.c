@@ -17,6 +17,7 @@ static const struct budget {
 } budgets[] = {
 	/* clang-format off */
 	{ "on_fork",	       133,  1248 },
+	{ "on_migrate",		18,   128 },
 	{ "on_exec",	      3912,  6680 },
 	{ "on_exit",	      3959,  6760 },
 	{ "on_sched_switch", 32831, 49416 },
