@@ -26,9 +26,12 @@ struct ev_import {
 	__u64 task_id;
 	__u64 start_ns, total_ns;
 	__u64 on_cpu_ns, asleep_ns; /* of which; without the collector */
-	__u32 within; /* IN_ESTIMATED: only the name is known */
-	__u32 pad;
-	char module[EV_MODULE_LEN]; /* ended by NUL, cut if longer */
+	__u32 within; /* IN_ESTIMATED: only the name is known, of what is imported from start_ns on */
+	/* 0: module is ended by NUL; 1, 2, 4: as it is in memory, characters of so many bytes */
+	__u8 module_kind;
+	__u8 pad;
+	__u16 module_bytes; /* if module_kind is not 0 */
+	char module[EV_MODULE_LEN]; /* cut if longer */
 };
 _Static_assert(sizeof(struct ev_import) == 24 + 64 + 128, "stream ABI");
 

@@ -120,6 +120,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->gc_start_ns = th->import_start_ns = 0;
 	th->gc_on_cpu_ns = th->import_on_cpu_ns = th->import_asleep_ns = 0;
 	th->tick_on_cpu_ns = 0;
+	th->import_name_id = 0;
 	th->nr_gcs = th->nr_imports = 0;
 	th->gil_stack_id = 0;
 	barrier();

@@ -78,6 +78,7 @@ struct loop_thread {
 	u64 gc_began_on_cpu_ns; /* what the iteration had used when it began */
 	u64 import_began_on_cpu_ns, import_began_asleep_ns, import_began_gc_ns;
 	u64 import_began_ns, import_sp; /* of the outermost */
+	u64 import_name_id; /* that was sent last in this iteration; 0: none */
 	u64 tick_on_cpu_ns; /* at the last tick */
 	u32 nr_gcs, nr_imports;
 	u32 gc_generation;

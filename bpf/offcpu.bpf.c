@@ -7,6 +7,7 @@
  * Sleeps of one stack, call and descriptor within one iteration add up in th->sites; most iterations
  * end healthy and all of it is forgotten.
  */
+#include "import.bpf.h"
 #include "loop.bpf.h"
 #include "object.bpf.h"
 #include "pytask.bpf.h"
@@ -104,6 +105,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	if (fd >= 0)
 		object_read(&e->object, fd);
 	task_note(th, s, site, now_ns);
+	import_note(th, s, now_ns);
 	return 0;
 }
 

@@ -211,11 +211,11 @@ static __always_inline int pytask_builtin(struct scratch *s, u64 name_addr, u32 
 	return 0;
 }
 
-/* Writes name and id of a task into the record. 0: done. */
-static __always_inline int pytask_name(struct scratch *s, u64 task, u32 target_id)
+/* Writes a name, a str or a task's number, and its id into the record. 0: done. */
+static __always_inline int pytask_object(struct scratch *s, u64 name, u64 hash)
 {
 	struct ev_task *ev = pytask_record(s);
-	u64 name = read_user_u64(task + s->layout.task_name), head[5], flags;
+	u64 head[5], flags;
 
 	__builtin_memset(ev, 0, sizeof(*ev));
 	if (!name || read_user(head, sizeof(head), name))
@@ -227,8 +227,15 @@ static __always_inline int pytask_name(struct scratch *s, u64 task, u32 target_i
 	} else if (!(flags & PYTYPE_IS_LONG) || s->layout.minor < 12 || pytask_number(ev, head)) {
 		return -1;
 	}
-	pytask_make_id(s, hash_mix(target_id, task));
+	pytask_make_id(s, hash);
 	return 0;
+}
+
+/* Writes name and id of a task into the record. 0: done. */
+static __always_inline int pytask_name(struct scratch *s, u64 task, u32 target_id)
+{
+	return pytask_object(s, read_user_u64(task + s->layout.task_name),
+			     hash_mix(target_id, task));
 }
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef UPROBE_BPF_H
 #define UPROBE_BPF_H
 
+#include "import.bpf.h"
 #include "loop.bpf.h"
 #include "pytask.bpf.h"
 
@@ -51,6 +52,8 @@ static __always_inline u64 take_stack(struct loop_thread *th, u64 now_ns, __u64 
 			*task_id = pytask_record(s)->task_id;
 			task_send(pytask_record(s));
 		}
+		if (id)
+			import_note(th, s, now_ns);
 		s->is_taken = 0;
 		return id;
 	}

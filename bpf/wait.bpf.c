@@ -16,6 +16,7 @@
  * (perf_event_paranoid 3).  The daemon loads one of them.
  */
 #include "callbacks.bpf.h"
+#include "import.bpf.h"
 #include "pytask.bpf.h"
 #include "within.bpf.h"
 
@@ -220,6 +221,7 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 		ev.task_id = pytask_record(s)->task_id;
 		task_send(pytask_record(s));
 	}
+	import_note(th, s, now_ns);
 	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)
 		th->nr_callbacks = callbacks_ready(s, th->base_depth);
 	if (within & IN_GC && within & IN_ESTIMATED && gc_is_called(s))

@@ -6,15 +6,16 @@ from package import Packages
 from truth import planted, repeat, run
 
 packages = Packages()
-packages.make("plugins")
+packages.make("plugins.pdf")
 
 
 async def handler():
-    with planted("import_by_name", "import", rule="import-on-loop", target="plugins"):
-        importlib.import_module("plugins")
+    with planted("import_by_name", "import", rule="import-on-loop", target="plugins.pdf"):
+        importlib.import_module(".pdf", "plugins")
 
 
 async def plant():
+    importlib.import_module("plugins")
     await repeat(1, handler)
 
 

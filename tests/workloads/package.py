@@ -40,14 +40,19 @@ class Packages:
         shutil.rmtree(self.path)
 
     def make(self, name: str, nr_modules: int = 40) -> None:
-        """A package that imports all its modules; their text is on the disk and not in memory."""
-        folder = self.path / name
-        folder.mkdir()
+        """A package, within others as its dots say, that imports all its modules; their text is on the disk
+        and not in memory."""
+        folder = self.path.joinpath(*name.split("."))
+        folder.mkdir(parents=True)
         functions = "".join(FUNCTION.format(number=number) for number in range(25))
         for number in range(nr_modules):
             (folder / f"module_{number}.py").write_text(MODULE.format(functions=functions))
         imports = "".join(f"from {name} import module_{number}\n" for number in range(nr_modules))
         (folder / "__init__.py").write_text(imports)
+        for package in folder.parents:
+            if package == self.path:
+                break
+            (package / "__init__.py").touch()
         for file in folder.iterdir():
             forget(file)
 

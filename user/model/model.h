@@ -111,8 +111,9 @@ struct gc_run {
 	const char *task, *builtin; /* as of a sleep */
 };
 
+/* ev.within has IN_ESTIMATED: no run, but the name of what is imported from ev.start_ns on; no stack. */
 struct import_run {
-	struct ev_import ev;
+	struct ev_import ev; /* module is UTF-8, ended by NUL */
 	const struct stack *stack; /* likewise */
 	const char *task, *builtin;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tables.h"
+#include "utf8.h"
 
 #define MAX_KEPT   64u /* runs and imports of one iteration; the sums have all */
 #define FIRST_ROOM 4u
@@ -47,16 +48,46 @@ int within_add_gc(struct model *model, struct draft *draft, const struct ev_gc *
 	return 0;
 }
 
+/* Makes UTF-8, ended by NUL, of a name as it is in memory; cut between two characters. */
+static void name_module(struct ev_import *ev)
+{
+	char name[sizeof(ev->module)] = "", character[4];
+	size_t used = 0, nr = ev->module_kind ? ev->module_bytes / ev->module_kind : 0, bytes;
+
+	if (!ev->module_kind)
+		return;
+	for (size_t i = 0; i < nr; i++) {
+		uint32_t c = utf8_character((const uint8_t *)ev->module, i, ev->module_kind);
+
+		bytes = utf8_put(c ? c : 0xfffd, character);
+		if (used + bytes >= sizeof(name))
+			break;
+		memcpy(name + used, character, bytes);
+		used += bytes;
+	}
+	memcpy(ev->module, name, sizeof(name));
+	ev->module_kind = 0;
+	ev->module_bytes = 0;
+}
+
 int within_add_import(struct model *model, struct draft *draft, const struct ev_import *ev)
 {
 	struct iteration *iteration = &draft->iteration;
 	int err = make_room(&draft->imports, iteration->nr_imports, &draft->room_imports,
 			    sizeof(draft->imports[0]));
+	struct import_run *last;
 
+	/* Without room for a name the one before must not last for longer than it did. */
+	if (err == -ENOBUFS && ev->within & IN_ESTIMATED) {
+		last = &draft->imports[iteration->nr_imports - 1];
+		if (last->ev.within & IN_ESTIMATED)
+			memset(last->ev.module, 0, sizeof(last->ev.module));
+	}
 	if (err)
 		return err == -ENOBUFS ? 0 : err;
-	draft->imports[iteration->nr_imports++] =
-		(struct import_run){ .ev = *ev, .stack = get_stack(model, ev->stack_id) };
+	last = &draft->imports[iteration->nr_imports++];
+	*last = (struct import_run){ .ev = *ev, .stack = get_stack(model, ev->stack_id) };
+	name_module(&last->ev);
 	return 0;
 }
 

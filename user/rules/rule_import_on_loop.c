@@ -12,16 +12,24 @@
 #include "site.h"
 #include "util.h"
 
-#define MAX_GROUPS 32
+#define MAX_GROUPS  32
+#define MAX_MODULES 16 /* that one statement imports in one iteration: of more, the first count */
+
+struct module {
+	const char *name;
+	uint64_t total_ns;
+};
 
 struct group {
 	const struct stack *stack; /* of the heaviest part */
 	struct site site;
 	const char *task, *builtin; /* that ran at first */
-	uint64_t total_ns, heaviest_ns, first_ns, asleep_ns;
+	uint64_t total_ns, first_ns, asleep_ns;
 	uint32_t calls;
 	bool is_estimated;
-	char module[EV_MODULE_LEN];
+	struct module modules[MAX_MODULES];
+	unsigned int nr_modules;
+	char guess[EV_MODULE_LEN];
 };
 
 struct groups {
@@ -34,6 +42,7 @@ struct groups {
 /* One import, sleep or sample of it. */
 struct part {
 	const struct stack *stack; /* NULL: not known */
+	const char *module; /* NULL: not known */
 	const char *task, *builtin;
 	int first;		   /* -1: no frame of it is outside of importlib */
 	uint64_t on_cpu_ns, asleep_ns, ts_ns;
@@ -71,27 +80,66 @@ static struct group *find_group(struct groups *groups, const struct part *part)
 	return group;
 }
 
-/* Adds to its group. True: it is the heaviest there. */
-static bool add(struct groups *groups, const struct part *part, struct group **out)
+static void add_module(struct group *group, const char *name, uint64_t part_ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < group->nr_modules; i++)
+		if (!strcmp(group->modules[i].name, name))
+			break;
+	if (i == MAX_MODULES)
+		return;
+	if (i == group->nr_modules)
+		group->modules[group->nr_modules++] = (struct module){ .name = name };
+	group->modules[i].total_ns += part_ns;
+}
+
+/* Adds to its group, which it returns. */
+static struct group *add(struct groups *groups, const struct part *part)
 {
 	struct group *group = find_group(groups, part);
 	uint64_t part_ns = part->on_cpu_ns + part->asleep_ns;
 
-	*out = group;
 	group->total_ns += part_ns;
 	group->asleep_ns += part->asleep_ns;
 	group->calls++;
 	group->first_ns = min(group->first_ns, part->ts_ns);
 	group->is_estimated |= part->is_estimated;
-	if (part_ns <= group->heaviest_ns)
-		return false;
-	group->heaviest_ns = part_ns;
-	return true;
+	if (part->module)
+		add_module(group, part->module, part_ns);
+	return group;
+}
+
+/* What took most of the time; a guess if no name came. */
+static const char *module_of(const struct group *group)
+{
+	const struct module *most = &group->modules[0];
+	unsigned int i;
+
+	for (i = 1; i < group->nr_modules; i++)
+		if (group->modules[i].total_ns > most->total_ns)
+			most = &group->modules[i];
+	return group->nr_modules ? most->name : group->guess;
+}
+
+/* What was imported at that time, by the loader's own frames; NULL: its name did not come. */
+static const char *module_at(const struct iteration *iteration, uint64_t ts_ns)
+{
+	const char *name = NULL;
+	uint32_t i;
+
+	for (i = 0; i < iteration->nr_imports; i++) {
+		const struct ev_import *ev = &iteration->imports[i].ev;
+
+		if (ev->within & IN_ESTIMATED && ev->start_ns <= ts_ns)
+			name = ev->module;
+	}
+	return name && name[0] ? name : NULL;
 }
 
 /*
- * The module that the statement asked for, by the file whose code runs first below it:
- * /srv/shop/reports/__init__.py is reports.  A guess: a package above it may be missing.
+ * The module that the statement asked for, should its name not have come, by the file whose code runs
+ * first below it: /srv/shop/reports/__init__.py is reports.  A guess: a package above it may be missing.
  */
 static void guess_module(const struct stack *stack, int first, char out[EV_MODULE_LEN])
 {
@@ -132,15 +180,18 @@ static void add_records(struct groups *groups)
 			.on_cpu_ns = import->ev.on_cpu_ns,
 			.asleep_ns = import->ev.asleep_ns,
 			.ts_ns = import->ev.start_ns,
+			.module = import->ev.module[0] ? import->ev.module : NULL,
 		};
-
-		if (!add(groups, &part, &group))
-			continue;
 		/* Below an import_module(), which no probe sees, it is only a part of what was asked for. */
-		if (stack_import_frame(iteration->loop, import->stack) >= 0)
-			guess_module(import->stack, part.first, group->module);
-		else
-			memcpy(group->module, import->ev.module, sizeof(group->module));
+		bool is_part = stack_import_frame(iteration->loop, import->stack) >= 0;
+
+		if (import->ev.within & IN_ESTIMATED)
+			continue;
+		if (is_part)
+			part.module = module_at(iteration, import->ev.start_ns + import->ev.total_ns);
+		group = add(groups, &part);
+		if (is_part && !group->guess[0])
+			guess_module(import->stack, part.first, group->guess);
 	}
 }
 
@@ -150,9 +201,10 @@ static void add_estimate(struct groups *groups, struct part part)
 
 	part.first = stack_import_frame(groups->iteration->loop, part.stack);
 	part.is_estimated = true;
-	add(groups, &part, &group);
-	if (!group->module[0] && part.first >= 0)
-		guess_module(part.stack, part.first, group->module);
+	part.module = module_at(groups->iteration, part.ts_ns);
+	group = add(groups, &part);
+	if (!group->guess[0] && part.first >= 0)
+		guess_module(part.stack, part.first, group->guess);
 }
 
 /* Whether a sleep or sample is in no record: estimated, or of an import that has not ended. */
@@ -212,7 +264,7 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 		.is_estimated = group->is_estimated,
 		.asleep_ns = group->asleep_ns,
 	};
-	memcpy(finding->module, group->module, sizeof(finding->module));
+	snprintf(finding->module, sizeof(finding->module), "%s", module_of(group));
 }
 
 unsigned int rule_import_on_loop(const struct rules_config *config,

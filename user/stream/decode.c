@@ -101,7 +101,12 @@ static bool import_is_sane(const struct ev_import *ev)
 {
 	uint64_t sum;
 
-	return HAS_NUL(ev->module) && !__builtin_add_overflow(ev->on_cpu_ns, ev->asleep_ns, &sum) &&
+	if (ev->module_kind ? (ev->module_kind != 1 && ev->module_kind != 2 && ev->module_kind != 4) ||
+				      ev->module_bytes > sizeof(ev->module) ||
+				      ev->module_bytes % ev->module_kind
+			    : !HAS_NUL(ev->module))
+		return false;
+	return !__builtin_add_overflow(ev->on_cpu_ns, ev->asleep_ns, &sum) &&
 	       sum <= ev->total_ns;
 }
 
