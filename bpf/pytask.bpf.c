@@ -5,6 +5,7 @@
  * iterations are healthy and each request of a server is a task of its own.
  */
 #include "emit.bpf.h"
+#include "pyhandle.h"
 #include "pytask.bpf.h"
 
 __noinline u64 task_find_step(struct scratch *s, u64 loop)
@@ -36,15 +37,69 @@ __noinline u64 task_find_by_handle(struct loop_thread *th, struct scratch *s, u6
 {
 	if (!th || !s)
 		return 0;
-	return pytask_of_handle(find_handle(th, s), loop);
+	return pytask_of_callback(pytask_callback_of(find_handle(th, s)), loop);
 }
 
-/* No frame is above that of Handle._run: what it called is in C. */
+__noinline u64 task_scan_chunk(struct scratch *s, u64 sp, u32 chunk)
+{
+	if (!s)
+		return 0;
+	return pyhandle_chunk(s, sp, chunk);
+}
+
+/* The Handle that uvloop runs, by the native stack of the current thread; 0: not found. */
+__noinline u64 task_find_uv_handle(struct scratch *s)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	u64 sp = regs->sp & ~7ULL, handle = 0;
+	u32 i;
+
+	if (!s)
+		return 0;
+	s->dict_left = 0;
+	for (i = 0; i < PYHANDLE_CHUNKS && !handle; i++)
+		handle = task_scan_chunk(s, sp, i);
+	return handle;
+}
+
+/* The task that uvloop's Handle steps; 0: none. */
+__noinline u64 task_of_uv_handle(u64 handle, u64 loop)
+{
+	u64 task = 0;
+	u32 i;
+
+	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !task; i++)
+		task = pytask_of_callback(read_user_u64(handle + i * 8), loop);
+	return task;
+}
+
+/* The name of the function in C that it calls; 0: none. */
+__noinline u64 task_builtin_of_uv_handle(u64 handle)
+{
+	u64 name = 0;
+	u32 i;
+
+	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !name; i++)
+		name = pytask_builtin_of_callback(read_user_u64(handle + i * 8));
+	return name;
+}
+
+/* No frame is above the loop's (that of Handle._run): what it called is in C. */
 __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 {
-	if (!th || !s || s->nr != th->base_depth + 1)
+	u64 name, handle;
+
+	if (!th || !s)
 		return -1;
-	return pytask_builtin(s, pytask_builtin_of_handle(find_handle(th, s)), th->target_id);
+	if (th->kind == LOOP_KIND_UVLOOP && s->nr == th->base_depth) {
+		handle = task_find_uv_handle(s);
+		name = handle ? task_builtin_of_uv_handle(handle) : 0;
+	} else if (th->kind == LOOP_KIND_ASYNCIO && s->nr == th->base_depth + 1) {
+		name = pytask_builtin_of_callback(pytask_callback_of(find_handle(th, s)));
+	} else {
+		return -1;
+	}
+	return pytask_builtin(s, name, th->target_id);
 }
 
 __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
@@ -58,7 +113,8 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	if (!loop)
 		return 0;
 	if (!s->layout.current_tasks_addr) {
-		task = task_find_by_handle(th, s, loop);
+		task = th->kind == LOOP_KIND_UVLOOP ? task_of_uv_handle(task_find_uv_handle(s), loop) :
+						      task_find_by_handle(th, s, loop);
 	} else if (!pytask_begin(s)) {
 		for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
 			task = task_find_step(s, loop);

@@ -104,13 +104,13 @@ static __always_inline u64 pytask_step(struct scratch *s, u64 loop)
 }
 
 /*
- * The task that a Handle steps or wakes: asyncio.Handle._callback is an object made for that, or the
- * builtin task_wakeup, bound to it (3.10+).  Known without the dict, so at once in a program that was
- * looked at before it imported asyncio; but a task that begins eagerly has no Handle.
+ * The task that a Handle steps or wakes: its callback is an object made for that, or the builtin
+ * task_wakeup, bound to it (3.10+).  Known without the dict, so at once in a program that was looked at
+ * before it imported asyncio; but a task that begins eagerly has no Handle.
  */
-static __always_inline u64 pytask_of_handle(u64 handle, u64 loop)
+static __always_inline u64 pytask_of_callback(u64 callback, u64 loop)
 {
-	u64 callback = handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0, task;
+	u64 task;
 	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE)), at = PYSTEP_TASK;
 
 	if (type == NAME8('b', 'u', 'i', 'l', 't', 'i', 'n', '_')) {
@@ -127,10 +127,15 @@ static __always_inline u64 pytask_of_handle(u64 handle, u64 loop)
 	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
 }
 
-/* A function in C that a Handle calls, itself or in a functools.partial: its name, NUL-ended; 0: none. */
-static __always_inline u64 pytask_builtin_of_handle(u64 handle)
+/* asyncio.Handle._callback. */
+static __always_inline u64 pytask_callback_of(u64 handle)
 {
-	u64 callback = handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0;
+	return handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0;
+}
+
+/* A function in C that a Handle calls, itself or in a functools.partial: its name, NUL-ended; 0: none. */
+static __always_inline u64 pytask_builtin_of_callback(u64 callback)
+{
 	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE));
 
 	if (type == NAME8('f', 'u', 'n', 'c', 't', 'o', 'o', 'l')) {

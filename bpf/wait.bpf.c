@@ -220,6 +220,9 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	if (task_find(th, s, now_ns)) {
 		ev.task_id = pytask_record(s)->task_id;
 		task_send(pytask_record(s));
+		/* A function in C under uvloop: no frame is its, but the loop has been seen to call it. */
+		if (!ev.step && pytask_record(s)->is_callback)
+			ev.step = callbacks_context_switches(s);
 	}
 	import_note(th, s, now_ns);
 	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)

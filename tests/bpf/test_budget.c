@@ -16,20 +16,20 @@ static const struct budget {
 	uint32_t verified_insns, xlated_bytes;
 } budgets[] = {
 	/* clang-format off */
-	{ "on_fork",	       133,  1248 },
-	{ "on_migrate",		18,   128 },
-	{ "on_exec",	      3912,  6680 },
-	{ "on_exit",	      3959,  6760 },
-	{ "on_sched_switch", 32831, 49416 },
-	{ "on_wait_exits",   11790, 18392 },
-	{ "on_any_exit",     11818, 18440 },
-	{ "on_timer",	     28075, 31456 },
-	{ "on_gc_start",       226,  1136 },
-	{ "on_gc_done",	     13385, 20600 },
-	{ "on_import_start",   225,  1048 },
-	{ "on_import_done",  13533, 21456 },
-	{ "on_latent_exit",  21105, 26088 },
-	{ "on_audit",	     11050, 13432 },
+	{ "on_fork",            133,   1248 },
+	{ "on_migrate",          18,    128 },
+	{ "on_exec",           5916,  11056 },
+	{ "on_exit",           5963,  11136 },
+	{ "on_sched_switch",  70923,  60688 },
+	{ "on_wait_exits",    13796,  22776 },
+	{ "on_any_exit",      13824,  22824 },
+	{ "on_timer",         64007,  38392 },
+	{ "on_gc_start",        226,   1136 },
+	{ "on_gc_done",       49476,  27456 },
+	{ "on_import_start",    225,   1048 },
+	{ "on_import_done",   49624,  28312 },
+	{ "on_latent_exit",   21105,  26088 },
+	{ "on_audit",         15006,  16856 },
 	/* clang-format on */
 };
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from match import check_breaches, check_summary
-from watch import watch_workload
+from watch import Outcome, watch_workload
+from workload import script
 
 
-def test_a_function_in_c(interpreter):
-    outcome = watch_workload("callback_in_c", interpreter)
+def check_function_in_c(outcome: Outcome) -> None:
     seen = [
         (breach["rule"], breach["callback"] and breach["callback"]["function"])
         for breach in outcome.of_type("breach")
@@ -21,6 +21,15 @@ def test_a_function_in_c(interpreter):
         assert not breach["callback"] or breach["callback"]["file"] is None, outcome.output
 
 
+def test_a_function_in_c(interpreter):
+    check_function_in_c(watch_workload("callback_in_c", interpreter))
+
+
+def test_a_function_in_c_under_uvloop(python):
+    """A Handle there is no Python object in a frame: it is found on the thread's native stack."""
+    check_function_in_c(watch_workload("callback_in_c", python, through=(script("under_uvloop"),)))
+
+
 def test_asyncio_comes_late(interpreter):
     outcome = watch_workload("late_asyncio", interpreter)
 
@@ -29,7 +38,7 @@ def test_asyncio_comes_late(interpreter):
 
 
 def test_uvloop_comes_late(python):
-    """There the dict of current tasks is the only way to a task."""
+    """There is no dict of current tasks yet that the reader could have found."""
     outcome = watch_workload("late_asyncio", python, env={"LOOPHOUND_TEST_UVLOOP": "1"})
 
     check_breaches(outcome)

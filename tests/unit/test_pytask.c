@@ -177,18 +177,19 @@ static void a_handle_leads_to_its_task(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		step = fake_named(32, steps[i]);
 		fake_put64(step + 16, task);
-		assert_int_equal(pytask_of_handle(fake_handle(step), fake_loop), task);
-		assert_int_equal(pytask_of_handle(fake_handle(step), fake_loop + 8), 0);
+		assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop), task);
+		assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop + 8), 0);
 	}
 	step = fake_named(32, "function");
 	fake_put64(step + 16, task);
-	assert_int_equal(pytask_of_handle(fake_handle(step), fake_loop), 0);
-	assert_int_equal(pytask_of_handle(fake_handle(fake_builtin("task_wakeup", task)), fake_loop),
-			 task);
+	assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop), 0);
+	step = fake_handle(fake_builtin("task_wakeup", task));
+	assert_int_equal(pytask_of_callback(pytask_callback_of(step), fake_loop), task);
 	/* Another's cancel() is called: that one does not run. */
-	assert_int_equal(pytask_of_handle(fake_handle(fake_builtin("cancel", task)), fake_loop), 0);
-	assert_int_equal(pytask_of_handle(fake_handle(0), fake_loop), 0);
-	assert_int_equal(pytask_of_handle(0, fake_loop), 0);
+	step = fake_handle(fake_builtin("cancel", task));
+	assert_int_equal(pytask_of_callback(pytask_callback_of(step), fake_loop), 0);
+	assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(0)), fake_loop), 0);
+	assert_int_equal(pytask_of_callback(pytask_callback_of(0), fake_loop), 0);
 }
 
 static void a_function_in_c_has_a_name(void **state)
@@ -200,7 +201,7 @@ static void a_function_in_c_has_a_name(void **state)
 	(void)state;
 	fake_put64(partial + PYPARTIAL_FUNCTION, builtin);
 	for (int i = 0; i < 2; i++) {
-		u64 name_addr = pytask_builtin_of_handle(fake_handle(i ? partial : builtin));
+		u64 name_addr = pytask_builtin_of_callback(pytask_callback_of(fake_handle(i ? partial : builtin)));
 
 		assert_int_equal(pytask_builtin(s, name_addr, TARGET), 0);
 		assert_int_equal(ev->is_callback, 1);
@@ -208,8 +209,8 @@ static void a_function_in_c_has_a_name(void **state)
 		assert_int_equal(ev->name_bytes, 5);
 		assert_memory_equal(ev->name, "sleep\0\0", 7);
 	}
-	assert_int_equal(pytask_builtin_of_handle(fake_handle(fake_named(48, "function"))), 0);
-	assert_int_equal(pytask_builtin_of_handle(0), 0);
+	assert_int_equal(pytask_builtin_of_callback(pytask_callback_of(fake_handle(fake_named(48, "function")))), 0);
+	assert_int_equal(pytask_builtin_of_callback(pytask_callback_of(0)), 0);
 	assert_int_not_equal(pytask_builtin(s, 0, TARGET), 0);
 	assert_int_not_equal(pytask_builtin(s, fake_alloc(64), TARGET), 0); /* "" */
 }

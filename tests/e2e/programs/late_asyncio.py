@@ -24,9 +24,8 @@ async def handler():
 
 async def plant():
     truth.note_loop()
-    # The end of the first wait is what tells that there is a loop; what it imported is read in the second.
+    # The end of this wait is what tells that there is a loop: the first stall follows at once.
     await truth.asyncio.sleep(0.1)
-    await truth.asyncio.sleep(0.3)
     await truth.repeat(4, handler)
     truth.emit_done()
     await truth.wait_for_input()
