@@ -16,6 +16,55 @@ __noinline u64 callbacks_ready(struct scratch *s, u32 base_depth)
 	return pycallbacks_ready(&s->layout, s->frame_addrs[index & (EV_MAX_FRAMES - 1)]);
 }
 
+__noinline u64 callbacks_queue_at(u64 addr)
+{
+	u64 object = read_user_u64(addr);
+
+	return pyready_is_queue(object) ? object : 0;
+}
+
+/* The loop's queue of ready callbacks; 0: not found. */
+__noinline u64 callbacks_find_queue(struct loop_thread *th)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, i;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct pyready_words words = {};
+	u64 loop, queue = 0;
+
+	if (!th || !target || !target->layout.valid)
+		return 0;
+	loop = th->slot_value;
+	if (loop && target->layout.running_loop_holder)
+		loop = read_user_u64(loop + target->layout.running_loop_holder);
+	if (!loop)
+		return 0;
+	if (th->kind == LOOP_KIND_UVLOOP) {
+		words.addr = loop + 16;
+		words.stride = 8;
+		words.nr = PYREADY_WORDS;
+	} else {
+		pyready_of_object(&target->layout, loop, &words);
+	}
+	for (i = 0; i < PYREADY_WORDS && !queue; i++) {
+		if (i >= words.nr)
+			break;
+		queue = callbacks_queue_at(words.addr + i * words.stride);
+	}
+	return queue;
+}
+
+__noinline u64 callbacks_waiting(struct loop_thread *th)
+{
+	if (!th)
+		return 0;
+	/* A loop keeps its queue for life. */
+	if (th->queue_of != th->slot_value) {
+		th->queue_of = th->slot_value;
+		th->queue_addr = callbacks_find_queue(th);
+	}
+	return pyready_length(th->queue_addr);
+}
+
 /* Differs from one callback of the thread to the next; 0: not known. */
 __noinline u64 callbacks_context_switches(struct scratch *s)
 {

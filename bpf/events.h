@@ -216,7 +216,7 @@ struct ev_iteration {
 	__u64 import_on_cpu_ns, import_asleep_ns; /* the latter a part of off_ns[OFF_SYSCALL] */
 	__u32 nr_gcs, nr_imports;
 	__u32 nr_callbacks; /* that the loop had ready when the iteration began; 0: not known */
-	__u32 pad2;
+	__u32 nr_waiting; /* that it has ready when it ends, plus one; 0: not known */
 };
 _Static_assert(sizeof(struct ev_iteration) == 24 + 48 + 48 + 24 + 40, "stream ABI");
 

@@ -3,6 +3,7 @@
  * The end of an iteration: adds it to its loop's counters, and sends its sleeps and its split if it
  * went past a limit.  A healthy iteration leaves no record.  And, while it lasts, how far it is.
  */
+#include "callbacks.bpf.h"
 #include "loop.bpf.h"
 #include "pytask.bpf.h"
 
@@ -121,6 +122,8 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	ev.nr_sleeps = th->nr_sleeps;
 	ev.nr_samples = th->nr_samples;
 	ev.nr_callbacks = th->nr_callbacks;
+	if (end == ITERATION_WAIT && ev.nr_samples)
+		ev.nr_waiting = callbacks_waiting(th);
 	ev.end = end;
 	ev.flags = th->flags;
 	/* The counters of context switches and faults were set to differences by the caller. */

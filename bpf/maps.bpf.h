@@ -69,6 +69,7 @@ struct loop_thread {
 	u64 gil_ident, gil_stack_id, gil_walk_ns;
 	u64 gil_is_still, gil_piece_ns;
 	u64 gil_votes_ns[MAX_SITES];
+	u64 queue_of, queue_addr; /* the loop's ready callbacks; of which slot_value; 0: not found */
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */
 	u32 nr_callbacks; /* ready when it began, if a sample could read it */
 	u32 pad2;

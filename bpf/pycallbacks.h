@@ -6,7 +6,7 @@
 #ifndef PYCALLBACKS_H
 #define PYCALLBACKS_H
 
-#include "pymem.h"
+#include "pyrunning.h"
 
 /*
  * A small non-negative int; 0 for anything else. Up to 3.11 its size and digits, from 3.12 on a tag (bits 0
@@ -31,6 +31,103 @@ static __always_inline u64 pycallbacks_ready(const struct py_layout *l, u64 run_
 	u64 index = l->run_once_ntodo ? l->run_once_ntodo : l->minor >= 13 ? 7 : 8;
 
 	return pycallbacks_int(l, read_user_u64(run_once_frame + l->frame_locals + index * 8));
+}
+
+/*
+ * The queue of ready callbacks, a collections.deque.  BaseEventLoop.__init__ makes it as the fourth attribute,
+ * so it is the first deque among the first values of the object's dict; uvloop has it as a field of its C
+ * struct, so it is the first one in there.
+ */
+#define PYREADY_VALUES	   8  /* of a dict */
+#define PYREADY_WORDS	   48 /* of uvloop's object */
+#define PYREADY_LENGTH	   16 /* PyVarObject.ob_size of the deque */
+#define PYTYPE_BASICSIZE   32
+#define PYTYPE_DICTOFFSET  288
+#define PYDICT_VALUES	   40
+#define PYDICT_OLD_ENTRIES 40 /* 3.9, 3.10: of PyDictKeysObject, then the indices */
+#define PYDICT_NEW_ENTRIES 32
+
+/* The words to look through: count of them, the first one's address, the distance between two. */
+struct pyready_words {
+	u64 addr;
+	u32 stride, nr;
+};
+
+/* Of a dict whose values are its own; split: they are an array. */
+static __always_inline void pyready_of_dict(const struct py_layout *l, u64 dict, struct pyready_words *w)
+{
+	u64 keys = read_user_u64(dict + PYDICT_KEYS), values = read_user_u64(dict + PYDICT_VALUES), head;
+
+	w->nr = keys ? PYREADY_VALUES : 0;
+	if (values) {
+		w->stride = 8;
+		w->addr = values + (l->minor >= 13 ? 8 : 0); /* behind the array's head */
+		return;
+	}
+	head = read_user_u64(keys + 8);
+	if (l->minor <= 10) {
+		w->stride = 24;
+		w->addr = keys + PYDICT_OLD_ENTRIES + (head <= 0xff ? head : 2 * head) + 16;
+	} else {
+		w->stride = head >> 16 & 0xff ? 16 : 24;
+		w->addr = keys + PYDICT_NEW_ENTRIES + (1ULL << (head >> 8 & 31)) + w->stride - 8;
+	}
+}
+
+/*
+ * Of an asyncio loop. Where a Python object keeps its attributes: 3.9, 3.10 in a dict (tp_dictoffset); 3.11
+ * in an array or, once somebody asked for it, a dict, before the object; 3.12 likewise, in one word;
+ * 3.13 in an array behind the object, until the dict has them.
+ */
+static __always_inline void pyready_of_object(const struct py_layout *l, u64 loop,
+					      struct pyready_words *w)
+{
+	u64 type = read_user_u64(loop + PYOBJECT_TYPE), size, word;
+
+	w->stride = 8;
+	w->nr = PYREADY_VALUES;
+	if (l->minor <= 10) {
+		word = read_user_u64(type + PYTYPE_DICTOFFSET);
+		pyready_of_dict(l, word < 4096 ? read_user_u64(loop + word) : 0, w);
+	} else if (l->minor == 11) {
+		w->addr = read_user_u64(loop - 4 * 8);
+		if (!w->addr)
+			pyready_of_dict(l, read_user_u64(loop - 3 * 8), w);
+	} else if (l->minor == 12) {
+		word = read_user_u64(loop - 3 * 8);
+		w->addr = word + 1;
+		if (!(word & 1))
+			pyready_of_dict(l, word, w);
+	} else {
+		word = read_user_u64(loop - 3 * 8);
+		size = read_user_u64(type + PYTYPE_BASICSIZE);
+		w->addr = loop + (size & 0xffff) + 8;
+		if (word)
+			pyready_of_dict(l, word, w);
+	}
+}
+
+/* Whether that is a deque. */
+static __always_inline int pyready_is_queue(u64 object)
+{
+	u64 type, name;
+
+	if (!object || object & 7)
+		return 0;
+	type = read_user_u64(object + PYOBJECT_TYPE);
+	name = type && !(type & 7) ? read_user_u64(type + PYTYPE_NAME) : 0;
+	return name && read_user_u64(name) == 0x697463656c6c6f63ULL && /* "collecti" */
+	       read_user_u64(name + 8) == 0x757165642e736e6fULL;	/* "ons.dequ" */
+}
+
+/* Callbacks that wait in a queue, plus one; 0: not known. */
+static __always_inline u32 pyready_length(u64 queue)
+{
+	u64 length;
+
+	if (!queue || read_user(&length, sizeof(length), queue + PYREADY_LENGTH) || length >= 1u << 31)
+		return 0;
+	return (u32)length + 1;
 }
 
 /*

@@ -190,6 +190,9 @@ def _check_crowd(truth: dict, breach: dict) -> list[str]:
     low, high = (size, size + 2) if breach["callbacks_exact"] else (size // 20, size + 2)
     if not low <= counted <= high:
         wrong.append(f"{truth['truth']}: {counted} callbacks, in truth {size}")
+    low, high = truth["ready_at_end"], truth["ready_at_end"] + 2  # and the task that tells the truth
+    if breach["ready_at_end"] is None or not low <= breach["ready_at_end"] <= high:
+        wrong.append(f"{truth['truth']}: {breach['ready_at_end']} callbacks wait at the end, in truth {low}")
     shares = {hot["function"]: hot["share"] for hot in breach["hot"]}
     if set(shares) != set(truth["shares"]):
         wrong.append(f"{truth['truth']}: costly are {shares}, in truth {truth['shares']}")

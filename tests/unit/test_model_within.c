@@ -181,6 +181,40 @@ static void one_under_way_is_known_by_its_samples(void **state)
 	model_free(model);
 }
 
+static void names_of_imports_become_utf_8(void **state)
+{
+	struct ev_iteration end = end_with(0, 0);
+	struct ev_import ev = { .head = { EV_IMPORT, sizeof(ev), 0, 1, 0 },
+				.iteration = 1,
+				.start_ns = 5,
+				.within = IN_ESTIMATED,
+				.module_kind = 1 };
+	struct model *model = started();
+	const struct iteration *it;
+	uint32_t wide[] = { 's', '.', 0x1f40d, 0 };
+
+	(void)state;
+	memset(ev.module, 0xf6, sizeof(ev.module)); /* 128 times o with two dots, two bytes each */
+	ev.module_bytes = sizeof(ev.module);
+	add(model, &ev);
+	memcpy(ev.module, wide, sizeof(wide));
+	ev.module_bytes = sizeof(wide);
+	ev.module_kind = 4;
+	add(model, &ev);
+	for (unsigned i = 0; i < 100; i++) { /* more than are kept: the last one kept must not stand for them */
+		ev.start_ns++;
+		add(model, &ev);
+	}
+	add(model, &end);
+	it = model_next_iteration(model);
+	assert_int_equal(strlen(it->imports[0].ev.module), 126); /* no half of one */
+	assert_string_equal(it->imports[0].ev.module + 122, "\xc3\xb6\xc3\xb6");
+	assert_string_equal(it->imports[1].ev.module, "s.\xf0\x9f\x90\x8d\xef\xbf\xbd");
+	assert_in_range(it->nr_imports, 2, 99);
+	assert_string_equal(it->imports[it->nr_imports - 1].ev.module, "");
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +222,7 @@ int main(void)
 		cmocka_unit_test(imports_that_no_probe_saw_are_estimated),
 		cmocka_unit_test(what_probes_saw_is_not_estimated_again),
 		cmocka_unit_test(one_under_way_is_known_by_its_samples),
+		cmocka_unit_test(names_of_imports_become_utf_8),
 	};
 
 	return cmocka_run_group_tests_name("model_within", tests, NULL, NULL);

@@ -33,6 +33,7 @@ static void the_costliest_callbacks_of_a_crowd_are_named(void **state)
 	made.iteration.ev.on_cpu_ns = 410 * MSEC;
 	made.iteration.ev.gc_on_cpu_ns = 10 * MSEC; /* another rule's */
 	made.iteration.ev.nr_callbacks = 500;
+	made.iteration.ev.nr_waiting = 8;
 	for (; step <= 6; step++)
 		made_samples(&made, &stacks[0], step, 1);
 	for (; step <= 10; step++)
@@ -46,6 +47,10 @@ static void the_costliest_callbacks_of_a_crowd_are_named(void **state)
 	assert_int_equal(made.findings[0].duration_ns, 400 * MSEC);
 	assert_int_equal(made.findings[0].callbacks, 500);
 	assert_true(made.findings[0].callbacks_exact);
+	assert_int_equal(made.findings[0].ready_at_end, 7);
+	made.iteration.ev.nr_waiting = 0;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].ready_at_end, -1);
 	assert_int_equal(made.findings[0].nr_hot, 3);
 	assert_string_equal(made.findings[0].hot[0].frame.function, "b");
 	assert_true(made.findings[0].hot[0].share == 12.0 / 20);

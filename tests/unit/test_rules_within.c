@@ -225,6 +225,50 @@ static void without_probes_the_stack_says_who_imported_what(void **state)
 	assert_int_equal(made.findings[0].nr_library, 6);
 }
 
+/* The record that says what is imported from then on. */
+static void add_name(const char *module, uint64_t start_ns)
+{
+	struct import_run *run = &imports[made.iteration.nr_imports++];
+
+	*run = (struct import_run){ .ev = { .start_ns = start_ns, .within = IN_ESTIMATED } };
+	strcpy(run->ev.module, module);
+}
+
+static void the_loaders_frame_names_what_most_time_went_to(void **state)
+{
+	struct stack stack = importing_at(42, "/srv/shop/reports/pdf.py");
+
+	(void)state;
+	on_cpu(60 * MSEC);
+	made.iteration.ev.import_on_cpu_ns = made.iteration.import_guess_ns = 60 * MSEC;
+	samples_within(&stack, 6, IN_IMPORT | IN_ESTIMATED);
+	for (unsigned i = 0; i < 6; i++)
+		made.samples[i].ts_ns = START + i;
+	add_name("shop.html", START);
+	add_name("shop.reports", START + 2);
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].duration_ns, 60 * MSEC);
+	assert_string_equal(made.findings[0].module, "shop.reports");
+	add_name("", START + 3); /* one that had no room: its samples are nobody's */
+	assert_int_equal(made_eval(&made), 1);
+	assert_string_equal(made.findings[0].module, "shop.html");
+}
+
+static void below_an_import_by_name_a_record_is_a_part_of_it(void **state)
+{
+	struct stack stack = importing_at(42, "/srv/shop/reports/pdf.py");
+	struct ev_import *part;
+
+	(void)state;
+	add_name("shop.reports", START + 2);
+	part = add_import(&stack, "shop.reports.pdf", 30 * MSEC, 0);
+	part->total_ns = 30 * MSEC;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].duration_ns, 30 * MSEC);
+	assert_int_equal(made.findings[0].calls, 1);
+	assert_string_equal(made.findings[0].module, "shop.reports");
+}
+
 static void what_a_finalizer_sleeps_is_a_blocking_call(void **state)
 {
 	struct stack stack = stack_at(42);
@@ -278,6 +322,8 @@ int main(void)
 		cmocka_unit_test_setup(the_collectors_time_is_not_cpu_bound, setup),
 		cmocka_unit_test_setup(an_import_is_one_finding_with_all_it_did, setup),
 		cmocka_unit_test_setup(submodules_of_one_statement_add_up, setup),
+		cmocka_unit_test_setup(the_loaders_frame_names_what_most_time_went_to, setup),
+		cmocka_unit_test_setup(below_an_import_by_name_a_record_is_a_part_of_it, setup),
 		cmocka_unit_test_setup(without_probes_the_stack_says_who_imported_what, setup),
 		cmocka_unit_test_setup(what_a_finalizer_sleeps_is_a_blocking_call, setup),
 		cmocka_unit_test_setup(an_allowed_line_is_silent, setup),

@@ -23,6 +23,7 @@ class Crowd:
         self.name = name
         self.size = size
         self.nr_done = 0
+        self.nr_more = 0  # callbacks that wait when the last one is over
         self.cpu_ns = {}  # by function
         self.lines = {}
         self.over = asyncio.get_running_loop().create_future()
@@ -44,6 +45,11 @@ class Crowd:
             self.run_delay_ns = run_delay_ns() - self.run_delay_ns
             self.over.set_result(None)
 
+    def more(self):
+        """Leave the loop another callback to call, in its next iteration."""
+        self.nr_more += 1
+        asyncio.get_running_loop().call_soon(len, "")
+
     async def tell(self):
         await self.over
         cpu_ns = self.end_cpu_ns - self.start_cpu_ns
@@ -64,6 +70,7 @@ class Crowd:
             cpu_ns=cpu_ns,
             run_delay_ns=self.run_delay_ns,
             callbacks=self.size,
+            ready_at_end=self.nr_more,
             shares=shares,
             firsts={name: code.co_firstlineno for name, code in codes.items()},
         )

@@ -1,4 +1,4 @@
-"""Plants iterations in which 600 callbacks of three kinds take a millisecond each."""
+"""Plants iterations in which 600 callbacks of three kinds take a millisecond each; of one kind each leaves another."""
 
 import asyncio
 import random
@@ -16,6 +16,7 @@ def on_price(crowd):
 def on_order(crowd):
     began_ns = crowd.begin()
     compute(MILLISECOND)
+    crowd.more()
     crowd.end(on_order, began_ns)
 
 

@@ -13,6 +13,7 @@ async def request(crowd):
 
 
 async def plant():
+    vars(asyncio.get_running_loop())  # from 3.11 on a loop has a dict only if somebody looks at it
     for _ in range(2):
         crowd = Crowd("overload_tasks", 400)
         await asyncio.sleep(0.05)

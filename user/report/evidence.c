@@ -62,6 +62,14 @@ void evidence_json(struct json *json, const struct finding *finding)
 	json_object_end(json);
 }
 
+void evidence_json_ready_at_end(struct json *json, const struct finding *finding)
+{
+	if (finding->rule != RULE_LOOP_OVERLOAD || finding->ready_at_end < 0)
+		json_null(json, "ready_at_end");
+	else
+		json_u64(json, "ready_at_end", (uint64_t)finding->ready_at_end);
+}
+
 static void print_throttled(const struct report_opts *opts, const struct ev_host *host)
 {
 	char text[EV_PATH_LEN + 200], lost[TEXT_FIGURE_LEN], quota[TEXT_FIGURE_LEN],
@@ -158,16 +166,21 @@ void evidence_text_callbacks(const struct report_opts *opts, const struct findin
 {
 	char text[200], count[TEXT_FIGURE_LEN], whole[TEXT_FIGURE_LEN], each[TEXT_FIGURE_LEN];
 	unsigned int i;
+	int len;
 
 	text_count(finding->callbacks, count);
 	text_duration(facts_iteration_ns(&finding->iteration->ev), whole);
 	text_duration(finding->duration_ns / max(finding->callbacks, 1u), each);
 	if (finding->callbacks_exact)
-		snprintf(text, sizeof(text), "%s callbacks of %s on average, in an iteration of %s",
-			 count, each, whole);
+		len = snprintf(text, sizeof(text),
+			       "%s callbacks of %s on average, in an iteration of %s", count, each, whole);
 	else
-		snprintf(text, sizeof(text), "at least %s callbacks, in an iteration of %s", count,
-			 whole);
+		len = snprintf(text, sizeof(text), "at least %s callbacks, in an iteration of %s", count,
+			       whole);
+	if (finding->ready_at_end > 0) {
+		text_count((uint64_t)finding->ready_at_end, count);
+		snprintf(text + len, sizeof(text) - len, "; %s more waited at its end", count);
+	}
 	text_paragraph(opts, STYLE_PLAIN, "ran", text, NULL);
 	for (i = 0; i < finding->nr_hot; i++) {
 		const struct frame *frame = &finding->hot[i].frame;

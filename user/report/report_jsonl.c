@@ -278,6 +278,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	evidence_json(&json, finding);
 	evidence_json_callbacks(&json, finding);
 	put_advice(&json, finding);
+	evidence_json_ready_at_end(&json, finding);
 	end_line(&json);
 }
 

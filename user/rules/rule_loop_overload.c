@@ -141,12 +141,13 @@ static void find_line(const struct rules_config *config, const struct iteration 
 	*callback = best;
 }
 
-/* How many callbacks ran: as the loop counted them, else at least those that were seen. */
+/* How many callbacks ran: as the loop counted them, else at least those that were seen. How many wait. */
 static void count_callbacks(const struct iteration *iteration, uint32_t nr_steps,
 			    struct finding *finding)
 {
 	finding->callbacks = max(iteration->ev.nr_callbacks, nr_steps);
 	finding->callbacks_exact = iteration->ev.nr_callbacks != 0;
+	finding->ready_at_end = (int64_t)iteration->ev.nr_waiting - 1;
 }
 
 /* The time of short steps and of the loop's work between them; *nr_short is set to the steps that are. */

@@ -127,6 +127,7 @@ struct finding {
 	/* Of loop-overload: callbacks that ran, or (not exact) at least; where most of the time went. */
 	uint32_t callbacks;
 	bool callbacks_exact;
+	int64_t ready_at_end; /* that wait when it ends; -1: not known */
 	unsigned nr_hot;
 	struct {
 		struct frame frame;
