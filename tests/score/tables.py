@@ -44,7 +44,7 @@ def numbers(tallies: list[Tally]) -> dict:
         "error_ms": {name: quantile(errors_ms, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "healthy_runs": sum(tally.healthy for tally in tallies),
         "false_alarms": sum(breach["count"] for tally in tallies if tally.healthy for breach in tally.invented),
-        "latent": dict(zip(("planted", "told", "invented"), map(sum, zip(*(tally.latent for tally in tallies))))),
+        "latent": dict(zip(("planted", "told", "invented", "hidden"), map(sum, zip(*(tally.latent for tally in tallies))))),
         "starved": sum(breach["count"] for tally in tallies for breach in tally.starved),
     }
 
@@ -142,7 +142,10 @@ def render(tallies: list[Tally]) -> str:
         "one, which a stall's own clocks tell but for the order of its sleeps and its waits for a CPU."
     )
     if total["latent"].get("planted"):
-        latent = "latent: {told} of {planted} lines with quick calls told, {invented} invented"
+        latent = (
+            "latent: {told} of {planted} lines with quick calls told, {invented} invented; {hidden} more that only the\n"
+            "audit probe tells, on builds without it"
+        )
         blocks.append(latent.format(**total["latent"]))
     return "\n\n".join(blocks)
 

@@ -16,6 +16,7 @@ from watch import Outcome
 PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
 # What a rule's duration measures, where the workload itself says it.
 MEASURED_BY = {"gil-wait": "gil_wait_ns", "gc-pause": "gc_ns", "import-on-loop": "import_ns"}
+ONLY_BY_AUDIT = {"latent_audit"}  # no system call of theirs says it: for builds with the probe
 task_as_said = getattr(match, "_task_as_said", lambda name: name)  # long names are cut
 
 
@@ -105,7 +106,8 @@ class Tally:
     invented: list[dict] = field(default_factory=list)  # breaches
     starved: list[dict] = field(default_factory=list)  # host-starved, not planted, and the kernel says so too
     splits: list[tuple[str, int, int]] = field(default_factory=list)  # part, true, seen
-    latent: tuple[int, int, int] = (0, 0, 0)  # lines with quick calls: planted, told, told but not planted
+    # Lines with quick calls: planted, told, told but not planted, planted where nothing can tell them.
+    latent: tuple[int, int, int, int] = (0, 0, 0, 0)
     other_shares: list[float] = field(default_factory=list)  # of iterations, unexplained
 
 
@@ -135,7 +137,9 @@ def tally_latent(workload: str, interpreter: str, outcome: Outcome) -> Tally:
     planted = {site(truth, "qualname") for truth in outcome.truths}
     told = {site(each, "function") for each in outcome.summary()["sites"] if each["severity"] == "latent"}
     breaches = [each for each in outcome.of_type("breach") if each["severity"] == "breach" and each["count"] and not each["ongoing"]]
-    counts = len(planted), len(planted & told), len(told - planted)
+    hidden = planted if workload in ONLY_BY_AUDIT and not outcome.interpreter.usdt else set()
+    tellable = planted - hidden
+    counts = len(tellable), len(tellable & told), len(told - tellable), len(hidden)
     return Tally(workload, interpreter, healthy=False, invented=breaches, latent=counts)
 
 
