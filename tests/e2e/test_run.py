@@ -59,6 +59,18 @@ def test_a_signal_ends_the_program_too(python, number):
         assert command.out.ended, f"the program outlived loophound{command.dump()}"
 
 
+@pytest.mark.parametrize("when", ["before it starts", "while it runs"])
+def test_who_is_killed_leaves_nobody_behind(python, when):
+    with Loophound("run", "--", python.path, "-u", "-c", ENDLESS, env=environment()) as command:
+        if when == "while it runs":
+            command.expect("the program's ready line", lambda line: line == "ready")
+        else:
+            command.expect("the session line", lambda line: line.startswith("limits:"))
+        command.send(signal.SIGKILL)
+        assert command.wait() == -signal.SIGKILL, command.dump()
+        assert command.out.ended, f"the program outlived loophound{command.dump()}"
+
+
 def test_a_program_that_is_not_there():
     command = run("/nowhere/python")
     assert command.process.returncode in (1, 127), command.dump()

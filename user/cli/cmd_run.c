@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* `run`: starts a program under observation, watched before its first instruction. */
+/*
+ * `run`: starts a program under observation, watched before its first instruction.
+ *
+ * It ends with us.  What we are asked to end by it is asked too, and waited for; if we are killed, the
+ * kernel sends it SIGTERM; and before it is watched it does not begin at all.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "commands.h"
@@ -12,7 +18,7 @@
 
 struct started {
 	pid_t pid;
-	int go_fd;     /* closing it lets the program start */
+	int go_fd;     /* a byte lets the program start; closed without one, it ends */
 	int failed_fd; /* readable: the errno of a failed exec */
 };
 
@@ -24,7 +30,9 @@ static void child_main(char **args, const int go[2], const int failed[2])
 
 	close(go[1]);
 	close(failed[0]);
-	if (read(go[0], &byte, 1) < 0)
+	/* Who was killed before this line is seen to be gone by the next. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (read(go[0], &byte, 1) != 1)
 		_exit(126);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -62,7 +70,11 @@ static int go(struct started *started)
 {
 	int err = 0;
 
+	if (write(started->go_fd, "", 1) != 1)
+		err = errno;
 	close(started->go_fd);
+	if (err)
+		return err;
 	if (read(started->failed_fd, &err, sizeof(err)) != sizeof(err))
 		err = 0;
 	close(started->failed_fd);
