@@ -168,6 +168,24 @@ __noinline int object_read(struct ev_object *object, s32 fd)
 	return 0;
 }
 
+__noinline int socket_has_room(s32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct file *file = task_file(task, fd);
+	struct socket *socket;
+	struct sock *sk;
+	s32 room;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	room = BPF_CORE_READ(sk, sk_sndbuf);
+	/* TCP waits by what is queued, unix sockets by what is allocated (one more than that). */
+	return BPF_CORE_READ(sk, sk_wmem_queued) < room &&
+	       BPF_CORE_READ(sk, sk_wmem_alloc.refs.counter) <= room;
+}
+
 #define FD_SET_WORDS 16 /* FD_SETSIZE of 1024 */
 
 static __always_inline u32 lowest_bit(u64 bits)

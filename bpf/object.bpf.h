@@ -41,6 +41,12 @@ static __always_inline struct file *task_file(struct task_struct *task, s32 fd)
  */
 extern int object_read(struct ev_object *object, s32 fd);
 
+/*
+ * Whether descriptor fd of the current task is a socket that would take more to send: who waits to write to it
+ * waits for what is to be written.
+ */
+extern int socket_has_room(s32 fd);
+
 /* For calls that take a path: the path as the program gave it. The thread is the current one. */
 static __always_inline void object_as_given(struct ev_object *object, s32 syscall,
 					    struct pt_regs *regs)

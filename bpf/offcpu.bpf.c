@@ -14,8 +14,9 @@
 #include "syscalls.bpf.h"
 #include "within.bpf.h"
 
-#define TASK_STOPPED 4
-#define TASK_TRACED  8
+#define TASK_UNINTERRUPTIBLE 2
+#define TASK_STOPPED	     4
+#define TASK_TRACED	     8
 
 __noinline int loop_make_room(struct loop_thread *th)
 {
@@ -58,8 +59,13 @@ static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 s
  * that the verifier forgets which of 64 values it is. */
 __noinline int sleep_fd(void)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
+	/* What it reads keeps it: from a disk one sleeps uninterruptibly (or until killed), mostly. */
+	if (regs->orig_ax == __NR_sendfile &&
+	    (task->__state & TASK_UNINTERRUPTIBLE || socket_has_room((s32)regs->di)))
+		return (s32)regs->si;
 	return syscall_fd((s32)regs->orig_ax, regs);
 }
 

@@ -93,7 +93,6 @@ SNIPPETS |= {
     "os.sendfile (slow disk)": S(
         "os.sendfile(out.fileno(), file.fileno(), 0, 20000)", "file",
         "file = open(at.file(), 'rb'); out = at.outgoing()",
-        known="said to be network: of its two descriptors the first is looked at, the socket",
     ),
     "os.read": S("os.read(reader, 8)", "pipe", "reader = at.pipe()"),
     "os.write": S("os.write(writer, b'late')", "pipe", "writer = at.full_pipe()"),
