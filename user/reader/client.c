@@ -267,6 +267,12 @@ int reader_dispatch(struct reader *reader, uint64_t now_ns)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		/*
+		 * It died with requests unread: the socket says so before it hands out the answers that
+		 * it sent, and only once.  They count; the end of the stream comes behind them.
+		 */
+		if (n < 0 && errno == ECONNRESET)
+			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		if (n <= 0 || (size_t)n > sizeof(reader->buffer) ||
