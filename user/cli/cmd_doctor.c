@@ -193,7 +193,7 @@ static void check_process(pid_t pid)
 		"is a kernel thread", "may not be read", "is broken", "did not answer", "not identified",
 	};
 	struct ev_target t = {};
-	char reason[200], exe[EV_PATH_LEN];
+	char reason[4 * 200 + 1], exe[4 * EV_PATH_LEN];
 
 	printf("\nprocess %d\n", pid);
 	if (ask_targets(&pid, 1, &t) || t.status >= TARGET_STATUS_MAX) {

@@ -20,7 +20,7 @@ static void format_version(uint32_t version, char *buf, size_t size)
 
 static void print_row(const struct ev_target *t)
 {
-	char version[24], build[48], exe[EV_PATH_LEN], container[80], reason[200];
+	char version[24], build[48], exe[4 * EV_PATH_LEN], container[80], reason[4 * 200 + 1];
 
 	format_version(t->version, version, sizeof(version));
 	snprintf(build, sizeof(build), "%s%s%s", t->flags & TARGET_STATIC ? "static" : "shared",
