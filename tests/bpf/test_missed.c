@@ -247,7 +247,8 @@ static void a_sleep_behind_an_unseen_return_is_seen(void **state)
 	(void)state;
 	w = run_unseen(BOUNDARY_AUTO, STALL("    time.sleep(0.05)\n"), &child);
 	sleep = watch_sleep(w, child.target_id, -1);
-	assert_true(sleep->total_ns >= 50 * NSEC_PER_MSEC);
+	/* Until a moment that was chosen before: whoever is interrupted in between sleeps less. */
+	assert_true(sleep->total_ns >= 50 * NSEC_PER_MSEC - TICK_NS);
 	assert_int_equal(watch_iteration(w, sleep)->flags, ITERATION_PARTIAL);
 	watch_close(w);
 }
