@@ -24,7 +24,6 @@ async def handler():
 
 
 async def plant():
-    os.sched_setaffinity(0, {cpu})
     os.nice(19)
     peer.order()
     await repeat(2, handler)
@@ -32,5 +31,6 @@ async def plant():
     peer.stop()
 
 
+os.sched_setaffinity(0, {cpu})  # may sleep until the thread has been moved: not on the loop
 run(plant)
 peer.close()
