@@ -325,7 +325,8 @@ static void a_hog_whose_return_went_unseen_is_not_said_to_be_off_the_cpu(void **
 	assert_string_equal(child_line(&child), "reads");
 	loop = watch_await(w, EV_LOOP, child.target_id, 0);
 	live = probes_loop_live(w->probes, loop->head.loop_id);
-	for (deadline_ns = now_ns() + DEADLINE_NS; !live->out_ns || live->sleep.syscall != SYS_read;)
+	deadline_ns = now_ns() + DEADLINE_NS;
+	while (!live->out_ns || !live->has_sleep || live->sleep.syscall != SYS_read)
 		assert_true(now_ns() < deadline_ns);
 	before = missed(w);
 	detach("on_sched_switch");
