@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from split import OTHER_MAX, other_share, parts_of
 from watch import Outcome
 
 MILLISECOND = 1_000_000
@@ -81,6 +82,18 @@ def _same_site(truth: dict, breach: dict) -> bool:
 def _overlap(truth: dict, breach: dict) -> bool:
     end_ns = breach["start_ns"] + breach["duration_ns"]
     return breach["start_ns"] < truth["end_ns"] and truth["start_ns"] < end_ns
+
+
+def _check_splits(truths: list[dict], breaches: list[dict]) -> list[str]:
+    """Each reported iteration, once: its parts are the workload's, and next to nothing is unexplained."""
+    wrong = []
+    for breach in {(each["tid"], each["iteration_start_ns"]): each for each in breaches}.values():
+        parts = parts_of(truths, breach)
+        wrong += [f"{breach['rule']}: {part}, more than {part.bound_ns} off" for part in parts if not part.is_within]
+        share = other_share(truths, breach)
+        if parts and share is not None and share >= OTHER_MAX:
+            wrong.append(f"{breach['rule']}: {100 * share:.1f} % of the iteration is other: {breach['split']}")
+    return wrong
 
 
 def _brief(breach: dict) -> str:
@@ -331,6 +344,7 @@ def check_breaches(outcome: Outcome) -> None:
     for truths, breaches in groups.values():
         wrong += _check_group(truths, breaches)
 
+    wrong += _check_splits(outcome.truths, final)
     wrong += _check_ends(lines)
 
     assert not wrong, "\n".join(wrong) + outcome.output

@@ -89,7 +89,8 @@ def test_all_are_counted_and_few_are_told(interpreter):
 def test_what_turns_out_slow_is_a_breach_only(interpreter):
     outcome = watch_workload("latent_then_slow", interpreter, "--latent", "--rule", "blocking-call")
 
-    assert [line["severity"] for line in outcome.of_type("breach") if line["count"] and not line["ongoing"]] == ["breach"] * 3, (
+    over = [line for line in outcome.of_type("breach") if line["count"] and not line["ongoing"]]
+    assert [line["severity"] for line in over] == ["breach"] * 3, (
         outcome.output
     )
     assert latent_sites(outcome) == {}, outcome.output

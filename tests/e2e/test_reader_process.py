@@ -93,7 +93,8 @@ def test_a_reader_that_hangs(watched, python):
 
     outcome = outcome_of(watch, python, first, second)
     lines_of_first = [line for line in outcome.of_type("breach") if line["pid"] == first.pid]
-    of_first = [breach for breach in lines_of_first if breach["count"] and not breach["ongoing"]]  # it may be told while it lasts
+    # It may be told while it lasts.
+    of_first = [breach for breach in lines_of_first if breach["count"] and not breach["ongoing"]]
     (breach,), (truth,) = of_first, first.truths()
     assert breach["incomplete"] and breach["site"]["file"] is None, outcome.output
     assert (breach["rule"], breach["cause"], breach["tid"]) == ("blocking-call", "sleep", truth["tid"])

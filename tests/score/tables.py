@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from tally import PARTS, Tally, is_within
+from split import Part
+from tally import Tally
 
 
 def ratio(part: int, whole: int) -> float | None:
@@ -50,20 +51,18 @@ def numbers(tallies: list[Tally]) -> dict:
 
 
 def split_numbers(tallies: list[Tally]) -> dict:
-    parts = defaultdict(list)
+    groups: dict[str, list[Part]] = defaultdict(list)
     for tally in tallies:
-        for part, true, seen in tally.splits:
-            parts[part].append((true, seen))
+        for part in tally.splits:
+            groups[f"{part.name}, estimated" if part.is_estimated else part.name].append(part)
     result = {}
-    for part in [*PARTS, "rest"]:
-        of_part = parts.get(part)
-        if of_part:
-            off_ms = [abs(seen - true) / 1e6 for true, seen in of_part]
-            result[part] = {
-                "compared": len(of_part),
-                "within": ratio(sum(is_within(true, seen) for true, seen in of_part), len(of_part)),
-                "error_ms": {name: quantile(off_ms, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
-            }
+    for name, parts in groups.items():
+        off_ms = [part.error_ns / 1e6 for part in parts]
+        result[name] = {
+            "compared": len(parts),
+            "within": ratio(sum(part.is_within for part in parts), len(parts)),
+            "error_ms": {q_name: quantile(off_ms, q) for q_name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
+        }
     shares = [share for tally in tallies for share in tally.other_shares]
     result["other_share"] = {
         "iterations": len(shares),
@@ -152,17 +151,19 @@ def render(tallies: list[Tally]) -> str:
 
 def _render_split(split: dict) -> str:
     lines = [
-        [part.removesuffix("_ns"), str(n["compared"]), _percent(n["within"])]
+        [part.replace("_ns", ""), str(n["compared"]), _percent(n["within"])]
         + [_ms(n["error_ms"][key]) for key in ("median", "p99", "max")]
         for part, n in split.items()
         if part != "other_share"
     ]
-    heads = ["part of the split", "compared", "within 5 % or 1 ms", "ms median", "ms p99", "ms max"]
+    heads = ["part of the split", "compared", "within", "ms median", "ms p99", "ms max"]
     other = split["other_share"]
     return (
         _render(heads, lines)
         + f"\nother: below 3 % in {_percent(other['below_3_percent'])} of {other['iterations']} iterations, "
-        + f"{_percent(other['max'], 2)} at most"
+        + f"{_percent(other['max'], 2)} at most\n"
+        + "within: 5 % or 1 ms of what is true, or, estimated, two timer ticks more; true is what the workload's clocks\n"
+        + "say of the stall, up to that and all of the iteration that is around it."
     )
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import match
-from match import MILLISECOND, is_certain, overlap, same_site, tolerance_ns, wall_ns
+from match import is_certain, overlap, same_site, tolerance_ns, wall_ns
+from split import Part, other_share, parts_of, stated
 from watch import Outcome
 
-PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
 # What a rule's duration measures, where the workload itself says it.
 MEASURED_BY = {"gil-wait": "gil_wait_ns", "gc-pause": "gc_ns", "import-on-loop": "import_ns"}
 ONLY_BY_AUDIT = {"latent_audit"}  # no system call of theirs says it: for builds with the probe
@@ -85,14 +85,6 @@ def true_range_ns(truth: dict) -> tuple[int, int]:
     return wall - cpu - delay, wall - cpu
 
 
-def stated(truth: dict) -> dict[str, int]:
-    """Parts of the stall that the workload says itself."""
-    parts = dict(truth.get("split") or {})
-    if "gc_ns" in truth:
-        parts.setdefault("gc_ns", truth["gc_ns"])
-    return parts
-
-
 @dataclass
 class Tally:
     """Of one run of one workload."""
@@ -105,7 +97,7 @@ class Tally:
     too_short: list[dict] = field(default_factory=list)  # truths not reported that need not be
     invented: list[dict] = field(default_factory=list)  # breaches
     starved: list[dict] = field(default_factory=list)  # host-starved, not planted, and the kernel says so too
-    splits: list[tuple[str, int, int]] = field(default_factory=list)  # part, true, seen
+    splits: list[Part] = field(default_factory=list)
     # Lines with quick calls: planted, told, told but not planted, planted where nothing can tell them.
     latent: tuple[int, int, int, int] = (0, 0, 0, 0)
     other_shares: list[float] = field(default_factory=list)  # of iterations, unexplained
@@ -115,7 +107,7 @@ def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
     result = Tally(workload, interpreter, healthy=not outcome.truths)
     for truth in outcome.truths:
         truth.setdefault("usdt", outcome.interpreter.usdt)  # what can be told depends on it
-    final = [each for each in outcome.of_type("breach") if each["count"] and not each["ongoing"] and each["severity"] == "breach"]
+    final = _breaches(outcome)
     open_truths = list(outcome.truths)
 
     unpaired = _pair(result, open_truths, final, exact=True)
@@ -136,11 +128,16 @@ def tally_latent(workload: str, interpreter: str, outcome: Outcome) -> Tally:
 
     planted = {site(truth, "qualname") for truth in outcome.truths}
     told = {site(each, "function") for each in outcome.summary()["sites"] if each["severity"] == "latent"}
-    breaches = [each for each in outcome.of_type("breach") if each["severity"] == "breach" and each["count"] and not each["ongoing"]]
     hidden = planted if workload in ONLY_BY_AUDIT and not outcome.interpreter.usdt else set()
     tellable = planted - hidden
     counts = len(tellable), len(tellable & told), len(told - tellable), len(hidden)
-    return Tally(workload, interpreter, healthy=False, invented=breaches, latent=counts)
+    return Tally(workload, interpreter, healthy=False, invented=_breaches(outcome), latent=counts)
+
+
+def _breaches(outcome: Outcome) -> list[dict]:
+    """Those that are over, were not taken back, and are no quick calls."""
+    lines = outcome.of_type("breach")
+    return [line for line in lines if line["count"] and not line["ongoing"] and line["severity"] == "breach"]
 
 
 def _common_ns(truth: dict, breach: dict) -> int:
@@ -191,42 +188,9 @@ def _sort_out(result: Tally, unpaired: list[dict], outcome: Outcome) -> None:
 def _compare_splits(result: Tally, truths: list[dict]) -> None:
     """Of each reported iteration, once: all truths within it against its split."""
     iterations = {(p.breach["tid"], p.breach["iteration_start_ns"]): p.breach for p in result.pairs}
-    for (tid, start_ns), breach in iterations.items():
-        if breach["count"] > 1 or breach["partial"]:
-            continue
-        end_ns = start_ns + breach["iteration_ns"]
-        within = [t for t in truths if t["tid"] == tid and start_ns <= t["start_ns"] and t["end_ns"] <= end_ns]
-        if not within:
-            continue
-        seen = breach["split"]
-        for part, true in _true_parts(within).items():
-            result.splits.append((part, true, _rest(seen) if part == "rest" else seen[part]))
-        if breach["cause"] != "stopped":  # whose time has no part of its own
-            result.other_shares.append(seen["other_ns"] / breach["iteration_ns"])
-
-
-def _rest(split: dict) -> int:
-    return sum(split.values()) - split["on_cpu_ns"] - split["gc_ns"] - split["run_queue_ns"]
-
-
-def _true_parts(truths: list[dict]) -> dict[str, int]:
-    """Parts that are known of all of an iteration's truths; "rest" is all but the CPU and the wait for one."""
-    parts: dict[str, int] = {}
-    said = [stated(truth) for truth in truths]
-    for part in PARTS:
-        if any(part in split for split in said):
-            parts[part] = sum(split.get(part, 0) for split in said)
-    cpu_ns = sum(truth["cpu_ns"] for truth in truths)
-    delay_ns = sum(truth["run_delay_ns"] for truth in truths)
-    rest_ns = sum(map(wall_ns, truths)) - cpu_ns - delay_ns
-    if all(truth["rule"] != "import-on-loop" for truth in truths):  # which is partly on the CPU, and says not how much
-        parts.setdefault("on_cpu_ns", cpu_ns - parts.get("gc_ns", 0))
-        parts["rest"] = rest_ns
-    if all(truth["rule"] == "gil-wait" for truth in truths):
-        parts.setdefault("gil_wait_ns", rest_ns)
-    parts.setdefault("run_queue_ns", delay_ns)
-    return parts
-
-
-def is_within(true: int, seen: int) -> bool:
-    return abs(seen - true) <= max(MILLISECOND, true // 20)
+    for breach in iterations.values():
+        parts = parts_of(truths, breach)
+        result.splits += parts
+        share = other_share(truths, breach)
+        if parts and share is not None:
+            result.other_shares.append(share)

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from truth import emit, run_delay_ns
+from truth import emit, off_cpu_ns, run_delay_ns
 
 MILLISECOND = 1_000_000
 
@@ -30,9 +30,11 @@ class Crowd:
 
     def begin(self):
         if not self.nr_done:
+            self.unsure_ns = -off_cpu_ns()
             self.run_delay_ns = run_delay_ns()
             self.start_ns = time.monotonic_ns()
             self.start_cpu_ns = time.thread_time_ns()
+            self.unsure_ns += off_cpu_ns()
         return time.thread_time_ns()
 
     def end(self, function, began_ns):
@@ -40,9 +42,11 @@ class Crowd:
         self.cpu_ns[function] = self.cpu_ns.get(function, 0) + time.thread_time_ns() - began_ns
         self.nr_done += 1
         if self.nr_done == self.size:
+            self.unsure_ns -= off_cpu_ns()
             self.end_ns = time.monotonic_ns()
             self.end_cpu_ns = time.thread_time_ns()
             self.run_delay_ns = run_delay_ns() - self.run_delay_ns
+            self.unsure_ns += off_cpu_ns()
             self.over.set_result(None)
 
     def more(self):
@@ -69,6 +73,7 @@ class Crowd:
             end_ns=self.end_ns,
             cpu_ns=cpu_ns,
             run_delay_ns=self.run_delay_ns,
+            unsure_ns=self.unsure_ns,
             callbacks=self.size,
             ready_at_end=self.nr_more,
             shares=shares,

@@ -8,7 +8,8 @@ A truth may have a `split`: what the stall's time was spent on, as far as the wo
 Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
 meaning that they have in a breach's `split`: gc_ns is in no other part, nor import_ns.  Parts that are left out are
 not compared, but for on_cpu_ns, run_queue_ns and the sum of all sleeps: cpu_ns and run_delay_ns say those of any
-stall.
+stall.  unsure_ns is how long the thread had no CPU while these clocks were read: so much of it may be in run_delay_ns
+and not in the stall, or in the stall and not in cpu_ns.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ def run_delay_ns(thread: str = "thread-self") -> int:
             return int(stat.read().split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def off_cpu_ns() -> int:
+    """A clock of this thread that only runs while it has no CPU: asleep or waiting for one."""
+    return time.monotonic_ns() - time.thread_time_ns()
 
 
 def emit_done() -> None:
@@ -152,14 +158,20 @@ class planted:
         )
         if self.lines:
             self.what["lines"] = list(range(first, first + self.lines))
+        self.unsure_ns = -off_cpu_ns()
         self.run_delay_ns = run_delay_ns()
         self.gc_ns = _collector.cpu_ns
         self.cpu_ns = time.thread_time_ns()
         self.start_ns = time.monotonic_ns()
+        self.unsure_ns += off_cpu_ns()
 
     def __exit__(self, *exception: object) -> None:
+        self.unsure_ns -= off_cpu_ns()
         end_ns = time.monotonic_ns()
         cpu_ns = time.thread_time_ns() - self.cpu_ns
+        gc_ns = _collector.cpu_ns - self.gc_ns
+        delay_ns = run_delay_ns() - self.run_delay_ns
+        self.unsure_ns += off_cpu_ns()
         if self.split is not None:
             self.what["split"] = self.split() if callable(self.split) else self.split
         emit(
@@ -168,8 +180,9 @@ class planted:
             start_ns=self.start_ns,
             end_ns=end_ns,
             cpu_ns=cpu_ns,
-            gc_ns=_collector.cpu_ns - self.gc_ns,
-            run_delay_ns=run_delay_ns() - self.run_delay_ns,
+            gc_ns=gc_ns,
+            run_delay_ns=delay_ns,
+            unsure_ns=self.unsure_ns,
         )
 
 
