@@ -17,7 +17,7 @@ static __always_inline void end_loop(struct task_struct *task, u32 end, u64 now_
 
 	if (!th)
 		return;
-	loop_finish(th, task, end, now_ns);
+	loop_finish(th, task, end, now_ns, false);
 	id = th->loop_id;
 	c = bpf_map_lookup_elem(&loop_counters, &id);
 	if (c)

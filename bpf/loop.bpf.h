@@ -108,6 +108,7 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->run_queue_ns = 0;
 	__builtin_memset(th->off_ns, 0, sizeof(th->off_ns));
 	th->start_exec_ns = task->se.sum_exec_runtime;
+	th->is_start_exact = 0;
 	th->nvcsw = task->nvcsw;
 	th->nivcsw = task->nivcsw;
 	th->maj_flt = task->maj_flt;
@@ -225,42 +226,61 @@ extern int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns);
 /* Lets the daemon see an iteration that lasts: fills its struct loop_live. */
 extern int loop_publish(struct loop_thread *th);
 
-static __always_inline void loop_finish(struct loop_thread *th, struct task_struct *task, u32 end,
-					u64 now_ns)
+#define TAKEN_MIN_NS 100000 /* less of an iteration is what switches themselves take */
+
+/*
+ * Time that was neither seen off the CPU nor, by the scheduler's own sum, spent on it: a sleep that went
+ * unseen, or a CPU that interrupts or the hypervisor had.  Nobody's code is to blame for it.
+ */
+static __always_inline void loop_take_off(struct loop_thread *th, u64 on_cpu, u64 taken)
 {
-	u64 ran, on_cpu; /* on_cpu: what is left of the iteration after all time off the CPU that was seen */
+	u64 share;
+
+	th->off_total_ns += taken;
+	th->off_ns[OFF_OTHER] += taken;
+	if (th->nvcsw + th->nivcsw > th->nr_switches) {
+		count(STAT_EVENTS_MISSED);
+		return;
+	}
+	/* It was taken of whatever ran. */
+	share = (taken << 10) / on_cpu;
+	th->gc_on_cpu_ns -= (th->gc_on_cpu_ns * share) >> 10;
+	th->import_on_cpu_ns -= (th->import_on_cpu_ns * share) >> 10;
+}
+
+/* is_exact: the thread leaves the CPU, so that the scheduler has just brought its sum up to date. */
+static __always_inline void loop_finish(struct loop_thread *th, struct task_struct *task, u32 end,
+					u64 now_ns, bool is_exact)
+{
+	u64 on_cpu; /* what is left of the iteration after all time off the CPU that was seen */
+	s64 excess;
 
 	if (!th->start_ns)
 		return;
 	loop_settle(th, task, now_ns);
-	/*
-	 * Time that was neither seen off the CPU nor, by the scheduler's own sum, spent on it: a sleep that
-	 * went unseen, or a CPU that the hypervisor took away.  Nobody's code is to blame for it.  The sum
-	 * is up to a tick behind, half of one on average.
-	 */
 	th->nvcsw = task->nvcsw - th->nvcsw;
 	th->nivcsw = task->nivcsw - th->nivcsw;
 	th->maj_flt = task->maj_flt - th->maj_flt;
-	ran = task->se.sum_exec_runtime - th->start_exec_ns;
 	on_cpu = now_ns - th->start_ns - th->off_total_ns;
-	if (!th->left_ns && (s64)(on_cpu - ran) > (s64)(cfg_tick_ns + cfg_tick_ns / 4)) {
-		on_cpu -= ran + cfg_tick_ns / 2;
-		th->off_total_ns += on_cpu;
-		th->off_ns[OFF_OTHER] += on_cpu;
-		if (th->nvcsw + th->nivcsw > th->nr_switches)
-			count(STAT_EVENTS_MISSED);
+	excess = (s64)(on_cpu - (task->se.sum_exec_runtime - th->start_exec_ns));
+	if (is_exact && th->is_start_exact) {
+		if (excess > TAKEN_MIN_NS && !th->left_ns)
+			loop_take_off(th, on_cpu, excess);
+	} else if (excess > (s64)(cfg_tick_ns + cfg_tick_ns / 4) && !th->left_ns) {
+		/* The sum is up to a tick behind, half of one on average. */
+		loop_take_off(th, on_cpu, excess - cfg_tick_ns / 2);
 	}
 	loop_end_iteration(th, end, now_ns);
 }
 
 /* The thread is at its loop's own wait: the iteration is over, the wait begins. */
 static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_struct *task,
-					    u64 now_ns)
+					    u64 now_ns, bool is_exact)
 {
 	struct loop_counters *c;
 	u32 id = th->loop_id;
 
-	loop_finish(th, task, ITERATION_WAIT, now_ns);
+	loop_finish(th, task, ITERATION_WAIT, now_ns, is_exact);
 	th->in_wait = 1;
 	th->wait_start_ns = now_ns;
 	th->wait_run_delay = task->sched_info.run_delay;

@@ -46,7 +46,7 @@ struct loop_thread {
 	u8 settle_class; /* of the one that ended last and is not booked yet */
 	u8 is_sleep;   /* the time off the CPU under way belongs to sites[site] */
 	u8 is_misqueued; /* run_delay has the time off the CPU that is under way as queued: migrate.bpf.c */
-	u8 pad;
+	u8 is_start_exact; /* start_exec_ns is: the thread had just got the CPU, or was leaving it */
 	u32 site;      /* index of the sleep that is under way or not booked yet */
 	u32 nr_sites;
 	u64 iteration;
@@ -61,7 +61,7 @@ struct loop_thread {
 	u64 settle_ns; /* length of the last time off the CPU, not booked yet */
 	u64 off_total_ns, run_queue_ns;
 	u64 off_ns[OFF_CLASS_MAX];
-	u64 start_exec_ns; /* se.sum_exec_runtime at start_ns, up to a tick old */
+	u64 start_exec_ns; /* se.sum_exec_runtime at start_ns, up to a tick old unless is_start_exact */
 	u64 nvcsw, nivcsw, maj_flt; /* at start_ns */
 	u64 last_sample_ns, last_wakeup_ns;
 	u32 nr_sleeps, nr_samples; /* records of this iteration */

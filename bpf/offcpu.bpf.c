@@ -196,12 +196,13 @@ static __always_inline void check_wait(struct loop_thread *th, struct task_struc
 			return;
 		count(STAT_EVENTS_MISSED); /* see loop_settle() */
 		loop_end_wait(th, prev, now_ns, ITERATION_PARTIAL);
+		th->is_start_exact = 1;
 		return;
 	}
 	if (!is_waiting || preempt || !prev->__state)
 		return;
 	if (fd == th->wait_fd || is_new_wait(th, prev, fd))
-		loop_begin_wait(th, prev, now_ns);
+		loop_begin_wait(th, prev, now_ns, true);
 }
 
 SEC("tp_btf/sched_switch")

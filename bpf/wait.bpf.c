@@ -123,6 +123,7 @@ static __always_inline void on_wait_exit(struct pt_regs *regs, s32 syscall)
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0), *found;
 	u32 tgid = task->tgid;
 	struct target_entry *target;
+	bool has_slept = true;
 	struct scratch *s;
 	s32 fd = (s32)regs->di;
 	u64 now_ns;
@@ -149,12 +150,16 @@ static __always_inline void on_wait_exit(struct pt_regs *regs, s32 syscall)
 			found->wait_start_ns = regs->r10 ? target->watched_ns : now_ns;
 			found->wait_run_delay = task->sched_info.run_delay;
 			found->in_wait = 1;
+			has_slept = false; /* who knows */
 		}
 		th = found;
 	}
-	if (!th->in_wait) /* it returned without having slept */
-		loop_begin_wait(th, task, now_ns);
+	if (!th->in_wait) { /* it returned without having slept */
+		loop_begin_wait(th, task, now_ns, false);
+		has_slept = false;
+	}
 	loop_end_wait(th, task, now_ns, 0);
+	th->is_start_exact = has_slept;
 }
 
 /* Context of all syscalls/sys_exit_* tracepoints; the format is the kernel's ABI. */
