@@ -226,7 +226,7 @@ static void a_hog_is_seen(enum probes_boundary boundary)
 	assert_non_null(hog);
 	assert_adds_up(hog);
 	assert_true(hog->on_cpu_ns >= 150 * NSEC_PER_MSEC - 2 * TICK_NS);
-	assert_int_equal(hog->flags, ITERATION_PARTIAL);
+	assert_true(hog->flags & ITERATION_PARTIAL); /* the collector may have run besides */
 	assert_true(hog->nr_samples >= 1);
 	watch_close(w);
 }
@@ -249,7 +249,7 @@ static void a_sleep_behind_an_unseen_return_is_seen(void **state)
 	sleep = watch_sleep(w, child.target_id, -1);
 	/* Until a moment that was chosen before: whoever is interrupted in between sleeps less. */
 	assert_true(sleep->total_ns >= 50 * NSEC_PER_MSEC - TICK_NS);
-	assert_int_equal(watch_iteration(w, sleep)->flags, ITERATION_PARTIAL);
+	assert_true(watch_iteration(w, sleep)->flags & ITERATION_PARTIAL);
 	watch_close(w);
 }
 
