@@ -16,6 +16,7 @@ CLOCK_MONOTONIC_COARSE = 6  # of Linux; it moves with the timer's tick
 TICK_NS = int(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9)
 PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
 OTHER_MAX = 0.03  # of an iteration, without what was stolen
+SWITCH_NS = 50_000  # a sleep's, of which a part is in the thread's clock and off the CPU for us: 22 us seen
 NEVER_ASLEEP = ("cpu-bound", "loop-overload", "gc-pause")
 
 
@@ -104,6 +105,8 @@ def parts_of(truths: list[dict], breach: dict) -> list[Part]:
     rest_ns = sum(split.values()) - split["on_cpu_ns"] - split["gc_ns"] - split["run_queue_ns"]
     around_ns = breach["iteration_ns"] - sum(map(_wall_ns, within))
     unsure_ns = sum(truth.get("unsure_ns", 0) for truth in within)
+    if breach["rule"] in ("blocking-call", "gil-wait"):
+        unsure_ns += breach["calls"] * SWITCH_NS
     has_gc = any(truth.get("gc_ns") for truth in within)
     stolen_ns = _stolen_ns(within)
     parts = []
