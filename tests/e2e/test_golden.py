@@ -69,6 +69,16 @@ def without_folded(lines: list[str]) -> list[str]:
     return [line for line in lines if FOLDED not in line]
 
 
+def without_early_ends(lines: list[str], whole: list[str]) -> list[str]:
+    """Without the ends of stalls that were under way at the cut, which are given as they were known."""
+    kept = [line for line in lines if line in whole]
+    for line in map(json.loads, set(lines) - set(kept)):
+        told = [json.loads(each) for each in kept if '"ongoing":true' in each]
+        assert not line["ongoing"] and line["count"] == 1, line
+        assert (line["rule"], line["start_ns"]) in {(each["rule"], each["start_ns"]) for each in told}, line
+    return kept
+
+
 @of_each
 def test_cut_it_still_tells_what_came_before(recording, tmp_path):
     data = recording.read_bytes()
@@ -81,6 +91,7 @@ def test_cut_it_still_tells_what_came_before(recording, tmp_path):
         assert command.process.returncode == 1 and "cut at byte" in command.err.text(), command.dump()
         *lines, summary = command.out.lines
         lines, whole = without_folded(lines), without_folded(golden)
+        lines = without_early_ends(lines, whole)
         assert lines == whole[: len(lines)], command.dump()
         assert json.loads(summary)["type"] == "summary", command.dump()
         counts.append(json.loads(summary)["breaches"])
