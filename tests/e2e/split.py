@@ -115,6 +115,8 @@ def parts_of(truths: list[dict], breach: dict) -> list[Part]:
         seen_ns = rest_ns if name == "rest" else split[name]
         more_ns = around_ns + (0 if name == "run_queue_ns" else stolen_ns)
         mixed_ns = unsure_ns + (stolen_ns if name == "rest" else 0)
+        if stolen_ns or name == "run_queue_ns":
+            mixed_ns += TICK_NS  # stolen right where the CPU changes hands: a wait for it by one clock and not the other
         if name == "gil_wait_ns" and not any(name in stated(truth) for truth in within):
             mixed_ns += split["syscall_ns"] + split["other_ns"]  # of the rest, which is all that is known
         parts.append(Part(name, seen_ns, true_ns, more_ns, mixed_ns, is_estimated))
