@@ -325,7 +325,7 @@ static __always_inline void on_return(struct pt_regs *regs, long nr, s64 ret)
 
 	if (!class)
 		return;
-	th = bpf_task_storage_get(&loop_threads, bpf_get_current_task_btf(), 0, 0);
+	th = loop_thread_of(bpf_get_current_task_btf());
 	if (!th || !th->start_ns || th->in_wait || th->left_ns)
 		return;
 	if (th->import_start_ns)

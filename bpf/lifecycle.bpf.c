@@ -10,7 +10,7 @@ __u32 next_target_id = KERNEL_TARGET_IDS;
 
 static __always_inline void end_loop(struct task_struct *task, u32 end, u64 now_ns)
 {
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct loop_thread *th = loop_thread_of(task);
 	struct loop_counters *c;
 	struct ev_loop_exit ev = {};
 	u32 id;
@@ -40,13 +40,14 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (parent_tgid == child_tgid)
 		return 0;
-	target = bpf_map_lookup_elem(&targets, &parent_tgid);
+	target = target_of(parent_tgid);
 	if (!target)
 		return 0;
 	entry = *target;
 	entry.is_forked = 1;
 	entry.watched_ns = bpf_ktime_get_ns();
 	entry.target_id = __sync_fetch_and_add(&next_target_id, 1);
+	target_hint(child_tgid);
 	if (bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY)) {
 		count(STAT_TARGETS_REFUSED);
 		return 0;
@@ -64,7 +65,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
 	u32 tgid = task->tgid;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct target_entry *target = target_of(tgid);
 	u64 now_ns = bpf_ktime_get_ns();
 	struct ev_exec ev = {};
 
@@ -91,7 +92,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	end_loop(task, ITERATION_EXIT, now_ns);
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0; /* other threads of it live on */
-	target = bpf_map_lookup_elem(&targets, &tgid);
+	target = target_of(tgid);
 	if (!target)
 		return 0;
 	head_init(&ev.head, EV_EXIT, sizeof(ev), now_ns, target->target_id, EV_NO_LOOP);

@@ -16,6 +16,8 @@ struct latent_scratch_map latent_scratch SEC(".maps");
 struct stats_map stats SEC(".maps");
 struct events_map events SEC(".maps");
 
+__u8 target_hints[TARGET_HINTS];
+
 const volatile __u64 cfg_sample_after_ns = 12500000;
 const volatile __u64 cfg_sample_gap_ns = 900000;
 const volatile __u64 cfg_report_asleep_ns = 10000000;

@@ -234,6 +234,36 @@ extern const volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
 extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 
+/*
+ * Most of the host is nobody's business of ours, and has to learn so at next to no cost: whether a process
+ * may be a target is one byte, by its tgid.  Set by whoever adds to targets, before; never cleared: what is
+ * set for nothing costs a look-up in targets, which alone decides.
+ */
+#define TARGET_HINTS 16384 /* a power of 2 */
+
+extern __u8 target_hints[TARGET_HINTS];
+
+static __always_inline void target_hint(u32 tgid)
+{
+	target_hints[tgid & (TARGET_HINTS - 1)] = 1;
+}
+
+/* For where any process may come by. NULL: no target. */
+static __always_inline struct target_entry *target_of(u32 tgid)
+{
+	if (!target_hints[tgid & (TARGET_HINTS - 1)])
+		return NULL;
+	return bpf_map_lookup_elem(&targets, &tgid);
+}
+
+/* NULL: the task is no loop's thread. Likewise: nearly no task has a storage at all. */
+static __always_inline struct loop_thread *loop_thread_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->bpf_storage) && !task->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&loop_threads, task, 0, 0);
+}
+
 static __always_inline void count(u32 stat)
 {
 	u64 *value = bpf_map_lookup_elem(&stats, &stat);

@@ -211,7 +211,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	struct loop_thread *th;
 	u64 now_ns;
 
-	th = bpf_task_storage_get(&loop_threads, prev, 0, 0);
+	th = loop_thread_of(prev);
 	if (th && (th->start_ns || th->in_wait)) {
 		now_ns = bpf_ktime_get_ns();
 		th->nr_switches++;
@@ -221,7 +221,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 			loop_publish(th);
 		}
 	}
-	th = bpf_task_storage_get(&loop_threads, next, 0, 0);
+	th = loop_thread_of(next);
 	if (th && th->out_ns) {
 		loop_back_on_cpu(th, bpf_ktime_get_ns());
 		loop_publish(th);

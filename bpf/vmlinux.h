@@ -203,6 +203,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct fs_struct *fs;
+	struct bpf_local_storage *bpf_storage; /* NULL: no BPF program keeps anything of this task */
 	char comm[16];
 };
 

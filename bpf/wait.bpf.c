@@ -116,22 +116,16 @@ static __always_inline bool is_known_wait(struct loop_thread *th, s32 fd)
 	return th && th->wait_fd == fd && read_user_u64(th->slot_addr) == th->slot_value;
 }
 
-/* A wait returns in the current thread, of whatever process. */
-static __always_inline void on_wait_exit(struct pt_regs *regs, s32 syscall)
+/* A wait returns in the current thread, of a target. */
+static __always_inline void on_wait_exit(struct task_struct *task, struct target_entry *target,
+					 struct pt_regs *regs, s32 syscall)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0), *found;
-	u32 tgid = task->tgid;
-	struct target_entry *target;
+	struct loop_thread *th = loop_thread_of(task), *found;
+	s32 fd = (s32)regs->di;
+	u64 now_ns = bpf_ktime_get_ns();
 	bool has_slept = true;
 	struct scratch *s;
-	s32 fd = (s32)regs->di;
-	u64 now_ns;
 
-	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target)
-		return; /* nearly always, host-wide: nothing dear comes before this */
-	now_ns = bpf_ktime_get_ns();
 	if (!is_known_wait(th, fd)) {
 		s = scratch_get(SCRATCH_SYSCALL);
 		if (!s)
@@ -172,17 +166,27 @@ struct syscall_exit_context {
 SEC("tp")
 int on_wait_exits(struct syscall_exit_context *ctx)
 {
-	on_wait_exit((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), (s32)ctx->nr);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct target_entry *target = target_of(task->tgid);
+
+	if (target) /* nearly never, host-wide: nothing dear comes before this */
+		on_wait_exit(task, target, (struct pt_regs *)bpf_task_pt_regs(task), (s32)ctx->nr);
 	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_any_exit, struct pt_regs *regs, long ret)
 {
+	struct task_struct *task;
+	struct target_entry *target;
 	long nr = regs->orig_ax;
 
-	if (is_wait_syscall(nr))
-		on_wait_exit(regs, (s32)nr);
+	if (!is_wait_syscall(nr))
+		return 0;
+	task = bpf_get_current_task_btf();
+	target = target_of(task->tgid);
+	if (target)
+		on_wait_exit(task, target, regs, (s32)nr);
 	return 0;
 }
 
@@ -254,14 +258,14 @@ SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(on_timer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	struct loop_thread *th = loop_thread_of(task);
 	struct target_entry *target;
 	u32 tgid = task->tgid, within;
 	struct scratch *s;
 	u64 now_ns;
 
 	if (!th) {
-		target = tgid ? bpf_map_lookup_elem(&targets, &tgid) : NULL;
+		target = tgid ? target_of(tgid) : NULL;
 		/* A child on its way to exec has its parent's stack; its own loop is seen at its first wait. */
 		if (!target || target->is_forked)
 			return 0;

@@ -323,6 +323,14 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
 	return ring_buffer__consume(probes->ring);
 }
 
+/* Where the kernel half looks first: may that process be a target? */
+static uint8_t *target_hint(struct probes *probes, uint32_t tgid)
+{
+	uint8_t *hints = probes->skel->bss->target_hints;
+
+	return &hints[tgid % ARRAY_SIZE(probes->skel->bss->target_hints)];
+}
+
 int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout)
 {
 	int fd = bpf_map__fd(probes->skel->maps.targets);
@@ -337,6 +345,7 @@ int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const str
 	entry.watched_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
 	if (layout)
 		entry.layout = *layout;
+	*target_hint(probes, key) = 1; /* before the entry: maps.bpf.h */
 	return bpf_map_update_elem(fd, &key, &entry, BPF_ANY);
 }
 
