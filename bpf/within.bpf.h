@@ -98,8 +98,8 @@ static __always_inline u32 gc_estimate(struct loop_thread *th, struct task_struc
 	if (!target || !target->layout.collecting_addr ||
 	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
 		return 0;
-	if (collecting != 1)
-		return 0;
+	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value)
+		return 0; /* or the interpreter collects on its way out: no iteration's */
 	/* A CPU without a tick may not have been looked at for long. */
 	if (spent_ns > 2 * cfg_tick_ns)
 		spent_ns = 2 * cfg_tick_ns;
