@@ -4,14 +4,13 @@
  *
  * A wake-up of the daemon costs the target 0.7 us or more, so records only wake it that someone waits
  * for: a stack seen first (its names must be read while the target lives) and the end of a long
- * iteration, at most once a millisecond each thread.  The daemon looks every 100 ms in any case.
+ * iteration, at most once in WAKEUP_GAP_NS each thread.  Whoever was woken looks once more after that time
+ * (user/cli/engine.c), so none of them waits for long; the daemon looks every 100 ms in any case.
  */
 #ifndef EMIT_BPF_H
 #define EMIT_BPF_H
 
 #include "maps.bpf.h"
-
-#define WAKEUP_GAP_NS 1000000
 
 static __always_inline void head_init(struct ev_head *head, u32 type, u32 size, u64 now_ns,
 				      u32 target_id, u32 loop_id)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the daemon reads of a loop's iteration by mmap while it lasts: shared by both halves, no record. */
+/* What both halves know and is no record: how far an iteration is, by mmap; how often the daemon is woken. */
 #ifndef LIVE_H
 #define LIVE_H
 
 #include "events.h"
+
+#define WAKEUP_GAP_NS 1000000 /* a loop thread wakes the daemon at most this often */
 
 /*
  * How far an iteration is, written by the kernel half whenever its thread leaves or gets the CPU.  A copy is

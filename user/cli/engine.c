@@ -13,6 +13,8 @@
 
 #define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
 #define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
+/* After a wake-up: what a thread makes within the gap asks for none, as the end of a stall behind a new stack. */
+#define LOOK_AGAIN_NS (WAKEUP_GAP_NS + WAKEUP_GAP_NS / 10)
 #define DRAIN_NS     (1000 * NSEC_PER_MSEC) /* at the end: how long names are waited for */
 
 /* Who is killed has lost no more than the last second. */
@@ -59,7 +61,7 @@ static void on_tick(struct engine *engine)
 static void arm_retry(struct engine *engine)
 {
 	uint64_t now_ns = engine_now_ns();
-	uint64_t next_ns = targets_tick(engine->targets, now_ns);
+	uint64_t next_ns = min(targets_tick(engine->targets, now_ns), engine->look_again_ns);
 
 	if (next_ns != UINT64_MAX)
 		engine_set_timer(engine->retry_fd, next_ns > now_ns ? next_ns - now_ns : 1, 0);
@@ -97,6 +99,7 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 		switch (events[i].data.u32) {
 		case FD_RING:
 			engine_feed_ring(engine);
+			engine->look_again_ns = engine_now_ns() + LOOK_AGAIN_NS;
 			break;
 		case FD_READER:
 			reader_dispatch(engine->reader, engine_now_ns());
@@ -110,6 +113,8 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 		case FD_RETRY: {
 			uint64_t expirations;
 
+			if (engine->look_again_ns <= engine_now_ns())
+				engine->look_again_ns = UINT64_MAX;
 			if (read(engine->retry_fd, &expirations, sizeof(expirations)) > 0)
 				engine_feed_ring(engine);
 		} break;

@@ -232,6 +232,7 @@ int engine_open(struct engine **out, const struct opts *opts)
 	if (!engine)
 		return EXIT_FAILED;
 	engine->opts = opts;
+	engine->look_again_ns = UINT64_MAX;
 	engine->epoll_fd = engine->signal_fd = engine->tick_fd = engine->retry_fd = -1;
 	engine->is_loop_alive = calloc(max_loops, sizeof(*engine->is_loop_alive));
 	engine->loop_target = calloc(max_loops, sizeof(*engine->loop_target));

@@ -36,6 +36,7 @@ struct engine {
 	pid_t *loop_tid; /* as the host sees it */
 	struct told *told; /* by loop_id */
 	uint64_t consumed;
+	uint64_t look_again_ns; /* at the ring: see LOOK_AGAIN_NS; UINT64_MAX: no need */
 	unsigned nr_at_once; /* records taken out of the ring in this turn */
 	int err;	  /* first error that ends the watch */
 	bool has_child_ended; /* and was waited for */
