@@ -139,11 +139,12 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 unsigned int rule_gc_pause(const struct rules_config *config, const struct iteration *iteration,
 			   struct finding *findings, unsigned int cap)
 {
-	struct groups groups = { .nr = 0 };
+	struct groups groups; /* large: made when it is needed */
 	unsigned int nr = 0, i;
 
 	if (iteration->ev.gc_on_cpu_ns < config->limit_ns[RULE_GC_PAUSE])
 		return 0;
+	groups = (struct groups){ .nr = 0 };
 	add_runs(&groups, config, iteration);
 	add_rest(&groups, config, iteration);
 	for (i = 0; i < groups.nr && nr < cap; i++) {

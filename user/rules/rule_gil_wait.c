@@ -142,13 +142,14 @@ unsigned int rule_gil_wait(const struct rules_config *config, const struct itera
 			   struct finding *findings, unsigned int cap)
 {
 	uint64_t waited_ns = iteration->ev.off_ns[OFF_GIL];
-	struct waits waits = { .first_ns = UINT64_MAX };
+	struct waits waits; /* large: made when it is needed */
 	struct site site = { .site = -1, .coroutine = -1, .callback = -1 };
 	const struct sleep *sleep;
 	const struct group *group;
 
 	if (!cap || waited_ns < config->limit_ns[RULE_GIL_WAIT])
 		return 0;
+	waits = (struct waits){ .first_ns = UINT64_MAX };
 	for (uint32_t i = 0; i < iteration->nr_sleeps; i++) {
 		sleep = &iteration->sleeps[i];
 		if (sleep->ev.off_class != OFF_GIL)

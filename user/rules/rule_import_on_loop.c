@@ -271,12 +271,13 @@ unsigned int rule_import_on_loop(const struct rules_config *config,
 				 const struct iteration *iteration, struct finding *findings,
 				 unsigned int cap)
 {
-	struct groups groups = { .config = config, .iteration = iteration };
+	struct groups groups; /* large: made when it is needed */
 	const struct ev_iteration *ev = &iteration->ev;
 	unsigned int nr = 0, i;
 
 	if (ev->import_on_cpu_ns + ev->import_asleep_ns < config->limit_ns[RULE_IMPORT_ON_LOOP])
 		return 0;
+	groups = (struct groups){ .config = config, .iteration = iteration };
 	add_records(&groups);
 	add_estimates(&groups);
 	for (i = 0; i < groups.nr && nr < cap; i++) {

@@ -38,7 +38,14 @@ bool site_path_has(const char *file, const char *part)
 
 static bool is_installed(const char *file)
 {
-	return strstr(file, "/site-packages/") || strstr(file, "/dist-packages/");
+	const char *at;
+
+	/* Every frame of every finding comes by: one search for both. */
+	for (at = strstr(file, "-packages/"); at; at = strstr(at + 1, "-packages/")) {
+		if (at - file >= 5 && (!memcmp(at - 5, "/site", 5) || !memcmp(at - 5, "/dist", 5)))
+			return true;
+	}
+	return false;
 }
 
 struct stdlib site_stdlib_of(const struct stack *stack)
@@ -60,7 +67,8 @@ struct stdlib site_stdlib_of(const struct stack *stack)
 		for (i = stack->nr; i-- > 0;) {
 			const char *file = stack->frames[i].file;
 
-			if (strcmp(stack->frames[i].name, runners[k].name) != 0 ||
+			if (stack->frames[i].name[0] != runners[k].name[0] ||
+			    strcmp(stack->frames[i].name, runners[k].name) != 0 ||
 			    !site_path_ends(file, runners[k].file) || is_installed(file))
 				continue;
 			/* Without a folder, or in the root, there is nothing to tell files by. */
@@ -72,14 +80,13 @@ struct stdlib site_stdlib_of(const struct stack *stack)
 	return (struct stdlib){ 0 };
 }
 
-bool site_is_stdlib(const struct stdlib *stdlib, const char *file)
+/* Of a file that is not installed. */
+static bool is_stdlib(const struct stdlib *stdlib, const char *file)
 {
 	const char *at;
 
 	if (!strncmp(file, "<frozen ", strlen("<frozen ")))
 		return true;
-	if (is_installed(file))
-		return false;
 	if (stdlib && stdlib->len)
 		return !strncmp(file, stdlib->path, stdlib->len);
 	/* /usr/lib/python3.11/json/decoder.py, lib64 too; .../lib/python311.zip/json/decoder.py */
@@ -99,12 +106,17 @@ bool site_is_stdlib(const struct stdlib *stdlib, const char *file)
 	return false;
 }
 
+bool site_is_stdlib(const struct stdlib *stdlib, const char *file)
+{
+	return !is_installed(file) && is_stdlib(stdlib, file);
+}
+
 bool site_is_library(const struct rules_config *config, const struct stdlib *stdlib,
 		     const char *file)
 {
 	unsigned int i;
 
-	if (is_installed(file) || site_is_stdlib(stdlib, file))
+	if (is_installed(file) || is_stdlib(stdlib, file))
 		return true;
 	for (i = 0; config && i < config->nr_library; i++) {
 		if (site_path_has(file, config->library[i]))
