@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Did a program grow?  What the verifier walked and what was loaded, of each program, against what it
- * was when the table was written (Linux 6.18, clang 14).  If it grew for a reason, so does the table.
+ * Did a program grow?  What the verifier walked and what was loaded, of each program, against what
+ * it was when the table was written (Linux 6.18, clang 14).  If it grew for a reason, so does the
+ * table.
+ *
+ * And does the host still pass cheaply?  Nearly every task that comes by a hook is nobody's target:
+ * its way through the program, the cheapest there is, must not come to call what takes time.
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
@@ -60,6 +64,91 @@ static void check(const struct bpf_prog_info *info)
 	nr_over++;
 }
 
+/* ---- the cheapest way through a program ---- */
+
+static const struct passing {
+	const char *name;
+	unsigned max_calls; /* 1: for the current task */
+} passings[] = {
+	{ "on_sched_switch", 0 }, { "on_wait_exits", 1 }, { "on_any_exit", 0 },
+	{ "on_timer", 1 },	  { "on_fork", 0 },	  { "on_latent_exit", 0 },
+};
+
+static unsigned nr_passing;
+static bool is_passing_seen[ARRAY_SIZE(passings)];
+
+#define UNREACHED (~0u)
+
+static bool reach(unsigned *calls, unsigned at, unsigned nr)
+{
+	if (nr >= calls[at])
+		return false;
+	calls[at] = nr;
+	return true;
+}
+
+/* Calls on the way from the first instruction to an exit that has the fewest of them. */
+static unsigned fewest_calls(const struct bpf_insn *insns, unsigned nr_insns)
+{
+	cleanup_free unsigned *calls = malloc(nr_insns * sizeof(*calls));
+	unsigned fewest = UNREACHED;
+	bool is_new = true;
+
+	assert_non_null(calls);
+	memset(calls, 0xff, nr_insns * sizeof(*calls));
+	calls[0] = 0;
+	while (is_new) {
+		is_new = false;
+		for (unsigned i = 0; i < nr_insns; i++) {
+			const struct bpf_insn *insn = &insns[i];
+			bool is_jump = BPF_CLASS(insn->code) == BPF_JMP ||
+				       BPF_CLASS(insn->code) == BPF_JMP32;
+			unsigned op = is_jump ? BPF_OP(insn->code) : 0, next = i + 1;
+			int off = insn->code == (BPF_JMP32 | BPF_JA) ? insn->imm : insn->off;
+
+			if (calls[i] == UNREACHED)
+				continue;
+			if (is_jump && op == BPF_EXIT) {
+				fewest = min(fewest, calls[i]);
+				continue;
+			}
+			if (is_jump && op != BPF_CALL && i + 1 + off < nr_insns)
+				is_new |= reach(calls, i + 1 + off, calls[i]);
+			if (is_jump && op == BPF_JA)
+				continue;
+			if (insn->code == (BPF_LD | BPF_IMM | BPF_DW))
+				next++;
+			if (next < nr_insns)
+				is_new |=
+					reach(calls, next, calls[i] + (is_jump && op == BPF_CALL));
+		}
+	}
+	return fewest;
+}
+
+static void check_passing(int fd, const struct bpf_prog_info *of)
+{
+	cleanup_free struct bpf_insn *insns = malloc(of->xlated_prog_len);
+	struct bpf_prog_info info = { .xlated_prog_insns = (uint64_t)(uintptr_t)insns,
+				      .xlated_prog_len = of->xlated_prog_len };
+	uint32_t size = sizeof(info);
+	unsigned calls;
+
+	assert_non_null(insns);
+	for (unsigned i = 0; i < ARRAY_SIZE(passings); i++) {
+		if (strcmp(passings[i].name, of->name) != 0)
+			continue;
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+		calls = fewest_calls(insns, info.xlated_prog_len / sizeof(*insns));
+		print_message("%-16s %9u of %9u  calls of who is no target%s\n", of->name, calls,
+			      passings[i].max_calls,
+			      calls > passings[i].max_calls ? "  TOO MANY" : "");
+		assert_true(calls <= passings[i].max_calls);
+		nr_passing += !is_passing_seen[i];
+		is_passing_seen[i] = true;
+	}
+}
+
 /* All programs that this process holds a descriptor of. */
 static void check_own_programs(void)
 {
@@ -78,6 +167,7 @@ static void check_own_programs(void)
 			continue;
 		assert_int_equal(bpf_obj_get_info_by_fd(atoi(entry->d_name), &info, &size), 0);
 		check(&info);
+		check_passing(atoi(entry->d_name), &info);
 	}
 	closedir(dir);
 }
@@ -100,6 +190,7 @@ static void no_program_grew(void **state)
 	}
 	assert_int_equal(nr_over, 0);
 	assert_int_equal(nr_seen, ARRAY_SIZE(budgets));
+	assert_int_equal(nr_passing, ARRAY_SIZE(passings));
 }
 
 int main(void)
