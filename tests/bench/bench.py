@@ -12,6 +12,7 @@ import traceback
 import hooks
 import part_attach
 import part_flood
+import part_iteration
 import part_latency
 import part_latent
 import part_quiet
@@ -21,13 +22,15 @@ from host import Company, describe, load_average
 from table import render_rows
 
 PARTS = {
-    "server": part_server,
-    "syscall": part_syscall,
-    "attach": part_attach,
-    "latency": part_latency,
-    "quiet": part_quiet,
-    "flood": part_flood,
-    "latent": part_latent,
+    "asyncio": part_server.run_asyncio,
+    "uvloop": part_server.run_uvloop,
+    "iteration": part_iteration.run,
+    "syscall": part_syscall.run,
+    "attach": part_attach.run,
+    "latency": part_latency.run,
+    "quiet": part_quiet.run,
+    "flood": part_flood.run,
+    "latent": part_latent.run,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """
@@ -56,7 +59,7 @@ def main() -> int:
             if name == HOOKS:
                 hooks_table = hooks.run(options.quick)
             else:
-                rows += PARTS[name].run(options.quick)
+                rows += PARTS[name](options.quick)
         except Exception:
             traceback.print_exc()
             failed.append(name)

@@ -34,14 +34,14 @@ def _syscalls(rounds: int, milliseconds: int) -> list[Row]:
 
 
 def _slice(server: Server, is_latent: bool, seconds: float) -> tuple:
-    """(requests a second, us a request, share of our programs) of one slice."""
+    """(requests, CPU per request, in units of the machine's speed; share of our programs) of one slice."""
     wait_alone()
     with Watch(server.pid, arguments=OPTIONS[is_latent]).wait_attached() as watch, counted():
         before_ns = program_ns(watch.pid)
         work = server.work(seconds)
         taken_ns = program_ns(watch.pid) - before_ns
         watch.stop()
-    return work.requests_per_s(), work.cpu_us(), taken_ns / work.cpu_ns
+    return work.requests_per_gauge(), work.cpu_gauges(), taken_ns / work.cpu_ns
 
 
 def _server(pairs: int, seconds: float) -> list[Row]:

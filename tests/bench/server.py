@@ -13,15 +13,18 @@ from host import CPU_MEASURED, CPU_OTHER
 
 CONNECTIONS = 32
 FOR_EVER_S = 3600
+LOAD_S = 1
+SETTLE_S = 0.1  # its beginning and its end are not looked at
 
 
 @dataclass
 class Work:
-    """What the server did in some time."""
+    """What the server did in some time, without what it spent on gauging the machine."""
 
     seconds: float
     requests: int
     cpu_ns: int
+    gauge_ns: float  # how long a fixed piece of work took meanwhile: the machine's speed
 
     def requests_per_s(self) -> float:
         return self.requests / self.seconds
@@ -29,6 +32,14 @@ class Work:
     def cpu_us(self) -> float:
         """Per request."""
         return self.cpu_ns / 1e3 / self.requests
+
+    def requests_per_gauge(self) -> float:
+        """As requests_per_s(), in units of the machine's speed."""
+        return self.requests_per_s() * self.gauge_ns / 1e9
+
+    def cpu_gauges(self) -> float:
+        """As cpu_us()."""
+        return self.cpu_us() * 1e3 / self.gauge_ns
 
 
 class Server(Child):
@@ -39,10 +50,11 @@ class Server(Child):
     def work(self, seconds: float) -> Work:
         before = self._numbers()
         time.sleep(seconds)
-        took_ns, requests, cpu_ns = (b - a for a, b in zip(before, self._numbers()))
-        if not requests:
-            raise RuntimeError(f"no request answered in {seconds} s; wrk: {self.load.process.poll()}")
-        return Work(took_ns / 1e9, requests, cpu_ns)
+        after = self._numbers()
+        took_ns, requests, cpu_ns, gauging_ns, gauges = (b - a for a, b in zip(before, after))
+        if not requests or not gauges:
+            raise RuntimeError(f"{requests} requests answered in {seconds} s; wrk: {self.load.process.poll()}")
+        return Work((took_ns - gauging_ns) / 1e9, requests, cpu_ns - gauging_ns, gauging_ns / gauges)
 
     def _numbers(self) -> list[int]:
         return [int(word) for word in self.ask("now").split()]
@@ -55,16 +67,18 @@ class Server(Child):
             yield
             self.load.process.send_signal(signal.SIGINT)
 
-    def p99_us(self, seconds: int) -> float:
-        """Under a load of its own."""
-        with self._wrk(seconds) as wrk:
+    def work_and_p99_us(self) -> tuple[Work, float]:
+        """Under a load of its own, of LOAD_S."""
+        with self._wrk(LOAD_S) as self.load:
+            time.sleep(SETTLE_S)
+            work = self.work(LOAD_S - 2 * SETTLE_S)
             line = ""
             while not line.startswith("{"):
-                line = wrk.line(seconds + 10)[1]
+                line = self.load.line(LOAD_S + 10)[1]
         result = json.loads(line)
         if result["errors"]:
             raise RuntimeError(f"wrk: {result['errors']} errors")
-        return result["p99_us"]
+        return work, result["p99_us"]
 
     def _wrk(self, seconds: int) -> Child:
         script = str(HERE / "wrk_result.lua")

@@ -1,19 +1,30 @@
-"""Stalls its loop again and again: stall_target.py STALL_MS PAUSE_MS. Says when each stall ended."""
+"""Stalls its loop again and again: stall_target.py STALL_MS PAUSE_MS [behind]. Says when each stall ended.
+
+behind: right after each stall it sleeps a moment more, on a line that was never seen before.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import time
 
 
-async def main(stall: float, pause: float) -> None:
+def doze(number: int) -> None:
+    exec(compile(f"def doze_{number}(): time.sleep(50e-6)\ndoze_{number}()", f"doze_{number}.py", "exec"), {"time": time})
+
+
+async def main(stall: float, pause: float, is_behind: bool) -> None:
     print("ready", flush=True)
-    while True:
+    for number in itertools.count():
         start_ns = time.monotonic_ns()
         time.sleep(stall)
-        print(start_ns, time.monotonic_ns(), flush=True)
+        end_ns = time.monotonic_ns()
+        if is_behind:
+            doze(number)
+        print(start_ns, end_ns, flush=True)
         await asyncio.sleep(pause)
 
 
-asyncio.run(main(float(sys.argv[1]) / 1e3, float(sys.argv[2]) / 1e3))
+asyncio.run(main(float(sys.argv[1]) / 1e3, float(sys.argv[2]) / 1e3, sys.argv[3:] == ["behind"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from host import load_average
+from spread import Spread
 
 
 @dataclass
@@ -12,13 +13,22 @@ class Row:
     what: str
     budget: str
     seen: str
-    verdict: str  # "pass", "over", or "" where there is no budget
+    verdict: str  # "pass", "over", "open" (the noise does not let one say), or "" where there is no budget
     load: str
 
 
-def row(what: str, seen: str, budget: str = "", is_within: bool | None = None) -> Row:
-    verdict = "" if is_within is None else "pass" if is_within else "over"
+def row(what: str, seen: str, budget: str = "", is_within: bool | str | None = None) -> Row:
+    """is_within: or the verdict itself."""
+    verdict = is_within if isinstance(is_within, str) else {None: "", True: "pass", False: "over"}[is_within]
     return Row(what, budget, seen, verdict, f"{load_average():.1f}")
+
+
+def verdict_of(spread: Spread, least: float | None = None, most: float | None = None) -> str:
+    """By the interval in which the true median is."""
+    low, high = (spread.sure_from, spread.sure_to)
+    if least is not None:
+        low, high, most = -high, -low, -least
+    return "pass" if high <= most else "over" if low > most else "open"
 
 
 def render(heads: list[str], lines: list[list[str]]) -> str:

@@ -3,7 +3,7 @@
  * attach OBJECT PID [switches|clock]: loads one alternative, attaches it for the main thread of PID
  * (with a perf event of that thread, if one is named), and says "attached"; or "refused" and why,
  * if the kernel does not take it.  Stays until standard input ends; asked by a line, it says how
- * often it has met the thread.
+ * often it has met the thread.  An object without a map of watched threads has none to meet.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -88,10 +88,10 @@ int main(int argc, char **argv)
 	if (bpf_object__load(object))
 		return refused("load", errno);
 	map = bpf_object__find_map_by_name(object, "watched_threads");
-	fd = bpf_map__fd(map);
-	if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE)
+	fd = map ? bpf_map__fd(map) : -1;
+	if (map && bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE)
 		key = (int)syscall(SYS_pidfd_open, key, 0);
-	if (bpf_map_update_elem(fd, &key, &watched, BPF_ANY))
+	if (map && bpf_map_update_elem(fd, &key, &watched, BPF_ANY))
 		err(1, "process %s", argv[2]);
 	error = attach(object, atoi(argv[2]), argv[3]);
 	if (error)
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	puts("attached");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		if (bpf_map_lookup_elem(fd, &key, &watched))
+		if (map && bpf_map_lookup_elem(fd, &key, &watched))
 			err(1, "process %s", argv[2]);
 		printf("%llu\n", (unsigned long long)watched.hits);
 		fflush(stdout);
