@@ -17,7 +17,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int to_cpu)
 
 	if (!bpf_core_field_exists(task->se.sched_delayed) || !task->se.sched_delayed)
 		return 0;
-	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	th = loop_thread_of(task);
 	if (th)
 		th->is_misqueued = 1;
 	return 0;

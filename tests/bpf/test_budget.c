@@ -70,8 +70,8 @@ static const struct passing {
 	const char *name;
 	unsigned max_calls; /* 1: for the current task */
 } passings[] = {
-	{ "on_sched_switch", 0 }, { "on_wait_exits", 1 }, { "on_any_exit", 0 },
-	{ "on_timer", 1 },	  { "on_fork", 0 },	  { "on_latent_exit", 0 },
+	{ "on_sched_switch", 0 }, { "on_wait_exits", 1 },  { "on_any_exit", 0 }, { "on_timer", 1 },
+	{ "on_fork", 0 },	  { "on_latent_exit", 0 }, { "on_migrate", 0 },
 };
 
 static unsigned nr_passing;
