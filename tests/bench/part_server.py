@@ -23,11 +23,7 @@ MOST_P99_RATIO = 1.02
 @dataclass
 class Slice:
     work: Work
-    p99_us: float
-
-    def p99_gauges(self) -> float:
-        """p99 in units of the machine's speed meanwhile."""
-        return self.p99_us * 1e3 / self.work.gauge_ns
+    p99_us: float  # not gauged: that made it no steadier
 
 
 def _slice(server: Server, is_watched: bool) -> Slice:
@@ -72,9 +68,9 @@ def _rows(loop: str, is_quick: bool) -> list[Row]:
     what = f"aiohttp on {loop}"
     per_s, cpu_us, p99_us = (spread([value(plain) for plain, _ in pairs]).median for value in (
         lambda s: s.work.requests_per_s(), lambda s: s.work.cpu_us(), lambda s: s.p99_us))  # fmt: skip
-    rate, cpu, p99, raw_rate, raw_p99 = (spread([value(watched) / value(plain) for plain, watched in pairs]) for value in (
-        lambda s: s.work.requests_per_gauge(), lambda s: s.work.cpu_gauges(), Slice.p99_gauges,
-        lambda s: s.work.requests_per_s(), lambda s: s.p99_us))  # fmt: skip
+    rate, raw_rate, cpu, p99 = (spread([value(watched) / value(plain) for plain, watched in pairs]) for value in (
+        lambda s: s.work.requests_per_gauge(), lambda s: s.work.requests_per_s(),
+        lambda s: s.work.cpu_gauges(), lambda s: s.p99_us))  # fmt: skip
     own, cores = (spread([100 * value for value in values]) for values in zip(*shares))
     return [
         row(f"{what}: requests/s, watched / not ({per_s:.0f})", rate.sure(),
@@ -83,7 +79,6 @@ def _rows(loop: str, is_quick: bool) -> list[Row]:
         row(f"{what}: CPU per request, watched / not ({cpu_us:.0f} us)", cpu.sure()),
         row(f"{what}: p99 latency, watched / not ({p99_us:.0f} us)", p99.sure(),
             f"<= {MOST_P99_RATIO}", verdict_of(p99, most=MOST_P99_RATIO)),
-        row(f"{what}: the same, not gauged", raw_p99.sure()),
         row(f"{what}: all our BPF programs (wrk's calls too), % of its CPU", own.text("{:.2f}")),
         row(f"{what}: the daemon meanwhile, % of a core", cores.text("{:.2f}")),
     ]  # fmt: skip
