@@ -149,7 +149,7 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
 		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
-		$(addprefix user/reader/,layout.c procmem.c pydict.c pymodules.c) -lm -o $@
+		$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c) -lm -o $@
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 

@@ -8,9 +8,11 @@
 
 #include "pyrunning.h"
 
+#define PYLONG_IMMORTAL 4 /* _PyLong_IMMORTALITY_BIT_MASK, Include/cpython/longintrepr.h */
+
 /*
  * A small non-negative int; 0 for anything else. Up to 3.11 its size and digits, from 3.12 on a tag (bits 0
- * and 1: sign, from 3 on: digits) and digits; a digit has 30 bits.
+ * and 1: sign, 2: one of those that are made once, 3.14+; from 3 on: digits) and digits; a digit has 30 bits.
  */
 static __always_inline u32 pycallbacks_int(const struct py_layout *l, u64 addr)
 {
@@ -20,6 +22,8 @@ static __always_inline u32 pycallbacks_int(const struct py_layout *l, u64 addr)
 	if (!addr || read_user(&size, sizeof(size), addr + 16) ||
 	    read_user(&digit, sizeof(digit), addr + 24))
 		return 0;
+	if (l->minor >= 14)
+		size &= ~(u64)PYLONG_IMMORTAL;
 	if (size != (l->minor >= 12 ? 1 << 3 : 1) || digit >= 1u << 30)
 		return 0;
 	return digit;
@@ -30,7 +34,7 @@ static __always_inline u64 pycallbacks_ready(const struct py_layout *l, u64 run_
 {
 	u64 index = l->run_once_ntodo ? l->run_once_ntodo : l->minor >= 13 ? 7 : 8;
 
-	return pycallbacks_int(l, read_user_u64(run_once_frame + l->frame_locals + index * 8));
+	return pycallbacks_int(l, read_user_u64(run_once_frame + l->frame_locals + index * 8) & ~PY_REF_TAGS);
 }
 
 /*
@@ -136,9 +140,9 @@ static __always_inline u32 pyready_length(u64 queue)
  */
 static __always_inline u64 pycallbacks_context_switches(const struct py_layout *l, u64 tstate_addr)
 {
-	u64 offset = l->minor <= 10 ? 248 : l->minor == 11 ? 232 : 216;
+	u64 offset = l->minor <= 10 ? 248 : l->minor == 11 ? 232 : l->minor <= 14 ? 216 : 240;
 
-	if (l->minor > 13)
+	if (l->minor > 15)
 		return 0;
 	return read_user_u64(tstate_addr + offset);
 }

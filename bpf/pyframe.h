@@ -15,7 +15,17 @@
 #include "pymem.h"
 
 #define FRAME_OWNED_BY_GENERATOR 1
-#define FRAME_OWNED_BY_CSTACK	 3 /* 3.12+: a shim at each entry from C; runs no code */
+/*
+ * 3.12, 3.13: FRAME_OWNED_BY_CSTACK, a shim at each entry from C; 3.14+: FRAME_OWNED_BY_INTERPRETER for
+ * that, and 4 for the C stack (Include/internal/pycore_interpframe_structs.h).  None of them runs code.
+ */
+#define FRAME_RUNS_NO_CODE 3
+
+/*
+ * 3.14+: what a frame holds are references with tags in their low bits (Include/internal/
+ * pycore_stackref.h), which no address has, in any version.
+ */
+#define PY_REF_TAGS 7ULL
 
 #define PY_CO_COROUTINE 0x80
 
@@ -25,10 +35,11 @@
 
 /* Bytes of a frame that hold all fields read: 3.9, 3.10: up to f_lasti; later: up to owner. */
 #define FRAME_BYTES_OLD 112
-#define FRAME_BYTES	72
-/* Bytes of a code object likewise; the smallest code object is longer. */
+#define FRAME_BYTES	80
+/* Bytes of a code object likewise, up to _co_firsttraceable; the smallest code object is longer. */
 #define CODE_BYTES_OLD 144
 #define CODE_BYTES     192
+#define CODE_BYTES_314 200
 
 static __always_inline u64 scratch_u64(const u8 *bytes, u32 offset)
 {
@@ -43,7 +54,7 @@ static __always_inline u32 scratch_u32(const u8 *bytes, u32 offset)
 /* Finds the thread state of the thread whose FS base is given. 0, or sets s->status. */
 static __always_inline int pyframe_thread(struct scratch *s, u64 fs_base)
 {
-	u64 tstate = read_user_u64(fs_base + s->layout.tstate_slot);
+	u64 tstate = read_user_u64(fs_base + (s64)s->layout.tstate_slot);
 
 	s->tstate_addr = tstate;
 	if (!tstate) {
@@ -96,11 +107,11 @@ static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, 
 {
 	const struct py_layout *l = &s->layout;
 	const u8 *bytes = s->code.bytes;
-	u32 size = l->instr_scale ? CODE_BYTES_OLD : CODE_BYTES;
 	s64 offset;
 
-	if (size == CODE_BYTES ? read_user(s->code.bytes, CODE_BYTES, code)
-			       : read_user(s->code.bytes, CODE_BYTES_OLD, code))
+	if (l->instr_scale ? read_user(s->code.bytes, CODE_BYTES_OLD, code) :
+	    l->minor >= 14 ? read_user(s->code.bytes, CODE_BYTES_314, code) :
+			     read_user(s->code.bytes, CODE_BYTES, code))
 		return -1;
 	if (l->instr_scale) {
 		offset = (s64)(s32)instr * l->instr_scale;
@@ -144,9 +155,9 @@ static __always_inline int pyframe_step_inline(struct scratch *s)
 		return 1;
 	}
 	s->frame_addr = scratch_u64(bytes, l->frame_back);
-	code = scratch_u64(bytes, l->frame_code);
+	code = scratch_u64(bytes, l->frame_code) & ~PY_REF_TAGS;
 	owner = l->instr_scale ? 0 : bytes[l->frame_owner & 0x7f];
-	if (owner == FRAME_OWNED_BY_CSTACK)
+	if (owner >= FRAME_RUNS_NO_CODE)
 		return 0;
 	instr = l->instr_scale ? scratch_u32(bytes, l->frame_instr)
 			       : scratch_u64(bytes, l->frame_instr);

@@ -29,7 +29,7 @@ static __always_inline int pyimport_name(struct scratch *s, u32 index, u32 targe
 	u64 frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
 	struct ev_task *ev = pytask_record(s);
 
-	if (pytask_object(s, read_user_u64(frame + s->layout.frame_locals), target_id))
+	if (pytask_object(s, read_user_u64(frame + s->layout.frame_locals) & ~PY_REF_TAGS, target_id))
 		return -1;
 	return ev->kind && ev->name_bytes ? 0 : -1;
 }

@@ -9,28 +9,32 @@
 
 /*
  * Where things are in a target.  Offsets are bytes; a field that a version does not have is 0.
- * The kernel half reads frames with it, the reader names.
+ * The kernel half reads frames with it, the reader names.  What only old and what only new versions
+ * have shares its place where the comments say so: recordings hold this structure.
  */
 struct py_layout {
 	__u64 runtime_addr; /* _PyRuntime */
 	__u64 gil_addr;	    /* the main interpreter's struct _gil_runtime_state; 0: not known */
 	__u32 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
 	__u32 version;	    /* hex as sys.hexversion */
-	__u32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer */
-	__u16 minor;	    /* 9 .. 13 */
+	__s32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer */
+	__u16 minor;	    /* 9 .. 15 */
 	__u16 valid;	    /* 1: stacks can be read */
 	/* PyThreadState */
-	__u16 tstate_frame;	   /* 3.9, 3.10: frame; 3.11, 3.12: cframe; 3.13: current_frame */
+	__u16 tstate_frame;	   /* 3.9, 3.10: frame; 3.11, 3.12: cframe; 3.13+: current_frame */
 	__u16 tstate_thread_id;	   /* == the thread's FS base */
 	__u16 tstate_dict;
-	__u16 tstate_running_loop; /* 3.13: the running loop itself; before: 0, it is in the dict */
-	__u16 cframe_frame;	   /* 3.11, 3.12: current_frame within the _PyCFrame */
+	__u16 tstate_running_loop; /* 3.13+: the running loop itself; before: 0, it is in the dict */
+	union {
+		__u16 cframe_frame;	   /* 3.11, 3.12: current_frame within the _PyCFrame */
+		__u16 tstate_running_task; /* 3.14+: the running task itself; 0: see current_tasks_addr */
+	};
 	__u16 has_cframe;	   /* 1: tstate_frame leads to a _PyCFrame */
 	/* PyFrameObject (3.9, 3.10) or _PyInterpreterFrame */
 	__u16 frame_back;
 	__u16 frame_code;
 	__u16 frame_instr;	/* 3.9, 3.10: f_lasti (int); later: prev_instr or instr_ptr (pointer) */
-	__u16 frame_owner;	/* 3.12+: owner, 1: owned by a generator, 3: a C stack shim; 3.11 too */
+	__u16 frame_owner;	/* 3.11+: owner, 1: owned by a generator, 3 and more: runs no code */
 	__u16 frame_generator;	/* 3.9, 3.10: f_gen, not NULL for generators */
 	__u16 frame_locals;	/* localsplus */
 	__u16 instr_scale;	/* 3.9: 1, 3.10: 2 (f_lasti counts code units); later: 0, a pointer */
@@ -51,7 +55,7 @@ struct py_layout {
 	__u16 pthread_tid;	    /* from a thread's ident to its number */
 	__u16 gil_last_holder, gil_locked;
 	__u16 run_once_ntodo;	    /* index of _run_once's local `ntodo`; 0: not known */
-	__u64 current_tasks_addr;   /* the dict _asyncio._current_tasks; 0: not known (yet) */
+	__u64 current_tasks_addr;   /* to 3.13: the dict _asyncio._current_tasks; 0: not known (yet) */
 	__u64 find_and_load_addr;   /* code object of importlib._bootstrap._find_and_load; 0: not known */
 	__u64 collecting_addr;	    /* int, 1 while the collector runs; 0: not known */
 };

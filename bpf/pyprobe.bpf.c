@@ -43,8 +43,8 @@ __noinline int gc_is_called(struct scratch *s)
 		at = s->frame_addrs[0] + s->layout.frame_locals + 8 * (u64)(nr_locals & 0xffff);
 	}
 	for (i = 0; i < MAX_SLOTS; i++) {
-		object = read_user_u64(at + 8 * i);
-		if (!object || object & 7)
+		object = read_user_u64(at + 8 * i) & ~PY_REF_TAGS;
+		if (!object)
 			continue;
 		method = read_user_u64(object + CFUNCTION_ML);
 		name = method && !(method & 7) ? read_user_u64(method) : 0;

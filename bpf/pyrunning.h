@@ -3,7 +3,7 @@
  * Evidence that a thread runs an event loop: its running-loop slot, which asyncio sets and clears
  * (uvloop too), and the Python frames above its wait.  Same rules as pyframe.h.
  *
- * 3.13 keeps the loop in the thread state.  3.9 to 3.12 keep it in the thread state's dict under a
+ * 3.13 and later keep the loop in the thread state.  3.9 to 3.12 keep it in the thread state's dict under a
  * fixed key; up to 3.11 inside a holder object, which is a new one whenever a loop starts or stops.
  */
 #ifndef PYRUNNING_H
@@ -15,7 +15,7 @@
 #define PYRUNNING_KEY	      "__asyncio_running_event_loop__"
 #define PYRUNNING_WAIT_FRAMES 4 /* _run_once is the caller of the selector's select(), so within the first few */
 
-/* PyTypeObject and object header, the same from 3.9 to 3.13 without free threading (CPYTHON.md 8). */
+/* PyTypeObject and object header, the same from 3.9 to 3.15 without free threading (CPYTHON.md 8). */
 #define PYOBJECT_TYPE	8
 #define PYTYPE_NAME	24
 #define PYTYPE_BASE	256

@@ -30,7 +30,7 @@ static __always_inline u64 find_handle(struct loop_thread *th, struct scratch *s
 	if (th->kind != LOOP_KIND_ASYNCIO || s->nr <= th->base_depth)
 		return 0;
 	index = (s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
-	return read_user_u64(s->frame_addrs[index] + s->layout.frame_locals);
+	return read_user_u64(s->frame_addrs[index] + s->layout.frame_locals) & ~PY_REF_TAGS;
 }
 
 __noinline u64 task_find_by_handle(struct loop_thread *th, struct scratch *s, u64 loop)
@@ -112,7 +112,9 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	loop = pytask_loop(s, th->slot_value);
 	if (!loop)
 		return 0;
-	if (!s->layout.current_tasks_addr) {
+	if (pytask_is_in_thread(&s->layout)) {
+		task = pytask_of_thread(s, th->tstate_addr, loop);
+	} else if (!s->layout.current_tasks_addr) {
 		task = th->kind == LOOP_KIND_UVLOOP ? task_of_uv_handle(task_find_uv_handle(s), loop) :
 						      task_find_by_handle(th, s, loop);
 	} else if (!pytask_begin(s)) {

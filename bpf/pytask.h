@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Which task runs: asyncio's dict {loop: task}, which each step of a task enters and leaves, on every
- * loop that uses asyncio's own Task (uvloop too).  Same rules as pyframe.h; works in s->buf.
+ * Which task runs.  3.14+: the thread state says it.  To 3.13: asyncio's dict {loop: task}, which each
+ * step of a task enters and leaves, on every loop that uses asyncio's own Task (uvloop too).  Same rules
+ * as pyframe.h; works in s->buf.
  *
  * The dict's entries are few: one for each loop that runs a task now, and those left over until the
  * table is made anew.  Another thread may do that meanwhile: a task is believed only if it says
@@ -16,9 +17,9 @@
 #define PYTASK_AT_ONCE	   8 /* entries of one read; a dict with one loop has 5 at most */
 #define PYTASK_MAX_READS   8
 
-#define PYTASK_LOOP 16 /* FutureObj.fut_loop, Modules/_asynciomodule.c, 3.9 to 3.13 */
+#define PYTASK_LOOP 16 /* FutureObj.fut_loop, Modules/_asynciomodule.c, 3.9 to 3.15 */
 
-#define PYHANDLE_CALLBACK 24 /* a slot of asyncio.events.Handle; the same from 3.9 to 3.13 */
+#define PYHANDLE_CALLBACK 24 /* a slot of asyncio.events.Handle; the same from 3.9 to 3.15 */
 #define PYSTEP_TASK	  16 /* TaskStepMethWrapper.task, and 3.9's TaskWakeupMethWrapper */
 #define PYCFUNCTION_DEF	  16 /* PyCFunctionObject.m_ml; ml_name is first in it */
 #define PYCFUNCTION_SELF  24
@@ -51,6 +52,19 @@ static __always_inline u64 pytask_loop(struct scratch *s, u64 slot_value)
 	if (slot_value && s->layout.running_loop_holder)
 		return read_user_u64(slot_value + s->layout.running_loop_holder);
 	return slot_value;
+}
+
+static __always_inline int pytask_is_in_thread(const struct py_layout *l)
+{
+	return l->tstate_running_task && !l->has_cframe;
+}
+
+/* The task that the thread state names; 0: none of this loop's runs. */
+static __always_inline u64 pytask_of_thread(struct scratch *s, u64 tstate_addr, u64 loop)
+{
+	u64 task = read_user_u64(tstate_addr + s->layout.tstate_running_task);
+
+	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
 }
 
 /* Points s at the entries of the dict. 0: there are some. */

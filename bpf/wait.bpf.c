@@ -205,7 +205,7 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
 	/* The frame is Handle._run's, its first local the Handle. */
 	if (th->kind == LOOP_KIND_ASYNCIO)
-		return read_user_u64(frame + s->layout.frame_locals);
+		return read_user_u64(frame + s->layout.frame_locals) & ~PY_REF_TAGS;
 	/* uvloop: the callback's own. That of a coroutine is its alone; plain ones share one address. */
 	if (pyframe_code_flags(s, s->frames[index & (EV_MAX_FRAMES - 1)].code_addr) & PY_CO_COROUTINE)
 		return frame;

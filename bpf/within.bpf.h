@@ -40,11 +40,16 @@ static __always_inline void loop_clock(struct loop_thread *th, struct task_struc
 }
 
 /*
- * In struct _gc_runtime_state, before its `collecting`; Include/internal/pycore_gc.h, the same from 3.9
- * to 3.13: enabled, and threshold and count of the youngest generation.
+ * In struct _gc_runtime_state, before its `collecting`; Include/internal/pycore_gc.h (from 3.14 on
+ * pycore_interp_structs.h): enabled, and threshold and count of the youngest generation, which is called
+ * `young` where the collector is incremental (the first releases of 3.14) and is in the same place.
  */
-#define GC_ENABLED   (200 - 12)
-#define GC_THRESHOLD (200 - 40)
+#define GC_ENABLED	 (200 - 12)
+#define GC_THRESHOLD	 (200 - 40)
+#define GC_ENABLED_314	 (192 - 12)
+#define GC_THRESHOLD_314 (192 - 40)
+#define GC_ENABLED_315	 112
+#define GC_THRESHOLD_315 (112 - 24)
 
 /*
  * Did the program call gc.collect()?  The collector starts by itself only when the youngest generation
@@ -59,12 +64,18 @@ static __always_inline u32 gc_is_explicit(struct loop_thread *th)
 	} young;
 	s32 enabled;
 	u64 at;
+	u32 minor;
 
 	if (!target || !target->layout.collecting_addr)
 		return 0;
 	at = target->layout.collecting_addr;
-	if (bpf_probe_read_user(&enabled, sizeof(enabled), (void *)(at - GC_ENABLED)) ||
-	    bpf_probe_read_user(&young, sizeof(young), (void *)(at - GC_THRESHOLD)))
+	minor = target->layout.minor;
+	if (bpf_probe_read_user(&enabled, sizeof(enabled),
+				(void *)(at - (minor >= 15 ? GC_ENABLED_315 :
+					       minor == 14 ? GC_ENABLED_314 : GC_ENABLED))) ||
+	    bpf_probe_read_user(&young, sizeof(young),
+				(void *)(at - (minor >= 15 ? GC_THRESHOLD_315 :
+					       minor == 14 ? GC_THRESHOLD_314 : GC_THRESHOLD))))
 		return 0;
 	return !enabled || !young.threshold || young.count <= young.threshold;
 }

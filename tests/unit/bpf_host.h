@@ -155,7 +155,7 @@ static inline void fake_shorten(u64 addr, u32 size)
 
 #define FAKE_FS_BASE	   0x7e0000001000ULL
 #define FAKE_SLOT	   (0x310 + 8)
-#define FAKE_TSTATE_BYTES  400
+#define FAKE_TSTATE_BYTES  1104
 #define FAKE_FRAME_BYTES   128
 #define FAKE_CODE_BYTES	   256
 #define FAKE_TRACEABLE	   3 /* code units before the first traceable one */

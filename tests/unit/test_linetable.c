@@ -57,7 +57,7 @@ static void every_instruction_has_the_line_that_cpython_says(void **state)
 		}
 		versions |= 1u << fixture->minor;
 	}
-	assert_int_equal(versions, 0x3e00); /* 3.9 to 3.13 */
+	assert_int_equal(versions, 0xfe00); /* 3.9 to 3.15 */
 	assert_true(nr > 5000);
 }
 
@@ -111,7 +111,7 @@ static void garbage_is_safe(void **state)
 		uint8_t *bytes = malloc(size + 1);
 		struct linetable table = { .size = size,
 					   .firstlineno = (int32_t)random,
-					   .minor = 9 + round % 6,
+					   .minor = 9 + round % 8,
 					   .is_cut = round & 1 };
 
 		for (size_t i = 0; i < size; i++) {
@@ -187,7 +187,7 @@ static void an_unknown_version_has_no_lines(void **state)
 	(void)state;
 	table.minor = 8;
 	assert_int_equal(linetable_line(&table, 0), 0);
-	table.minor = 14;
+	table.minor = 16;
 	assert_int_equal(linetable_line(&table, 0), 0);
 }
 

@@ -45,6 +45,9 @@ static void the_count_is_read_by_version(void **state)
 	assert_int_equal(ready(12, 8, 1 << 3, 600, 0), 600);
 	assert_int_equal(ready(13, 7, 1 << 3, 600, 0), 600);
 	assert_int_equal(ready(13, 8, 1 << 3, 600, 0), 0);
+	assert_int_equal(ready(14, 7, 1 << 3 | 4, 200, 0), 200); /* one of the small ints */
+	assert_int_equal(ready(15, 7, 1 << 3 | 4, 600, 0), 600);
+	assert_int_equal(ready(13, 7, 1 << 3 | 4, 200, 0), 0);
 	assert_int_equal(ready(13, 5, 1 << 3, 600, 5), 600); /* the layout knows better */
 }
 
@@ -68,7 +71,7 @@ static void contexts_are_counted_where_the_thread_has_them(void **state)
 {
 	static const struct {
 		u16 minor, offset;
-	} where[] = { { 9, 248 }, { 10, 248 }, { 11, 232 }, { 12, 216 }, { 13, 216 } };
+	} where[] = { { 9, 248 }, { 10, 248 }, { 11, 232 }, { 12, 216 }, { 13, 216 }, { 14, 216 }, { 15, 240 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
@@ -77,7 +80,7 @@ static void contexts_are_counted_where_the_thread_has_them(void **state)
 		memset(arena, 0, sizeof(arena));
 		arena[where[i].offset / 8] = 4711;
 		assert_int_equal(pycallbacks_context_switches(&layout, (u64)(uintptr_t)arena), 4711);
-		layout.minor = 14;
+		layout.minor = 16;
 		assert_int_equal(pycallbacks_context_switches(&layout, (u64)(uintptr_t)arena), 0);
 	}
 }

@@ -199,16 +199,34 @@ static void shims_are_stepped_over(void **state)
 	for (unsigned minor = 12; minor <= LAYOUT_MINOR_LAST; minor++) {
 		struct scratch *s = fake_python(minor);
 		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
-		u64 outer = fake_frame(code, 30, 0, fake_frame(0, 0, FRAME_OWNED_BY_CSTACK, 0));
+		u8 owner = minor < 14 ? FRAME_RUNS_NO_CODE : FRAME_RUNS_NO_CODE + 1;
+		u64 outer = fake_frame(code, 30, 0, fake_frame(0, 0, owner, 0));
 		/* What a shim runs is no code object. */
-		u64 shim = fake_frame(0xdeadbeef, 0, FRAME_OWNED_BY_CSTACK, outer);
+		u64 shim = fake_frame(0xdeadbeef, 0, FRAME_RUNS_NO_CODE, outer);
 		u64 inner = fake_frame(code, 20, 0, shim);
 
-		fake_set_frame(fake_frame(0, 0, FRAME_OWNED_BY_CSTACK, inner));
+		fake_set_frame(fake_frame(0, 0, FRAME_RUNS_NO_CODE, inner));
 		assert_walk(s, STACK_OK, 0, 2);
 		assert_int_equal(s->frames[0].offset_bytes, 20);
 		assert_int_equal(s->frames[1].offset_bytes, 30);
 		assert_int_equal(s->frame_addrs[1], outer);
+	}
+}
+
+/* 3.14+: a reference that is borrowed or does not count says so in its low bits. */
+static void tags_of_a_reference_are_no_address(void **state)
+{
+	(void)state;
+	for (unsigned minor = 14; minor <= LAYOUT_MINOR_LAST; minor++) {
+		struct scratch *s = fake_python(minor);
+		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
+		u64 frame = fake_frame(code, 30, 0, 0);
+
+		fake_put64(frame + fake_layout.frame_code, code | 1);
+		fake_set_frame(frame);
+		assert_walk(s, STACK_OK, 0, 1);
+		assert_int_equal(s->frames[0].code_addr, code);
+		assert_int_equal(s->frames[0].offset_bytes, 30);
 	}
 }
 
@@ -255,7 +273,7 @@ static void a_cycle_of_shims_ends(void **state)
 {
 	(void)state;
 	struct scratch *s = fake_python(13);
-	u64 shim = fake_frame(0, 0, FRAME_OWNED_BY_CSTACK, 0);
+	u64 shim = fake_frame(0, 0, FRAME_RUNS_NO_CODE, 0);
 
 	fake_put64(shim + fake_layout.frame_back, shim);
 	fake_set_frame(shim);
@@ -306,7 +324,8 @@ static void a_torn_frame_with_a_wild_code_pointer_ends_the_walk(void **state)
 		fake_put64(frames[1] + fake_layout.frame_code, 0);
 		assert_walk(s, STACK_BAD_CODE, 0, 1);
 		fake_put64(frames[1] + fake_layout.frame_code, codes[1]);
-		fake_shorten(codes[1], (minor < 11 ? CODE_BYTES_OLD : CODE_BYTES) - 1);
+		fake_shorten(codes[1], (minor < 11 ? CODE_BYTES_OLD :
+					minor < 14 ? CODE_BYTES : CODE_BYTES_314) - 1);
 		assert_walk(s, STACK_BAD_CODE, 0, 1);
 	}
 }
@@ -384,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_frame_that_has_not_started_says_minus_one),
 		cmocka_unit_test(a_generator_frame_runs_wherever_it_is),
 		cmocka_unit_test(shims_are_stepped_over),
+		cmocka_unit_test(tags_of_a_reference_are_no_address),
 		cmocka_unit_test(frames_beyond_the_bound_are_cut_and_flagged),
 		cmocka_unit_test(a_cycle_ends),
 		cmocka_unit_test(a_cycle_of_shims_ends),

@@ -122,6 +122,25 @@ static void the_loop_leads_to_its_task(void **state)
 	}
 }
 
+static void a_thread_names_its_task(void **state)
+{
+	(void)state;
+	for FAKE_MINORS(minor) {
+		struct scratch *s = fake_tasks(minor, 0);
+		u64 task = fake_task(fake_loop, 0);
+
+		assert_int_equal(pytask_is_in_thread(&s->layout), minor >= 14);
+		if (minor < 14)
+			continue;
+		assert_int_equal(pytask_of_thread(s, s->tstate_addr, fake_loop), 0); /* a callback */
+		fake_put64(s->tstate_addr + s->layout.tstate_running_task, task);
+		assert_int_equal(pytask_of_thread(s, s->tstate_addr, fake_loop), task);
+		assert_int_equal(pytask_of_thread(s, s->tstate_addr, fake_loop + 64), 0); /* torn: another loop's */
+		fake_put64(s->tstate_addr + s->layout.tstate_running_task, 0xdeadbeef);
+		assert_int_equal(pytask_of_thread(s, s->tstate_addr, fake_loop), 0);
+	}
+}
+
 static void the_slot_leads_to_the_loop(void **state)
 {
 	(void)state;
@@ -344,6 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_loop_leads_to_its_task),
+		cmocka_unit_test(a_thread_names_its_task),
 		cmocka_unit_test(the_slot_leads_to_the_loop),
 		cmocka_unit_test(a_handle_leads_to_its_task),
 		cmocka_unit_test(a_function_in_c_has_a_name),

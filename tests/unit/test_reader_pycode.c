@@ -149,7 +149,7 @@ static void every_kind_of_str_becomes_utf8(void **state)
 	static const uint32_t ucs4[] = { 0x1f40d, 'z', 0x110000, 0xdc80, 0xffffffff };
 
 	(void)state;
-	for (unsigned minor = 9; minor <= 13; minor++) {
+	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		uint64_t data = NAME + (minor < 12 ? 72 : 56),
 			 start = NAME + (minor < 12 ? 48 : 40);
 

@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "pydict.h"
 #include "pymodules.h"
+#include "debug_offsets.h"
 #include "reader_fake.h"
 #include "util.h"
 
@@ -114,7 +115,7 @@ static void every_layout_of_keys_is_read(void **state)
 	static const unsigned sizes[] = { 8, 128, 512 };
 
 	(void)state;
-	for (unsigned minor = 9; minor <= 13; minor++) {
+	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		for (unsigned i = 0; i < ARRAY_SIZE(sizes) * 2; i++) {
 			unsigned slots = sizes[i / 2], kind = i & 1;
 			uint64_t dict;
@@ -158,7 +159,7 @@ static void forged_dicts_are_refused(void **state)
 	uint64_t dict, keys;
 
 	(void)state;
-	for (unsigned minor = 9; minor <= 13; minor++) {
+	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		setup(minor);
 		dict = put_dict(8, 0);
 		put_entry(dict, 8, 0, put_str("wanted"), VALUE);
@@ -186,7 +187,7 @@ static void forged_sizes_end_in_a_bound(void **state)
 	uint64_t dict, keys;
 
 	(void)state;
-	for (unsigned minor = 9; minor <= 13; minor++) {
+	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		setup(minor);
 		dict = put_dict(8, 0);
 		keys = keys_of(dict);
@@ -220,12 +221,13 @@ static uint64_t put_function(const struct layout_row *row, uint64_t code)
 static uint64_t put_run_once(const struct layout_row *row)
 {
 	static const char *const locals[] = { "self", "sched_count", "ntodo", "i" };
-	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 24 + sizeof(locals));
+	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 32 + sizeof(locals));
+	uint64_t items = tuple + (row->py.minor < 14 ? 24 : 32);
 
 	fake_put_u64(&fake, code + row->code_locals, tuple);
 	fake_put_u64(&fake, tuple + 16, ARRAY_SIZE(locals));
 	for (unsigned i = 0; i < ARRAY_SIZE(locals); i++)
-		fake_put_u64(&fake, tuple + 24 + 8ULL * i, put_str(locals[i]));
+		fake_put_u64(&fake, items + 8ULL * i, put_str(locals[i]));
 	return put_function(row, code);
 }
 
@@ -240,13 +242,9 @@ static uint64_t put_module(uint64_t modules, const char *name)
 
 static uint64_t put_interpreter(unsigned minor, const struct layout_row *row)
 {
-	static const uint16_t debug_offsets[][2] = {
-		{ 40, 632 }, { 56, 7272 }, { 64, 7264 }, { 88, 7656 }, { 112, 16 },
-	};
 	uint64_t modules = put_dict(8, KIND_UNICODE);
 
-	for (unsigned i = 0; minor == 13 && i < ARRAY_SIZE(debug_offsets); i++)
-		fake_put_u64(&fake, RUNTIME + debug_offsets[i][0], debug_offsets[i][1]);
+	put_debug_offsets(&fake, RUNTIME, minor);
 	fake_put_u64(&fake, RUNTIME + row->interpreters_head, INTERP);
 	fake_put_u64(&fake, INTERP + row->interp_modules, modules);
 	layout.runtime_addr = RUNTIME;
@@ -257,7 +255,7 @@ static uint64_t put_interpreter(unsigned minor, const struct layout_row *row)
 static void modules_lead_to_what_is_wanted(void **state)
 {
 	(void)state;
-	for (unsigned minor = 9; minor <= 13; minor++) {
+	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		const struct layout_row *row = layout_find(minor);
 		uint64_t modules, tasks, code, importlib, asyncio, events, type, methods;
 
@@ -281,7 +279,7 @@ static void modules_lead_to_what_is_wanted(void **state)
 		put_entry(methods, 8, KIND_UNICODE, put_str("_run_once"), put_run_once(row));
 		put_entry(events, 8, KIND_UNICODE, put_str("BaseEventLoop"), type);
 		pymodules_read(&fake.mem, &layout);
-		assert_int_equal(layout.current_tasks_addr, tasks);
+		assert_int_equal(layout.current_tasks_addr, minor < 14 ? tasks : 0);
 		assert_int_equal(layout.find_and_load_addr, code);
 		assert_int_equal(layout.run_once_ntodo, 2);
 

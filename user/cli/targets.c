@@ -164,7 +164,10 @@ void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
 
 static bool is_complete(const struct py_layout *layout)
 {
-	return layout->current_tasks_addr && layout->find_and_load_addr && layout->run_once_ntodo;
+	/* From 3.14 on the thread state names the task. */
+	bool has_tasks = layout->current_tasks_addr || layout->minor >= 14;
+
+	return has_tasks && layout->find_and_load_addr && layout->run_once_ntodo;
 }
 
 static void look_again(struct targets *targets, struct entry *entry, uint64_t now_ns)
@@ -187,6 +190,11 @@ static void on_second_look(struct targets *targets, struct entry *entry, const s
 			layout->find_and_load_addr = ev->layout.find_and_load_addr;
 		if (!layout->run_once_ntodo)
 			layout->run_once_ntodo = ev->layout.run_once_ntodo;
+		if (layout->minor >= 14) { /* by _asyncio's own table, if it was not there before */
+			layout->tstate_running_loop = ev->layout.tstate_running_loop;
+			layout->tstate_running_task = ev->layout.tstate_running_task;
+			layout->task_name = ev->layout.task_name;
+		}
 		probes_update_layout(targets->probes, entry->pid, entry->target_id, layout);
 	}
 	if (!is_complete(layout) && entry->looks_again < MAX_LOOKS_AGAIN)

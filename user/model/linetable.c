@@ -121,7 +121,9 @@ static bool step(const struct linetable *table, struct position *position, int64
 	case 10: return step_310(table, position, line);
 	case 11:
 	case 12:
-	case 13: return step_311(table, position, line);
+	case 13:
+	case 14:
+	case 15: return step_311(table, position, line);
 	default: return false;
 	}
 }

@@ -130,6 +130,10 @@ static void fill_no_runtime(struct ev_target *target, const struct runtime *runt
 
 static void fill_layout(struct ev_target *target, struct mem *mem, const struct runtime *runtime)
 {
+	const struct layout_source source = { .runtime_addr = runtime->addr,
+					      .version = runtime->version,
+					      .asyncio_addr = runtime->asyncio_addr,
+					      .getter_addr = runtime->getter_addr };
 	char reason[sizeof(target->reason)];
 	int err;
 
@@ -146,11 +150,14 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 		set_unsupported(target, "this CPython runs on musl, not glibc: it cannot be watched");
 		return;
 	}
-	err = layout_read(mem, runtime->addr, runtime->version, &target->layout);
+	err = layout_read(mem, &source, &target->layout);
 	if (err == -EBADMSG)
 		set_broken(target, "its interpreter's state is not as its version has it");
 	else if (err == -EFAULT)
 		set_broken(target, "its interpreter's state leads to memory that is not there");
+	else if (err == -ENOTSUP)
+		set_unsupported(target, "its libpython was loaded late, or keeps its thread states in a "
+					"way that is not understood: it cannot be watched");
 	else
 		set_status(target, err ? status_of(err) : TARGET_OK);
 	if (err)

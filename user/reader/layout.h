@@ -14,14 +14,14 @@
 #include "procmem.h"
 
 #define LAYOUT_MINOR_FIRST 9
-#define LAYOUT_MINOR_LAST  13
+#define LAYOUT_MINOR_LAST  15
 
 struct layout_row {
 	struct py_layout py; /* offsets only: no address, no slot */
 	/* In _PyRuntime. */
 	uint32_t interpreters_head;
-	uint32_t autotss_key; /* gilstate.autoTSSkey._key; its _is_initialized is the int before it
-			       */
+	/* gilstate.autoTSSkey._key; its _is_initialized is the int before it; 0: a thread-local variable */
+	uint32_t autotss_key;
 	uint32_t runtime_gil; /* ceval.gil itself; 0: interp_gil */
 	/* In PyInterpreterState. */
 	uint32_t interp_next;
@@ -33,7 +33,10 @@ struct layout_row {
 	uint16_t function_code; /* PyFunctionObject.func_code */
 	uint16_t code_locals;	/* to 3.10: co_varnames; later: co_localsplusnames */
 	uint32_t interp_collecting; /* gc.collecting */
-	bool has_debug_offsets; /* the target's own _Py_DebugOffsets correct what is above */
+	uint32_t tstate_bytes;	    /* 3.13+: of the PyThreadState that a _PyThreadStateImpl begins with */
+	uint32_t impl_running_loop; /* behind it: asyncio_running_loop */
+	bool has_debug_offsets;	    /* the target's own _Py_DebugOffsets correct what is above */
+	bool has_running_task;	    /* behind asyncio_running_loop; AsyncioDebug corrects both */
 };
 
 /* NULL for a minor version that is not known. */
@@ -42,12 +45,20 @@ const struct layout_row *layout_find(unsigned minor);
 /* Writes a sentence that says why stacks of such a build cannot be read; false: they can. */
 bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason, size_t bytes);
 
+/* Where a target's own description of itself is. */
+struct layout_source {
+	uint64_t runtime_addr;
+	uint32_t version;
+	uint64_t asyncio_addr; /* AsyncioDebug, 3.14+; 0: _asyncio is not loaded, or too old */
+	uint64_t getter_addr;  /* PyGILState_GetThisThreadState, for 3.15; 0: not found */
+};
+
 /*
  * Completes the row with what only the target's memory tells.  *layout is written on success only.
- * Returns -EAGAIN while the interpreter starts, -ENOTSUP for an unknown version, -EBADMSG for what
- * no CPython would hold, or the failure of a read.
+ * Returns -EAGAIN while the interpreter starts, -ENOTSUP for an unknown version or a thread state that
+ * cannot be found, -EBADMSG for what no CPython would hold, or the failure of a read.
  */
-int layout_read(struct mem *mem, uint64_t runtime_addr, uint32_t version, struct py_layout *layout);
+int layout_read(struct mem *mem, const struct layout_source *source, struct py_layout *layout);
 
 /* The newest PyThreadState of the main interpreter; its next one is 8 bytes into each, 0 ends the list. */
 int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version,

@@ -29,7 +29,7 @@ static int read_target(void *to, u32 size, u64 addr)
 #include "pyrunning.h"
 
 #define MAX_THREADS    4096
-#define TSTATE_NEXT    8 /* PyThreadState.next, 3.9 to 3.13 */
+#define TSTATE_NEXT    8 /* PyThreadState.next, 3.9 to 3.15 */
 
 static int has_running_loop(struct scratch *s)
 {

@@ -10,7 +10,7 @@
 
 #include "util.h"
 
-/* The same from 3.9 to 3.13 without free threading: Include/object.h, cpython/dictobject.h. */
+/* The same from 3.9 to 3.15 without free threading: Include/object.h, cpython/dictobject.h. */
 #define OBJECT_TYPE   8
 #define TYPE_NAME     24
 #define MODULE_DICT   16 /* PyModuleObject.md_dict, Objects/moduleobject.c */

@@ -8,9 +8,10 @@
 #include "pydict.h"
 #include "util.h"
 
-#define TYPE_DICT     264 /* PyTypeObject.tp_dict, 3.9 to 3.13; NULL only for static types (3.12+) */
+#define TYPE_DICT     264 /* PyTypeObject.tp_dict, 3.9 to 3.15; NULL only for static types (3.12+) */
 #define TUPLE_SIZE    16
 #define TUPLE_ITEMS   24
+#define TUPLE_ITEMS_314 32 /* after ob_hash */
 #define STR_LENGTH    16
 #define LOCALS_MAX    64
 
@@ -40,14 +41,14 @@ static bool is_name(struct mem *mem, const struct py_layout *layout, uint64_t st
 static uint16_t local_index(struct mem *mem, const struct py_layout *layout,
 			    const struct layout_row *row, uint64_t code_addr, const char *name)
 {
-	uint64_t tuple, nr, items[LOCALS_MAX];
+	uint64_t tuple, nr, items[LOCALS_MAX], at = layout->minor >= 14 ? TUPLE_ITEMS_314 : TUPLE_ITEMS;
 
 	if (!code_addr || procmem_read_u64(mem, code_addr + row->code_locals, &tuple) ||
 	    !pydict_is_type(mem, tuple, "tuple") ||
 	    procmem_read_u64(mem, tuple + TUPLE_SIZE, &nr))
 		return 0;
 	nr = min(nr, (uint64_t)LOCALS_MAX);
-	if (procmem_read(mem, tuple + TUPLE_ITEMS, items, nr * sizeof(items[0])))
+	if (procmem_read(mem, tuple + at, items, nr * sizeof(items[0])))
 		return 0;
 	for (unsigned i = 1; i < nr; i++)
 		if (is_name(mem, layout, items[i], name))
@@ -94,7 +95,8 @@ void pymodules_read(struct mem *mem, struct py_layout *layout)
 
 	if (!row || layout_modules(mem, layout->runtime_addr, layout->version, &modules))
 		return;
-	read_current_tasks(mem, layout, modules);
+	if (!row->has_running_task) /* else the thread state has it */
+		read_current_tasks(mem, layout, modules);
 	read_find_and_load(mem, layout, row, modules);
 	read_run_once(mem, layout, row, modules);
 }

@@ -11,7 +11,7 @@
 #include "utf8.h"
 #include "util.h"
 
-/* PyASCIIObject, Include/cpython/unicodeobject.h; builds with the GIL, 3.9 to 3.13. */
+/* PyASCIIObject, Include/cpython/unicodeobject.h; builds with the GIL, 3.9 to 3.15. */
 #define STR_TYPE       8
 #define STR_LENGTH     16 /* characters, signed */
 #define STR_STATE      32 /* bits 0-1 interned, 2-4 kind, 5 compact, 6 ascii */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "asynciodebug.h"
 #include "elfimage.h"
 #include "mapfile.h"
 #include "maps.h"
@@ -16,7 +17,16 @@
 #define FILE_BUDGET_BYTES (160ULL << 20)
 #define DEBUG_COOKIE	  "xdebugpy" /* first bytes of _PyRuntime since 3.13 */
 
-enum { SYMBOL_RUNTIME, SYMBOL_VERSION, NR_SYMBOLS };
+enum { SYMBOL_RUNTIME, SYMBOL_VERSION, SYMBOL_GETTER, NR_SYMBOLS };
+
+#define SYMBOLS                                                                                \
+	{                                                                                      \
+		{ .name = "_PyRuntime" }, { .name = "Py_Version" },                            \
+		{                                                                              \
+			.name = "PyGILState_GetThisThreadState"                                \
+		}                                                                              \
+	}
+
 
 /* A file that may hold the runtime, opened or as its image in memory. */
 struct holder {
@@ -147,6 +157,9 @@ static int try_holder(struct holder *holder, struct mem *file, const struct runt
 		return -EAGAIN;
 	runtime->is_static = is_exe(search, holder->line);
 	runtime->has_usdt = !holder->is_image && elffile_has_usdt(&holder->elf, "python");
+	if (holder->symbols[SYMBOL_GETTER].is_found)
+		runtime->getter_addr = holder->bias + holder->symbols[SYMBOL_GETTER].value;
+	runtime->asyncio_addr = asynciodebug_in(&holder->elf, holder->bias);
 	runtime->map_start = holder->line->start;
 	runtime->map_end = holder->line->end;
 	if (search->probes && runtime->has_usdt)
@@ -159,7 +172,7 @@ static int try_file(const struct runtime_search *search, const struct maps_line 
 {
 	cleanup(holder_close) struct holder holder = {
 		.line = line,
-		.symbols = { { .name = "_PyRuntime" }, { .name = "Py_Version" } },
+		.symbols = SYMBOLS,
 	};
 	struct mem file;
 	int err;
@@ -172,7 +185,12 @@ static int try_file(const struct runtime_search *search, const struct maps_line 
 		find_in_sections(&holder);
 	if (!err && holder.symbols[SYMBOL_RUNTIME].is_found)
 		err = elffile_bias(&holder.elf, line->start, line->offset, &holder.bias);
-	return err ? err : try_holder(&holder, &file, search, runtime);
+	if (!err)
+		err = try_holder(&holder, &file, search, runtime);
+	if (!err && !runtime->asyncio_addr)
+		runtime->asyncio_addr =
+			asynciodebug_find(search->proc_fd, search->maps, search->maps_bytes);
+	return err;
 }
 
 /* The mapping of the same file that begins with its ELF header. */
@@ -196,7 +214,7 @@ static int try_image(const struct runtime_search *search, const struct maps_line
 	cleanup(holder_close) struct holder holder = {
 		.line = line,
 		.is_image = true,
-		.symbols = { { .name = "_PyRuntime" }, { .name = "Py_Version" } },
+		.symbols = SYMBOLS,
 	};
 	struct maps_line header;
 	int err;

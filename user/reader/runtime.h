@@ -20,6 +20,8 @@ struct runtime {
 	bool is_musl;	 /* the C library is musl: no slot of glibc's leads to the thread state */
 	bool is_loading; /* -ENOENT only: the dynamic loader has not mapped everything yet */
 	bool has_usdt;	 /* its file has probes of the provider "python" */
+	uint64_t getter_addr;  /* PyGILState_GetThisThreadState; 0: not found */
+	uint64_t asyncio_addr; /* the table AsyncioDebug (3.14+); 0: not found */
 	uint64_t map_start, map_end; /* the mapping by which that file was found */
 };
 

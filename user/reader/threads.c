@@ -22,19 +22,20 @@
 #define MAX_ATTRIBUTES	  256
 #define MAX_TRIES	  3 /* of a walk that a running thread tore */
 #define STATUS_BYTES_MAX  8192
-#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.13, builds with the GIL */
+#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.15, builds with the GIL */
 #define OBJECT_TYPE	  8
 #define TYPE_BASICSIZE	  32
 #define TYPE_FLAGS	  168
 #define TYPE_DICTOFFSET	  288
-#define TYPE_INLINE_VALUES (1u << 2) /* 3.13 */
+#define TYPE_INLINE_VALUES (1u << 2) /* 3.13+ */
 #define TYPE_MANAGED_DICT  (1u << 4) /* 3.11+ */
 #define DICT_KEYS	  32
 #define DICT_VALUES	  40
 #define MANAGED_VALUES	  (-32) /* 3.11, before the object */
 #define MANAGED_DICT	  (-24)
 #define FRAME_SPAN	  128
-#define OWNED_BY_CSTACK	  3
+#define RUNS_NO_CODE	  3	/* and the owners above it, see pyframe.h */
+#define REF_TAGS	  7ULL	/* 3.14+, likewise */
 
 void threads_begin(uint64_t ident, uint32_t tid, struct ev_thread *thread)
 {
@@ -93,7 +94,7 @@ static uint64_t outermost_frame(struct mem *mem, const struct py_layout *layout,
 			return outermost;
 		if (procmem_read(mem, frame, raw, span))
 			return 0;
-		if (layout->instr_scale || raw[layout->frame_owner] != OWNED_BY_CSTACK)
+		if (layout->instr_scale || raw[layout->frame_owner] < RUNS_NO_CODE)
 			outermost = frame;
 		memcpy(&frame, raw + layout->frame_back, sizeof(frame));
 	}
@@ -107,7 +108,9 @@ struct attributes {
 
 static uint64_t cached_keys(struct mem *mem, const struct py_layout *layout, uint64_t type)
 {
-	return read_word(mem, type + (layout->minor == 9 ? 864 : layout->minor <= 11 ? 872 : 880));
+	static const uint16_t offsets[] = { 864, 872, 872, 880, 880, 880, 888 }; /* 3.9 to 3.15 */
+
+	return read_word(mem, type + offsets[min(layout->minor - 9u, ARRAY_SIZE(offsets) - 1)]);
 }
 
 static struct attributes of_dict(struct mem *mem, const struct py_layout *layout, uint64_t dict)
@@ -187,10 +190,10 @@ static uint64_t find_thread(struct mem *mem, const struct py_layout *layout, uin
 
 	for (unsigned i = 0; i < MAX_TRIES && !frame; i++)
 		frame = outermost_frame(mem, layout, tstate);
-	code = read_word(mem, frame ? frame + layout->frame_code : 0);
+	code = read_word(mem, frame ? frame + layout->frame_code : 0) & ~REF_TAGS;
 	if (!code || !is_str(mem, layout, read_word(mem, code + layout->code_name), "_bootstrap"))
 		return 0;
-	return read_word(mem, frame + layout->frame_locals);
+	return read_word(mem, frame + layout->frame_locals) & ~REF_TAGS;
 }
 
 int threads_python_name(struct mem *mem, const struct py_layout *layout, uint64_t ident, char *name,
