@@ -52,6 +52,7 @@ demo: ## install what is missing, build, watch a real application with planted f
 
 check: ## install what is missing, run every test
 	@scripts/setup.sh check
+	@scripts/chroots.sh >/dev/null
 	@$(MAKE) --no-print-directory all lint check-unit check-san check-fuzz check-bpf check-e2e
 
 bench: ## install what is missing, measure the budgets: with and without, in one run
@@ -74,7 +75,11 @@ check-fuzz: $(FUZZERS) ## each fuzz target for FUZZ_SECONDS (default 10)
 check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
 	@scripts/run-tests.sh $(BPF_TESTS)
 
+chroots: ## unpack CPythons of other Debian releases for tests, below LOOPHOUND_CHROOTS (/var/cache/loophound/chroots)
+	@scripts/chroots.sh
+
 check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
+	@scripts/chroots.sh >/dev/null
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST)
 
 score: all ## every workload on every interpreter: recall, precision, what was right, how exact; SCORE='--runs 3'
@@ -155,4 +160,4 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage golden fmt clean bpf
+.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage golden fmt clean bpf

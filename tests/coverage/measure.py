@@ -58,7 +58,7 @@ class Calls(Workload):
 
     def __init__(self, program: Path, interpreter: Interpreter, env: dict[str, str]) -> None:
         paths = f"{HERE}:{environment()['PYTHONPATH']}"
-        command = in_own_resolver([interpreter.path, str(program)])
+        command = in_own_resolver(interpreter.command(str(program)))
         Child.__init__(self, command, env={**environment(), "PYTHONPATH": paths, **env})
 
     def wait_done(self) -> None:

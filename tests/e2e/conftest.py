@@ -20,11 +20,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not os.access(BINARY, os.X_OK):
         pytest.exit(f"{BINARY} is not there: run `make`, or name another in $LOOPHOUND", returncode=2)
     if not find_interpreters():
-        pytest.exit("no CPython 3.9 to 3.13 found: name some in $LOOPHOUND_PYTHONS", returncode=2)
+        pytest.exit("no CPython 3.9 to 3.15 found: name some in $LOOPHOUND_PYTHONS", returncode=2)
 
 
 def pytest_report_header() -> list[str]:
-    found = ", ".join(f"{each} ({each.path})" for each in find_interpreters())
+    found = ", ".join(f"{each} ({each.root}{each.path})" for each in find_interpreters())
     return [f"loophound: {BINARY}", f"interpreters: {found}"]
 
 

@@ -1,4 +1,8 @@
-"""Finds the CPythons of this machine that loophound claims to read."""
+"""Finds the CPythons of this machine that loophound claims to read.
+
+Some are in a root directory of their own (scripts/chroots.sh): a program of theirs is started in a mount namespace
+where that directory has this machine's /proc, /sys, /dev, /tmp and checkout, and then by chroot(2).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,23 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
-MINORS = range(9, 14)
+MINORS = range(9, 16)
+
+TOP = Path(__file__).resolve().parents[2]
+CHROOTS = TOP / "scripts" / "chroots.sh"
+# The pid stays that of the first of these programs: each becomes the next one.
+ENTER = """
+root=$0 top=$1
+shift
+for each in /proc /sys /dev /tmp; do mount --rbind "$each" "$root$each" || exit; done
+# A copy: a test's own may be mounted there, of a file that is unlinked by now.
+mount -t tmpfs tmpfs "$root/run" && cp /etc/resolv.conf "$root/run" || exit
+mount --bind "$root/run/resolv.conf" "$root/etc/resolv.conf" || exit
+if [ ! -e "$root$top/VERSION" ]; then mkdir -p "$root$top" && mount --bind "$top" "$root$top" || exit; fi
+exec chroot "$root" "$@"
+"""
 
 PROBE = """
 import json, os, sys, sysconfig
@@ -28,13 +47,22 @@ class Interpreter:
     path: str
     version: tuple[int, int, int]
     usdt: bool
+    root: str = ""  # "": this machine's own
 
     def __str__(self) -> str:
         return ".".join(map(str, self.version)) + ("+usdt" if self.usdt else "")
 
+    def command(self, *arguments: str) -> list[str]:
+        """What starts it; the process that this becomes is the interpreter itself."""
+        return in_root(self.root, [self.path, *arguments])
 
-def _candidates() -> list[str]:
-    """Paths that may be an interpreter, the distribution's own first; version managers' shims among them."""
+
+def in_root(root: str, command: list[str]) -> list[str]:
+    return ["unshare", "--mount", "sh", "-c", ENTER, root, str(TOP), *command] if root else command
+
+
+def _candidates() -> list[tuple[str, str]]:
+    """Roots and paths that may be an interpreter, the distribution's own first; managers' shims among them."""
     names = [f"python3.{minor}" for minor in MINORS]
     paths = [f"/usr/bin/{name}" for name in names]
     paths += os.environ.get("LOOPHOUND_PYTHONS", "").split(":")
@@ -44,25 +72,33 @@ def _candidates() -> list[str]:
     if root:
         paths += sorted(glob.glob(os.path.join(glob.escape(root), "versions", "3.*", "bin", "python3")))
     paths += [path for path in map(shutil.which, names) if path]
-    return [path for path in paths if path and os.access(path, os.X_OK)]
+    own = [("", path) for path in paths if path and os.access(path, os.X_OK)]
+    return own + [tuple(line.split(":", 1)) for line in _list_chroots()]
+
+
+def _list_chroots() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return subprocess.run([CHROOTS, "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 @functools.lru_cache(maxsize=None)
 def find_interpreters() -> tuple[Interpreter, ...]:
-    found: dict[str, Interpreter] = {}
-    for path in _candidates():
+    found: dict[tuple[str, str], Interpreter] = {}
+    for root, path in _candidates():
         try:
-            probe = subprocess.run([path, "-c", PROBE], capture_output=True, timeout=30)
+            probe = subprocess.run(in_root(root, [path, "-c", PROBE]), capture_output=True, timeout=30)
             facts = json.loads(probe.stdout)
         except (OSError, ValueError, subprocess.TimeoutExpired):
             continue  # a shim of a version that is not installed, or no Python at all
         major, minor, _ = version = tuple(facts["version"])
         if facts["cpython"] and major == 3 and minor in MINORS:
-            found.setdefault(facts["executable"], Interpreter(facts["executable"], version, facts["usdt"]))
+            one = Interpreter(facts["executable"], version, facts["usdt"], root)
+            found.setdefault((root, one.path), one)
     return tuple(sorted(found.values(), key=lambda interpreter: interpreter.version))
 
 
 def system_interpreter() -> Interpreter:
     """The one for tests that need any: the distribution's own if it is there."""
     found = find_interpreters()
-    return next((each for each in found if each.path.startswith("/usr/bin/")), found[0])
+    return next((each for each in found if not each.root and each.path.startswith("/usr/bin/")), found[0])

@@ -15,7 +15,7 @@ BREACH = 3  # exit code of --fail-on
 def run_workload(name: str, interpreter: Interpreter, output: Path) -> Outcome:
     """What both sides said; loophound says it to the file."""
     options = ("--fail-on", "any", "--format", "jsonl", "-o", str(output))
-    with Loophound("run", *options, "--", interpreter.path, script(name), env=environment()) as command:
+    with Loophound("run", *options, "--", *interpreter.command(script(name)), env=environment()) as command:
         code = command.wait()
     assert code == BREACH, f"exit code {code}, not {BREACH}{command.dump()}"
     said = [json.loads(line) for line in command.out.lines]

@@ -54,7 +54,7 @@ asyncio.run(main())
 def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns):
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(
-            Child([interpreter.path, "-c", STALL.format(stall=stall)], env=environment())
+            Child(interpreter.command("-c", STALL.format(stall=stall)), env=environment())
         )
         program.expect("its ready line", lambda text: '"ready"' in text)
         watch = stack.enter_context(Watch(program.pid))

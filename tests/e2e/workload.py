@@ -49,7 +49,7 @@ class Workload(Child):
         through: tuple[str, ...] = (),  # a script that runs the workload, with its arguments
         env: dict[str, str] | None = None,
     ) -> None:
-        command = [interpreter.path, *through, script(name), *arguments]
+        command = interpreter.command(*through, script(name), *arguments)
         if name.startswith("dns_"):
             command = in_own_resolver(command)
         super().__init__(command, env={**environment(), **(env or {})})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
-from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
+from interpreters import Interpreter, find_interpreters  # noqa: E402
 from started import run_workload  # noqa: E402
 from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
 from tally import Tally, tally, tally_latent  # noqa: E402
@@ -59,7 +59,8 @@ class Job:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each workload (default 1)")
-    parser.add_argument("--interpreters", default="", metavar="V,...", help="only these: 3.11, 3.11.2+usdt, uvloop")
+    only = "only these: 3.11, 3.11.2+usdt, uvloop, 3.11.2+usdt+uvloop"
+    parser.add_argument("--interpreters", default="", metavar="V,...", help=only)
     parser.add_argument("--workloads", default="", metavar="TEXT,...", help="only those whose name has such a text")
     parser.add_argument("--json", metavar="FILE", help="the same, and each run, for a program; - is standard output")
     for floor in FLOORS:
@@ -68,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def has_uvloop(interpreter: Interpreter) -> bool:
-    return subprocess.run([interpreter.path, "-c", "import uvloop"], capture_output=True).returncode == 0
+    return subprocess.run(interpreter.command("-c", "import uvloop"), capture_output=True).returncode == 0
 
 
 def runs_on_uvloop(workload: str) -> bool:
@@ -81,14 +82,15 @@ def find_jobs(options: argparse.Namespace) -> list[Job]:
     if options.workloads:
         workloads = [each for each in workloads if any(text in each for text in options.workloads.split(","))]
     jobs = [Job(workload, interpreter, False) for workload in workloads for interpreter in find_interpreters()]
-    if has_uvloop(system_interpreter()):
-        jobs += [Job(each, system_interpreter(), True) for each in workloads if runs_on_uvloop(each)]
+    on_uvloop = [each for each in workloads if runs_on_uvloop(each)]
+    for interpreter in filter(has_uvloop, find_interpreters()):
+        jobs += [Job(each, interpreter, True) for each in on_uvloop]
     if options.interpreters:
         wanted = options.interpreters.split(",")
         jobs = [
             job
             for job in jobs
-            if (job.uvloop and "uvloop" in wanted)
+            if (job.uvloop and ("uvloop" in wanted or f"{job.interpreter}+uvloop" in wanted))
             or (not job.uvloop and any(_is_of(job.interpreter, each) for each in wanted))
         ]
     return jobs * options.runs

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "chroots.h"
 #include "identify.h"
 #include "procmem.h"
 #include "pycode.h"
@@ -35,7 +36,8 @@ static const char script[] =
 	"table = code.co_lnotab if sys.version_info < (3, 10) else code.co_linetable\n"
 	"once = asyncio.base_events.BaseEventLoop._run_once.__code__\n"
 	"fields = [id(code), id(code.co_filename), id(code.co_name), sys.hexversion,\n"
-	"          code.co_firstlineno, code.co_flags, id(getattr(_asyncio, '_current_tasks', None)),\n"
+	"          code.co_firstlineno, code.co_flags,\n"
+	"          id(_asyncio._current_tasks) if hasattr(_asyncio, '_current_tasks') else 0,\n"
 	"          id(_frozen_importlib._find_and_load.__code__), once.co_varnames.index('ntodo')]\n"
 	"names = [code.co_filename, code.co_name, getattr(code, 'co_qualname', '')]\n"
 	"print(' '.join(map(str, fields)), *[n.encode().hex() or '-' for n in names], "
@@ -60,6 +62,7 @@ static void python_start(struct python *python, const char *path)
 	assert_true(python->pid >= 0);
 	if (python->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		path = chroots_enter(path);
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
 		close(in[1]);
@@ -194,7 +197,7 @@ static unsigned check_pattern(const char *pattern)
 
 static void every_interpreter_is_read_right(void **state)
 {
-	static const char *const minors[] = { "9", "10", "11", "12", "13" };
+	static const char *const minors[] = { "9", "10", "11", "12", "13", "14", "15" };
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 	unsigned nr = 0;
 	char pattern[512];
@@ -209,6 +212,8 @@ static void every_interpreter_is_read_right(void **state)
 		else
 			snprintf(pattern, sizeof(pattern), "%s/.pyenv/versions/3.%s.*/bin/python3",
 				 home ? home : "", minors[i]);
+		nr += check_pattern(pattern);
+		chroots_pattern(pattern, sizeof(pattern), minors[i]);
 		nr += check_pattern(pattern);
 	}
 	if (nr == 0)
