@@ -307,7 +307,8 @@ static void unsupported_builds_have_a_reason(void **state)
 	assert_false(layout_is_unsupported(0x03090000, false, reason, sizeof(reason)));
 	assert_true(layout_is_unsupported(0x031000f0, false, reason, sizeof(reason)));
 	assert_string_equal(reason,
-			    "CPython 3.16 is newer than this loophound knows: it cannot be watched");
+			    "CPython 3.16 is newer than this loophound knows (3.15 is the last), so its "
+			    "loops, tasks and stacks cannot be read: it cannot be watched");
 	assert_true(layout_is_unsupported(0x03081200, false, reason, sizeof(reason)));
 	assert_true(layout_is_unsupported(0x02071200, false, reason, sizeof(reason)));
 	assert_true(layout_is_unsupported(0x030d05f0, true, reason, sizeof(reason)));

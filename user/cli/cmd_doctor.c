@@ -205,10 +205,11 @@ static void check_process(pid_t pid)
 	nr_missing += t.status != TARGET_OK;
 	say(t.status == TARGET_OK, "stacks", "%s%s%s", status_words[t.status], reason[0] ? ": " : "",
 	    reason);
+	if (t.version)
+		say(true, "Python", "%u.%u.%u, %s, %s", t.version >> 24, t.version >> 16 & 255,
+		    t.version >> 8 & 255, t.flags & TARGET_STATIC ? "static" : "shared", exe);
 	if (t.status != TARGET_OK)
 		return;
-	say(true, "Python", "%u.%u.%u, %s, %s", t.version >> 24, t.version >> 16 & 255,
-	    t.version >> 8 & 255, t.flags & TARGET_STATIC ? "static" : "shared", exe);
 	check_probes(&t);
 	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
 }

@@ -24,7 +24,8 @@ bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason
 	if (major < 3 || (major == 3 && minor < LAYOUT_MINOR_FIRST))
 		why = "is older than loophound can read (3.9 is the first)";
 	else if (major > 3 || minor > LAYOUT_MINOR_LAST)
-		why = "is newer than this loophound knows";
+		why = "is newer than this loophound knows (3.15 is the last), so its loops, tasks and "
+		      "stacks cannot be read";
 	else if (is_free_threaded)
 		why = "is a free-threaded build: it has no GIL, and a layout that this loophound "
 		      "does not know";
