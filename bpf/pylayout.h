@@ -35,7 +35,11 @@ struct py_layout {
 	__u16 frame_code;
 	__u16 frame_instr;	/* 3.9, 3.10: f_lasti (int); later: prev_instr or instr_ptr (pointer) */
 	__u16 frame_owner;	/* 3.11+: owner, 1: owned by a generator, 3 and more: runs no code */
-	__u16 frame_generator;	/* 3.9, 3.10: f_gen, not NULL for generators */
+	union {
+		__u16 frame_generator; /* 3.9, 3.10: f_gen, not NULL for generators */
+		/* 3.13+: how far before collecting_addr the youngest generation's threshold and count are */
+		__u16 gc_young; /* 0: not known */
+	};
 	__u16 frame_locals;	/* localsplus */
 	__u16 instr_scale;	/* 3.9: 1, 3.10: 2 (f_lasti counts code units); later: 0, a pointer */
 	/* PyCodeObject */

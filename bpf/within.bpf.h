@@ -41,15 +41,13 @@ static __always_inline void loop_clock(struct loop_thread *th, struct task_struc
 
 /*
  * In struct _gc_runtime_state, before its `collecting`; Include/internal/pycore_gc.h (from 3.14 on
- * pycore_interp_structs.h): enabled, and threshold and count of the youngest generation, which is called
- * `young` where the collector is incremental (the first releases of 3.14) and is in the same place.
+ * pycore_interp_structs.h): enabled, and threshold and count of the youngest generation (from 3.13 on the
+ * layout says where).
  */
-#define GC_ENABLED	 (200 - 12)
-#define GC_THRESHOLD	 (200 - 40)
-#define GC_ENABLED_314	 (192 - 12)
-#define GC_THRESHOLD_314 (192 - 40)
-#define GC_ENABLED_315	 112
-#define GC_THRESHOLD_315 (112 - 24)
+#define GC_ENABLED     (200 - 12)
+#define GC_ENABLED_314 (192 - 12)
+#define GC_ENABLED_315 112
+#define GC_YOUNG       (200 - 40)
 
 /*
  * Did the program call gc.collect()?  The collector starts by itself only when the youngest generation
@@ -62,20 +60,18 @@ static __always_inline u32 gc_is_explicit(struct loop_thread *th)
 	struct {
 		s32 threshold, count;
 	} young;
+	u32 minor, enabled_at, young_at;
 	s32 enabled;
 	u64 at;
-	u32 minor;
 
 	if (!target || !target->layout.collecting_addr)
 		return 0;
 	at = target->layout.collecting_addr;
 	minor = target->layout.minor;
-	if (bpf_probe_read_user(&enabled, sizeof(enabled),
-				(void *)(at - (minor >= 15 ? GC_ENABLED_315 :
-					       minor == 14 ? GC_ENABLED_314 : GC_ENABLED))) ||
-	    bpf_probe_read_user(&young, sizeof(young),
-				(void *)(at - (minor >= 15 ? GC_THRESHOLD_315 :
-					       minor == 14 ? GC_THRESHOLD_314 : GC_THRESHOLD))))
+	enabled_at = minor >= 15 ? GC_ENABLED_315 : minor == 14 ? GC_ENABLED_314 : GC_ENABLED;
+	young_at = minor >= 13 ? target->layout.gc_young : GC_YOUNG;
+	if (!young_at || bpf_probe_read_user(&enabled, sizeof(enabled), (void *)(at - enabled_at)) ||
+	    bpf_probe_read_user(&young, sizeof(young), (void *)(at - young_at)))
 		return 0;
 	return !enabled || !young.threshold || young.count <= young.threshold;
 }

@@ -21,13 +21,19 @@ TOP = Path(__file__).resolve().parents[2]
 CHROOTS = TOP / "scripts" / "chroots.sh"
 # The pid stays that of the first of these programs: each becomes the next one.
 ENTER = """
-root=$0 top=$1
+root=$0 shares=$1
+IFS='
+'
 shift
 for each in /proc /sys /dev /tmp; do mount --rbind "$each" "$root$each" || exit; done
+for each in $shares; do
+    # What is below /tmp is there by now.
+    [ -e "$root$each" ] && [ "$root$each" -ef "$each" ] && continue
+    mkdir -p "$root$each" && mount --rbind "$each" "$root$each" || exit
+done
 # A copy: a test's own may be mounted there, of a file that is unlinked by now.
 mount -t tmpfs tmpfs "$root/run" && cp /etc/resolv.conf "$root/run" || exit
 mount --bind "$root/run/resolv.conf" "$root/etc/resolv.conf" || exit
-if [ ! -e "$root$top/VERSION" ]; then mkdir -p "$root$top" && mount --bind "$top" "$root$top" || exit; fi
 exec chroot "$root" "$@"
 """
 
@@ -57,8 +63,9 @@ class Interpreter:
         return in_root(self.root, [self.path, *arguments])
 
 
-def in_root(root: str, command: list[str]) -> list[str]:
-    return ["unshare", "--mount", "sh", "-c", ENTER, root, str(TOP), *command] if root else command
+def in_root(root: str, command: list[str], shares: tuple[str, ...] = (str(TOP),)) -> list[str]:
+    """The command in that root directory, if there is one; the shares are there as they are here."""
+    return ["unshare", "--mount", "sh", "-c", ENTER, root, "\n".join(shares), *command] if root else command
 
 
 def _candidates() -> list[tuple[str, str]]:

@@ -193,6 +193,36 @@ static void a_micro_release_says_what_moved(void **state)
 	assert_int_equal(layout.tstate_running_task, 864);
 }
 
+/* Two pointers before the threshold, as far before `collecting` as said. */
+static int young_of(unsigned minor, unsigned back, uint64_t next, uint64_t prev)
+{
+	const struct layout_row *row = put_runtime(minor);
+	uint64_t at = MAIN + row->interp_collecting - back - 16;
+	struct py_layout layout;
+
+	fake_put_u64(&fake, at, next);
+	fake_put_u64(&fake, at + 8, prev);
+	assert_int_equal(read_layout(minor, &layout), 0);
+	return layout.gc_young;
+}
+
+static void the_generations_are_where_their_lists_begin(void **state)
+{
+	static const uint64_t next = 0x7fdcd76c22a8, prev = 0x7fdcd76dc2a8;
+
+	(void)state;
+	assert_int_equal(young_of(13, 160, next, prev), 160); /* 3.13.0 */
+	assert_int_equal(young_of(13, 164, next, prev), 164); /* 3.13.5 */
+	assert_int_equal(young_of(13, 168, next, prev), 0);
+	assert_int_equal(young_of(14, 152, next, prev), 152);
+	assert_int_equal(young_of(15, 88, next, prev), 88);
+	assert_int_equal(young_of(15, 88, next, 0), 0);
+	assert_int_equal(young_of(15, 88, next | 1, prev), 0);
+	assert_int_equal(young_of(15, 88, next, 1ULL << 47), 0);
+	/* 3.9 to 3.12: always in the same place; what is there is another field. */
+	assert_int_equal(young_of(12, 160, next, prev), 0);
+}
+
 static void put_asyncio(uint64_t loop, uint64_t task, uint64_t name)
 {
 	fake_put_u64(&fake, ASYNCIO + 8, name);
@@ -323,6 +353,7 @@ int main(void)
 		cmocka_unit_test(the_table_is_as_documented),
 		cmocka_unit_test(a_runtime_completes_the_row),
 		cmocka_unit_test(a_micro_release_says_what_moved),
+		cmocka_unit_test(the_generations_are_where_their_lists_begin),
 		cmocka_unit_test(asyncio_says_where_its_own_things_are),
 		cmocka_unit_test(a_starting_interpreter_is_not_ready),
 		cmocka_unit_test(nonsense_is_refused),

@@ -121,6 +121,28 @@ int layout_modules(struct mem *mem, uint64_t runtime_addr, uint32_t version, uin
 	return !err && !*dict_addr ? -EAGAIN : err;
 }
 
+/* Could it point to an object of the collector's list? */
+static bool is_list_pointer(uint64_t value)
+{
+	return value && value % 8 == 0 && value < 1ULL << 47;
+}
+
+/*
+ * Within 3.13 the generations moved by 4 bytes (3.13.0 is as 3.12, 3.13.5 has them packed), and nothing in
+ * _Py_DebugOffsets tells.  Before a threshold is the head of its generation's list, two pointers; what
+ * is half of one and half of another is none.
+ */
+static uint16_t find_gc_young(struct mem *mem, uint64_t collecting_addr, const struct layout_row *row)
+{
+	uint64_t head[2];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row->gc_young) && row->gc_young[i]; i++)
+		if (!procmem_read(mem, collecting_addr - row->gc_young[i] - sizeof(head), head, sizeof(head)) &&
+		    is_list_pointer(head[0]) && is_list_pointer(head[1]))
+			return row->gc_young[i];
+	return 0;
+}
+
 int layout_read(struct mem *mem, const struct layout_source *source, struct py_layout *layout)
 {
 	struct layout_row row;
@@ -147,6 +169,8 @@ int layout_read(struct mem *mem, const struct layout_source *source, struct py_l
 	}
 	row.py.gil_addr = gil_addr + row.runtime_gil;
 	row.py.collecting_addr = interp_addr + row.interp_collecting;
+	if (row.has_debug_offsets)
+		row.py.gc_young = find_gc_young(mem, row.py.collecting_addr, &row);
 	row.py.runtime_addr = source->runtime_addr;
 	row.py.gil_bytes = GIL_BYTES;
 	row.py.version = source->version;

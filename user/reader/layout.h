@@ -35,6 +35,7 @@ struct layout_row {
 	uint32_t interp_collecting; /* gc.collecting */
 	uint32_t tstate_bytes;	    /* 3.13+: of the PyThreadState that a _PyThreadStateImpl begins with */
 	uint32_t impl_running_loop; /* behind it: asyncio_running_loop */
+	uint16_t gc_young[2];	    /* 3.13+: where py.gc_young may be, see layout.c; 0: nowhere */
 	bool has_debug_offsets;	    /* the target's own _Py_DebugOffsets correct what is above */
 	bool has_running_task;	    /* behind asyncio_running_loop; AsyncioDebug corrects both */
 };

@@ -30,6 +30,9 @@
  *   interpreters_head, autotss_key, runtime_gil
  *			 Include/internal/pycore_runtime.h, _PyRuntimeState
  *   interp_*		 Include/internal/pycore_interp.h, PyInterpreterState
+ *   gc_young		 Include/internal/pycore_gc.h, 3.14+: pycore_interp_structs.h, struct
+ *			 _gc_runtime_state: from generations[0].threshold, or young.threshold where the
+ *			 collector is incremental, to collecting
  */
 static const struct layout_row rows[] = {
 	{
@@ -130,6 +133,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 632, .autotss_key = 2164, .tstate_bytes = 304,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7344, .interp_gil = 16,
 		.interp_collecting = 7600, .interp_modules = 7656, .function_code = 48, .code_locals = 96,
+		.gc_young = { 160, 164 },
 		.has_debug_offsets = true,
 	},
 	{
@@ -152,6 +156,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 808, .autotss_key = 2340, .tstate_bytes = 832, .impl_running_loop = 32,
 		.interp_next = 7272, .interp_id = 7280, .interp_threads = 7344, .interp_gil = 16,
 		.interp_collecting = 7600, .interp_modules = 7688, .function_code = 48, .code_locals = 96,
+		.gc_young = { 152 },
 		.has_debug_offsets = true, .has_running_task = true,
 	},
 	{
@@ -175,6 +180,7 @@ static const struct layout_row rows[] = {
 		.tstate_bytes = 888, .impl_running_loop = 136,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7336, .interp_gil = 16,
 		.interp_collecting = 7512, .interp_modules = 7592, .function_code = 48, .code_locals = 96,
+		.gc_young = { 88 },
 		.has_debug_offsets = true, .has_running_task = true,
 	},
 };
