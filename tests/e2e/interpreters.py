@@ -34,7 +34,7 @@ done
 # A copy: a test's own may be mounted there, of a file that is unlinked by now.
 mount -t tmpfs tmpfs "$root/run" && cp /etc/resolv.conf "$root/run" || exit
 mount --bind "$root/run/resolv.conf" "$root/etc/resolv.conf" || exit
-exec chroot "$root" "$@"
+exec /usr/sbin/chroot "$root" "$@"
 """
 
 PROBE = """

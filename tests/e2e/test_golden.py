@@ -14,7 +14,7 @@ from watch import BINARY, Loophound
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RECORDINGS = sorted(GOLDEN.glob("3.*.rec"))
-VERSIONS = {f"3.{minor}" for minor in range(9, 14)}
+VERSIONS = {f"3.{minor}" for minor in range(9, 16)}
 
 # What an absolute path may begin with; all else would be of the machine that made the recording.
 NEUTRAL = re.compile(rb"/(usr|srv/app|opt/python3\.\d+)(/|$)")
