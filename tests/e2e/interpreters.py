@@ -105,6 +105,12 @@ def find_interpreters() -> tuple[Interpreter, ...]:
     return tuple(sorted(found.values(), key=lambda interpreter: interpreter.version))
 
 
+def is_double(interpreter: Interpreter) -> bool:
+    """Whether it is in a root directory and of a minor version that this machine has outside of it too."""
+    own = {each.version[1] for each in find_interpreters() if not each.root}
+    return bool(interpreter.root) and interpreter.version[1] in own
+
+
 def system_interpreter() -> Interpreter:
     """The one for tests that need any: the distribution's own if it is there."""
     found = find_interpreters()
