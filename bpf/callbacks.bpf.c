@@ -72,3 +72,18 @@ __noinline u64 callbacks_context_switches(struct scratch *s)
 		return 0;
 	return pycallbacks_context_switches(&s->layout, s->tstate_addr);
 }
+
+__noinline u64 callbacks_by_frames(struct scratch *s, u32 kind, u32 index)
+{
+	if (!s)
+		return 0;
+	switch (kind) {
+	case LOOP_KIND_TRIO: /* the frame of the task's coroutine, above unrolled_run */
+		return index && index < EV_MAX_FRAMES ? s->frame_addrs[(index - 1) & (EV_MAX_FRAMES - 1)] : 0;
+	case LOOP_KIND_TWISTED:
+		return pycallbacks_locals(&s->layout, s->frame_addrs[index & (EV_MAX_FRAMES - 1)]);
+	case LOOP_KIND_GEVENT: /* it counts the context up with each switch of greenlets */
+		return pycallbacks_context_switches(&s->layout, s->tstate_addr);
+	}
+	return 0;
+}

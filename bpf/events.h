@@ -75,7 +75,12 @@ enum loop_kind {
 	LOOP_KIND_UNKNOWN = 0,
 	LOOP_KIND_ASYNCIO = 1, /* a wait called by BaseEventLoop._run_once */
 	LOOP_KIND_UVLOOP = 2,  /* a wait called by libuv, the running loop's type is uvloop's */
+	LOOP_KIND_TRIO = 3,    /* this and what follows: known by frames, pyloops.h */
+	LOOP_KIND_TWISTED = 4,
+	LOOP_KIND_GEVENT = 5,
+	LOOP_KIND_MAX
 };
+#define LOOP_KIND_IS_BY_FRAMES(kind) ((kind) >= LOOP_KIND_TRIO)
 
 struct ev_loop {
 	struct ev_head head;

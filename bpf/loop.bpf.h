@@ -128,11 +128,12 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->start_ns = now_ns;
 }
 
-/* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */
+/* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew.  Walks the stack
+ * where that is what tells. */
 static __always_inline int loop_is_running(struct loop_thread *th, struct scratch *s)
 {
 	struct target_entry *target;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, depth;
 
 	if (read_user_u64(th->slot_addr) == th->slot_value)
 		return 1;
@@ -141,6 +142,13 @@ static __always_inline int loop_is_running(struct loop_thread *th, struct scratc
 		return 0;
 	s->layout = target->layout;
 	s->tstate_addr = th->tstate_addr;
+	if (!th->slot_addr) {
+		py_walk(s, th->target_id);
+		depth = py_is_in_callback(s, th->kind);
+		if (depth) /* another run of it may be deeper */
+			th->base_depth = depth - 1;
+		return depth != 0;
+	}
 	if (py_running_loop(s))
 		return 0;
 	th->slot_addr = s->slot_addr;
@@ -302,13 +310,23 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
 static __always_inline u32 loop_look(struct task_struct *task, struct target_entry *target,
 				     struct scratch *s, u32 is_in_wait)
 {
+	u32 kind;
+
 	if (!target->layout.valid || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return LOOP_KIND_UNKNOWN;
 	s->layout = target->layout;
-	if (pyframe_thread(s, task->thread.fsbase) || py_running_loop(s))
+	if (pyframe_thread(s, task->thread.fsbase))
 		return LOOP_KIND_UNKNOWN;
-	py_walk(s, target->target_id);
-	return py_wait_kind(s, is_in_wait);
+	if (!py_running_loop(s)) {
+		py_walk(s, target->target_id);
+		kind = py_wait_kind(s, is_in_wait);
+		if (kind != LOOP_KIND_UNKNOWN)
+			return kind;
+	}
+	/* A thread that the timer interrupts is walked for them only where there were some. */
+	if (!is_in_wait && target->layout.loop_kinds < 1 << LOOP_KIND_TRIO)
+		return LOOP_KIND_UNKNOWN;
+	return py_loop_by_frames(s, target->target_id, is_in_wait);
 }
 
 /* Takes over what loop_look() found. */

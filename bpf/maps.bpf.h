@@ -35,7 +35,10 @@ struct target_entry {
 struct loop_thread {
 	u32 target_id, loop_id;
 	u64 tstate_addr;
-	/* Where the running loop is noted, and what was there: unchanged means still running. */
+	/*
+	 * Where the running loop is noted, and what was there: unchanged means still running.  slot_addr 0: it
+	 * is known by its frames, slot_value is the code object of the function that waits.
+	 */
 	u64 slot_addr, slot_value;
 	s32 wait_fd;		   /* epoll descriptor of the loop's own wait; -1: not known yet */
 	u32 base_depth;		   /* Python frames from _run_once (or uvloop's caller) outward */

@@ -135,6 +135,23 @@ static __always_inline u32 pyready_length(u64 queue)
 }
 
 /*
+ * What the locals of a frame refer to, as a number: the function of twisted that calls the callbacks has
+ * what it calls among its first eight (runUntilCurrent: call, f; doPoll: selectable, event).
+ */
+#define PYCALLBACKS_LOCALS 8
+static __always_inline u64 pycallbacks_locals(const struct py_layout *l, u64 frame)
+{
+	u64 locals[PYCALLBACKS_LOCALS], hash = frame;
+	u32 i;
+
+	if (read_user(locals, sizeof(locals), frame + l->frame_locals))
+		return 0;
+	for (i = 0; i < PYCALLBACKS_LOCALS; i++)
+		hash = hash_mix(hash, locals[i]);
+	return hash;
+}
+
+/*
  * PyThreadState.context_ver: the interpreter counts it up whenever a context is entered or left, which
  * uvloop does around each callback. 0: not known.
  */

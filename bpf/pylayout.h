@@ -59,6 +59,8 @@ struct py_layout {
 	__u16 pthread_tid;	    /* from a thread's ident to its number */
 	__u16 gil_last_holder, gil_locked;
 	__u16 run_once_ntodo;	    /* index of _run_once's local `ntodo`; 0: not known */
+	__u16 trio_task; /* index of unrolled_run's local `task`, and 256 * (offset of Task.name / 8); 0: not known */
+	__u16 loop_kinds; /* of those that ran when the process was looked at: 1 << enum loop_kind */
 	__u64 current_tasks_addr;   /* to 3.13: the dict _asyncio._current_tasks; 0: not known (yet) */
 	__u64 find_and_load_addr;   /* code object of importlib._bootstrap._find_and_load; 0: not known */
 	__u64 collecting_addr;	    /* int, 1 while the collector runs; 0: not known */

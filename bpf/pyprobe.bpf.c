@@ -54,12 +54,34 @@ __noinline int gc_is_called(struct scratch *s)
 	return 0;
 }
 
+/* Like take_stack(): in a scratch that nobody else is at. */
+__noinline int is_running_by_frames(struct loop_thread *th)
+{
+	struct scratch *s;
+	int is_running;
+	u32 i;
+
+	if (!th)
+		return 0;
+	for (i = SCRATCH_PROBE; i < SCRATCH_PROBE + NR_SCRATCH_PROBE; i++) {
+		s = scratch_get(i);
+		if (!s || __sync_val_compare_and_swap(&s->is_taken, 0, 1))
+			continue;
+		is_running = loop_is_running(th, s);
+		s->is_taken = 0;
+		return is_running;
+	}
+	return 0;
+}
+
 /* A loop's thread whose loop still runs: what an interpreter does on its way out is no iteration's. */
 static __always_inline struct loop_thread *in_running_loop(struct task_struct *task)
 {
 	struct loop_thread *th = in_iteration(task);
 
-	return th && read_user_u64(th->slot_addr) == th->slot_value ? th : NULL;
+	if (!th || (!th->slot_addr && is_running_by_frames(th)))
+		return th;
+	return read_user_u64(th->slot_addr) == th->slot_value ? th : NULL;
 }
 
 __noinline int gc_report(struct loop_thread *th, u64 start_ns, u64 total_ns, u64 nr_collected)

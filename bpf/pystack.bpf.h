@@ -17,6 +17,13 @@ extern int py_send_codes(struct scratch *s, u64 now_ns);
  * the depth of the frame that runs iterations in s->nr; or LOOP_KIND_UNKNOWN.
  */
 extern int py_wait_kind(struct scratch *s, u32 is_in_wait);
+/*
+ * The same of loops that are known by their frames (pyloops.h), and walks by itself.  s->slot_value: the
+ * code object of the function that waits, 1 if the thread is not in it; s->slot_addr is 0.
+ */
+extern int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wait);
+/* Is the walked stack that of a callback of such a loop?  1 + the depth of its loop's frame; 0: it is not. */
+extern int py_is_in_callback(struct scratch *s, u32 kind);
 
 /* Room for the context that asks. */
 static __always_inline struct scratch *scratch_get(u32 context)

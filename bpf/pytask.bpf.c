@@ -102,6 +102,27 @@ __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 	return pytask_builtin(s, name, th->target_id);
 }
 
+/* trio: the local `task` of unrolled_run, which is right above the loop's frame and below the task's. */
+__noinline int task_find_by_frames(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u64 frame;
+	u32 where;
+
+	if (!th || !s)
+		return 0;
+	where = s->layout.trio_task;
+	if (th->kind != LOOP_KIND_TRIO || !where || s->nr < th->base_depth + 2)
+		return 0;
+	frame = s->frame_addrs[(s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1)];
+	s->layout.task_name = where >> 8 << 3;
+	if (task_read_name(s, read_user_u64(frame + s->layout.frame_locals + 8 * (where & 255)),
+			   th->target_id))
+		return 0;
+	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,
+		  th->loop_id);
+	return 1;
+}
+
 __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
 	u64 loop, task = 0;
@@ -109,6 +130,8 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 
 	if (!th || !s)
 		return 0;
+	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
+		return task_find_by_frames(th, s, now_ns);
 	loop = pytask_loop(s, th->slot_value);
 	if (!loop)
 		return 0;

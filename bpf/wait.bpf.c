@@ -17,6 +17,7 @@
  */
 #include "callbacks.bpf.h"
 #include "import.bpf.h"
+#include "pyloops.h"
 #include "pytask.bpf.h"
 #include "within.bpf.h"
 
@@ -98,7 +99,10 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id))
 		return NULL; /* or the image was replaced under it: its end comes first */
 	if (th) {
+		is_new = th->kind != kind;
 		loop_adopt(th, s, kind, fd);
+		if (is_new)
+			announce(th, task, syscall, now_ns);
 		return th;
 	}
 	th = create(task, target->target_id, now_ns);
@@ -116,6 +120,13 @@ static __always_inline bool is_known_wait(struct loop_thread *th, s32 fd)
 	return th && th->wait_fd == fd && read_user_u64(th->slot_addr) == th->slot_value;
 }
 
+/* The same of a loop that is known by its frames: the function that waits is the innermost. */
+static __always_inline bool is_wait_by_frames(struct loop_thread *th, struct target_entry *target, s32 fd)
+{
+	return th && !th->slot_addr && th->wait_fd == fd && target->target_id == th->target_id &&
+	       pyloop_current_code(&target->layout, th->tstate_addr) == th->slot_value;
+}
+
 /* A wait returns in the current thread, of a target. */
 static __always_inline void on_wait_exit(struct task_struct *task, struct target_entry *target,
 					 struct pt_regs *regs, s32 syscall)
@@ -126,7 +137,7 @@ static __always_inline void on_wait_exit(struct task_struct *task, struct target
 	bool has_slept = true;
 	struct scratch *s;
 
-	if (!is_known_wait(th, fd)) {
+	if (!is_known_wait(th, fd) && !is_wait_by_frames(th, target, fd)) {
 		s = scratch_get(SCRATCH_SYSCALL);
 		if (!s)
 			return;
@@ -203,6 +214,8 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	if (s->nr <= th->base_depth || index >= EV_MAX_FRAMES)
 		return 0;
 	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
+	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
+		return callbacks_by_frames(s, th->kind, index);
 	/* The frame is Handle._run's, its first local the Handle. */
 	if (th->kind == LOOP_KIND_ASYNCIO)
 		return read_user_u64(frame + s->layout.frame_locals) & ~PY_REF_TAGS;

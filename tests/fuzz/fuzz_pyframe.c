@@ -23,6 +23,7 @@
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
+#define FRAMES_READS_MAX (READS_MAX + 20 * (EV_MAX_FRAMES + 4))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,13 +32,14 @@ static size_t memory_bytes;
 static unsigned nr_reads;
 
 #define PLANTED_BYTES 128
-static u8 planted[8][PLANTED_BYTES];
+static u8 planted[32][PLANTED_BYTES];
 
 static void plant_str(unsigned at, const char *text, u32 ascii_data)
 {
 	u64 len = strlen(text);
 
 	memcpy(planted[at] + 16, &len, sizeof(len));
+	planted[at][32] = 0x64; /* state: kind 1, compact, ascii */
 	if (ascii_data + len <= PLANTED_BYTES)
 		memcpy(planted[at] + ascii_data, text, len);
 }
@@ -52,12 +54,20 @@ static void plant_type(unsigned at, const char *name)
 
 static void plant(const struct py_layout *layout)
 {
+	static const char *const loops[] = {
+		"get_events", "trio/_core/_io_epoll.py",	 "run",	     "trio/_core/_run.py",
+		"unrolled_run",  "doPoll",  "twisted/internet/epollreactor.py", "mainLoop",
+		"twisted/internet/base.py", "gevent/hub.py", "_bootstrap", "threading.py",
+	};
+
 	memset(planted, 0, sizeof(planted));
 	plant_str(0, PYRUNNING_KEY, layout->str_ascii_data);
 	plant_str(1, "_run_once", layout->str_ascii_data);
 	plant_str(2, "_run", layout->str_ascii_data);
 	plant_type(4, "uvloop.loop.Loop");
 	plant_type(6, "NoneType");
+	for (unsigned i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
+		plant_str(8 + i, loops[i], layout->str_ascii_data);
 }
 
 int host_read_user(void *to, __u32 size, __u64 addr)
@@ -120,8 +130,19 @@ static void walk(struct scratch *s, const struct head *head)
 	depth = s->nr;
 	kind = py_wait_kind(s, head->is_in_wait & 1);
 	demand_reads(KIND_READS_MAX);
-	demand(kind <= LOOP_KIND_UVLOOP && s->nr <= depth);
+	demand(kind < LOOP_KIND_MAX && s->nr <= depth);
 	demand(kind == LOOP_KIND_UNKNOWN || s->nr > 0);
+	kind = py_loop_by_frames(s, head->target_id, head->is_in_wait & 1);
+	demand_reads(FRAMES_READS_MAX);
+	demand(kind == LOOP_KIND_UNKNOWN || (LOOP_KIND_IS_BY_FRAMES(kind) && kind < LOOP_KIND_MAX));
+	demand(s->nr <= EV_MAX_FRAMES && s->slot_addr == 0 && (kind == LOOP_KIND_UNKNOWN || s->slot_value));
+	py_walk(s, head->target_id);
+	depth = s->nr;
+	for (kind = LOOP_KIND_TRIO; kind < LOOP_KIND_MAX; kind++) {
+		nr_reads = 0;
+		demand((u32)py_is_in_callback(s, kind) <= depth + 1 && s->nr == depth);
+		demand_reads(FRAMES_READS_MAX);
+	}
 }
 
 /* As pytask.bpf.c does; then whatever is there is taken for a task and for a Handle. */

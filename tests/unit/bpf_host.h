@@ -46,6 +46,11 @@ int py_walk(struct scratch *s, u32 target_id);
 int py_running_loop(struct scratch *s);
 int py_is_run_once(struct scratch *s, u32 index);
 int py_wait_kind(struct scratch *s, u32 is_in_wait);
+int py_runner_kind(struct scratch *s, u32 index);
+int py_find_runner(struct scratch *s);
+int py_own_wait_kind(struct scratch *s, u32 target_id);
+int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wait);
+int py_is_in_callback(struct scratch *s, u32 kind);
 #include "../../bpf/pystack.bpf.c"
 
 #ifndef BPF_HOST_MEMORY_ELSEWHERE

@@ -85,12 +85,32 @@ static void contexts_are_counted_where_the_thread_has_them(void **state)
 	}
 }
 
+static void other_locals_are_another_callback(void **state)
+{
+	struct py_layout layout = { .minor = 11, .frame_locals = 72 };
+	u64 frame = (u64)(uintptr_t)arena, one;
+
+	(void)state;
+	memset(arena, 0, sizeof(arena));
+	one = pycallbacks_locals(&layout, frame);
+	assert_int_equal(pycallbacks_locals(&layout, frame), one);
+	for (unsigned i = 0; i < PYCALLBACKS_LOCALS; i++) {
+		arena[9 + i] = 4711;
+		assert_int_not_equal(pycallbacks_locals(&layout, frame), one);
+		arena[9 + i] = 0;
+	}
+	arena[9 + PYCALLBACKS_LOCALS] = 4711; /* the value stack, or another frame's */
+	assert_int_equal(pycallbacks_locals(&layout, frame), one);
+	assert_int_equal(pycallbacks_locals(&layout, 8), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_count_is_read_by_version),
 		cmocka_unit_test(what_is_no_such_int_is_not_known),
 		cmocka_unit_test(contexts_are_counted_where_the_thread_has_them),
+		cmocka_unit_test(other_locals_are_another_callback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,17 +218,30 @@ static uint64_t put_function(const struct layout_row *row, uint64_t code)
 	return function;
 }
 
-static uint64_t put_run_once(const struct layout_row *row)
+/* A function with these locals, in a code object of its own. */
+static uint64_t put_function_of(const struct layout_row *row, const char *const *locals, unsigned nr)
 {
-	static const char *const locals[] = { "self", "sched_count", "ntodo", "i" };
-	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 32 + sizeof(locals));
+	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 32 + 8ULL * nr);
 	uint64_t items = tuple + (row->py.minor < 14 ? 24 : 32);
 
 	fake_put_u64(&fake, code + row->code_locals, tuple);
-	fake_put_u64(&fake, tuple + 16, ARRAY_SIZE(locals));
-	for (unsigned i = 0; i < ARRAY_SIZE(locals); i++)
+	fake_put_u64(&fake, tuple + 16, nr);
+	for (unsigned i = 0; i < nr; i++)
 		fake_put_u64(&fake, items + 8ULL * i, put_str(locals[i]));
 	return put_function(row, code);
+}
+
+/* A type whose attribute `name` is in a slot at that offset of an instance. */
+static uint64_t put_slotted_type(uint64_t offset)
+{
+	uint64_t type = put_object("type", 512), dict = put_dict(8, KIND_UNICODE);
+	uint64_t descriptor = put_object("member_descriptor", 64), member = room(40);
+
+	fake_put_u64(&fake, member + 16, offset);
+	fake_put_u64(&fake, descriptor + 40, member);
+	put_entry(dict, 8, KIND_UNICODE, put_str("name"), descriptor);
+	fake_put_u64(&fake, type + 264, dict);
+	return type;
 }
 
 static uint64_t put_module(uint64_t modules, const char *name)
@@ -257,6 +270,7 @@ static void modules_lead_to_what_is_wanted(void **state)
 	(void)state;
 	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
 		const struct layout_row *row = layout_find(minor);
+		static const char *const locals[] = { "self", "sched_count", "ntodo", "i" };
 		uint64_t modules, tasks, code, importlib, asyncio, events, type, methods;
 
 		setup(minor);
@@ -276,7 +290,8 @@ static void modules_lead_to_what_is_wanted(void **state)
 		type = put_object("type", 512);
 		methods = put_dict(8, KIND_UNICODE);
 		fake_put_u64(&fake, type + 264, methods);
-		put_entry(methods, 8, KIND_UNICODE, put_str("_run_once"), put_run_once(row));
+		put_entry(methods, 8, KIND_UNICODE, put_str("_run_once"), 
+			  put_function_of(row, locals, ARRAY_SIZE(locals)));
 		put_entry(events, 8, KIND_UNICODE, put_str("BaseEventLoop"), type);
 		pymodules_read(&fake.mem, &layout);
 		assert_int_equal(layout.current_tasks_addr, minor < 14 ? tasks : 0);
@@ -293,6 +308,35 @@ static void modules_lead_to_what_is_wanted(void **state)
 	}
 }
 
+static void trio_leads_to_the_task_and_its_name(void **state)
+{
+	static const char *const locals[] = { "runner", "async_fn", "args", "task" };
+	static const struct {
+		uint64_t offset;
+		unsigned want;
+	} cases[] = { { 104, 3 | 13 << 8 }, { 2040, 3 | 255 << 8 }, { 2048, 0 }, { 0, 0 }, { 12, 0 } };
+
+	(void)state;
+	for (unsigned minor = 9; minor <= 13; minor++) {
+		const struct layout_row *row = layout_find(minor);
+
+		for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+			uint64_t modules, trio;
+
+			setup(minor);
+			modules = put_interpreter(minor, row);
+			trio = put_module(modules, "trio._core._run");
+			put_entry(trio, 8, KIND_UNICODE, put_str("unrolled_run"),
+				  put_function_of(row, locals, ARRAY_SIZE(locals)));
+			pymodules_read(&fake.mem, &layout);
+			assert_int_equal(layout.trio_task, 0);
+			put_entry(trio, 8, KIND_UNICODE, put_str("Task"), put_slotted_type(cases[i].offset));
+			pymodules_read(&fake.mem, &layout);
+			assert_int_equal(layout.trio_task, cases[i].want);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +345,7 @@ int main(void)
 		cmocka_unit_test(forged_dicts_are_refused),
 		cmocka_unit_test(forged_sizes_end_in_a_bound),
 		cmocka_unit_test(modules_lead_to_what_is_wanted),
+		cmocka_unit_test(trio_leads_to_the_task_and_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,63 @@ static void frames_without_a_name_are_no_application(void **state)
 	assert_int_equal(find(&stack).site, 0);
 }
 
+#define DIST "/usr/lib/python3/dist-packages/"
+
+/* Inside, callback and coroutine of a stack on a loop of that kind; frames innermost first. */
+static struct site on_loop(uint32_t kind, const struct frame *frames, uint32_t nr)
+{
+	static struct stack stack;
+	struct made made;
+	struct site site;
+
+	stack = (struct stack){ 0 };
+	made_init(&made);
+	made.loop.info.kind = kind;
+	made.loop.info.base_depth = 1;
+	for (uint32_t i = 0; i < nr; i++)
+		push(&stack, frames[i]);
+	site_find(&made.config, &made.loop, &stack, &site);
+	return site;
+}
+
+static void other_loops_are_known_by_their_own_frames(void **state)
+{
+	struct frame work = frame_at("/srv/app.py", 5, "work"), handler = coroutine_at("/srv/app.py", 9, "handler");
+	struct frame module = frame_at("/srv/app.py", 99, "<module>");
+	struct frame trio[] = { work, handler, frame_at(DIST "trio/_core/_run.py", 2200, "unrolled_run"),
+				frame_at(DIST "trio/_core/_run.py", 2001, "run"), module };
+	struct frame called[] = { work, frame_at(DIST "twisted/internet/base.py", 991, "ReactorBase.runUntilCurrent"),
+				  frame_at(DIST "twisted/internet/base.py", 1325, "_SignalReactorMixin.mainLoop"),
+				  module };
+	struct frame read[] = { work, frame_at(DIST "twisted/internet/tcp.py", 250, "Connection.doRead"),
+				frame_at(DIST "twisted/internet/posixbase.py", 400, "_doReadOrWrite"),
+				frame_at(DIST "twisted/python/context.py", 80, "callWithContext"),
+				frame_at(DIST "twisted/python/log.py", 100, "callWithLogger"),
+				frame_at(DIST "twisted/internet/epollreactor.py", 244, "EPollReactor.doPoll"),
+				frame_at(DIST "twisted/internet/base.py", 1328, "_SignalReactorMixin.mainLoop"),
+				module };
+	struct frame hub[] = { work, frame_at(DIST "gevent/hub.py", 647, "Hub.run") };
+	struct frame greenlet[] = { work, frame_at("/srv/app.py", 30, "serve") };
+	struct site site;
+
+	(void)state;
+	site = on_loop(LOOP_KIND_TRIO, trio, ARRAY_SIZE(trio));
+	assert_int_equal(site.site, 0);
+	assert_int_equal(site.coroutine, 1);
+	assert_int_equal(site.called, 1);
+	site = on_loop(LOOP_KIND_TWISTED, called, ARRAY_SIZE(called));
+	assert_int_equal(site.coroutine, -1);
+	assert_int_equal(site.callback, 0);
+	site = on_loop(LOOP_KIND_TWISTED, read, ARRAY_SIZE(read));
+	assert_int_equal(site.site, 0);
+	assert_int_equal(site.callback, 1);
+	site = on_loop(LOOP_KIND_GEVENT, hub, ARRAY_SIZE(hub));
+	assert_int_equal(site.callback, 0);
+	site = on_loop(LOOP_KIND_GEVENT, greenlet, ARRAY_SIZE(greenlet));
+	assert_int_equal(site.site, 0);
+	assert_int_equal(site.callback, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +322,7 @@ int main(void)
 		cmocka_unit_test(the_standard_library_is_where_asyncio_is),
 		cmocka_unit_test(no_stack_no_site),
 		cmocka_unit_test(frames_without_a_name_are_no_application),
+		cmocka_unit_test(other_loops_are_known_by_their_own_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "commands.h"
+#include "facts.h"
 #include "find.h"
 #include "log.h"
 #include "probes.h"
@@ -212,6 +213,9 @@ static void check_process(pid_t pid)
 		return;
 	check_probes(&t);
 	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
+	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)
+		if (t.layout.loop_kinds & 1u << kind)
+			say(true, "", "%s", facts_loop_kind(kind));
 }
 
 int cmd_doctor(const struct opts *opts)

@@ -5,6 +5,7 @@
 
 #include "ask.h"
 #include "commands.h"
+#include "facts.h"
 #include "find.h"
 #include "json.h"
 #include "log.h"
@@ -18,9 +19,21 @@ static void format_version(uint32_t version, char *buf, size_t size)
 		snprintf(buf, size, "%u.%u.%u", version >> 24, version >> 16 & 255, version >> 8 & 255);
 }
 
+/* "asyncio,trio": of the loops that run. */
+static void format_kinds(const struct ev_target *t, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	snprintf(buf, size, "-");
+	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX && used < size; kind++)
+		if (t->layout.loop_kinds & 1u << kind)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "",
+						 facts_loop_kind(kind));
+}
+
 static void print_row(const struct ev_target *t)
 {
-	char version[24], build[48], exe[4 * EV_PATH_LEN], container[80], reason[4 * 200 + 1];
+	char version[24], build[48], exe[4 * EV_PATH_LEN], container[80], reason[4 * 200 + 1], kinds[80];
 
 	format_version(t->version, version, sizeof(version));
 	snprintf(build, sizeof(build), "%s%s%s", t->flags & TARGET_STATIC ? "static" : "shared",
@@ -29,7 +42,9 @@ static void print_row(const struct ev_target *t)
 	sanitize(exe, sizeof(exe), t->exe, 200, CUT_START);
 	sanitize(container, sizeof(container), t->container[0] ? t->container : "-", 12, CUT_END);
 	sanitize(reason, sizeof(reason), t->reason, 200, CUT_END);
-	printf("%7u  %-8s %-12s %5u  %-12.12s  %s", t->pid, version, build, t->nr_loops, container, exe);
+	format_kinds(t, kinds, sizeof(kinds));
+	printf("%7u  %-8s %-12s %5u  %-14s  %-12.12s  %s", t->pid, version, build, t->nr_loops, kinds,
+	       container, exe);
 	if (t->status != TARGET_OK)
 		printf("  (%s)", reason);
 	putchar('\n');
@@ -55,6 +70,11 @@ static void print_json(const struct ev_target *t)
 	json_bool(&json, "static", t->flags & TARGET_STATIC);
 	json_bool(&json, "free_threaded", t->flags & TARGET_FREE_THREADED);
 	json_u64(&json, "loops", t->nr_loops);
+	json_array(&json, "loop_kinds");
+	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)
+		if (t->layout.loop_kinds & 1u << kind)
+			json_string(&json, NULL, facts_loop_kind(kind));
+	json_array_end(&json);
 	json_string(&json, "container", t->container[0] ? t->container : NULL);
 	json_object_end(&json);
 	json_line_end(&json);
@@ -90,8 +110,8 @@ int cmd_ps(const struct opts *opts)
 		if (!is_asked_for(opts, t->pid) || (!t->version && t->status != TARGET_OK))
 			continue;
 		if (!nr_shown++ && !is_json)
-			printf("%7s  %-8s %-12s %5s  %-12s  %s\n", "PID", "PYTHON", "BUILD", "LOOPS",
-			       "CONTAINER", "EXECUTABLE");
+			printf("%7s  %-8s %-12s %5s  %-14s  %-12s  %s\n", "PID", "PYTHON", "BUILD",
+			       "LOOPS", "KIND", "CONTAINER", "EXECUTABLE");
 		if (is_json)
 			print_json(t);
 		else

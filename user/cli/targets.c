@@ -27,6 +27,7 @@ struct entry {
 	bool is_untold; /* its answer is held back until its probes are attached */
 	bool was_asked_probes;
 	unsigned retries;
+	uint32_t loop_kind; /* of its last loop that was found */
 	unsigned looks_again; /* for what a module was to be imported for */
 	bool is_looked_at_again; /* the next answer is about that */
 	unsigned missed; /* times in a row that the kernel half did not know it */
@@ -162,11 +163,14 @@ void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
 		drop(targets, entry);
 }
 
-static bool is_complete(const struct py_layout *layout)
+/* Whether nothing can be added that a loop of that kind (LOOP_KIND_UNKNOWN: any) needs. */
+static bool is_complete(const struct py_layout *layout, uint32_t kind)
 {
 	/* From 3.14 on the thread state names the task. */
 	bool has_tasks = layout->current_tasks_addr || layout->minor >= 14;
 
+	if (LOOP_KIND_IS_BY_FRAMES(kind))
+		return layout->find_and_load_addr && (kind != LOOP_KIND_TRIO || layout->trio_task);
 	return has_tasks && layout->find_and_load_addr && layout->run_once_ntodo;
 }
 
@@ -195,9 +199,11 @@ static void on_second_look(struct targets *targets, struct entry *entry, const s
 			layout->tstate_running_task = ev->layout.tstate_running_task;
 			layout->task_name = ev->layout.task_name;
 		}
+		if (!layout->trio_task)
+			layout->trio_task = ev->layout.trio_task;
 		probes_update_layout(targets->probes, entry->pid, entry->target_id, layout);
 	}
-	if (!is_complete(layout) && entry->looks_again < MAX_LOOKS_AGAIN)
+	if (!is_complete(layout, entry->loop_kind) && entry->looks_again < MAX_LOOKS_AGAIN)
 		entry->retry_ns = now_ns + (FIRST_RETRY_NS << (4 * entry->looks_again));
 }
 
@@ -228,8 +234,9 @@ void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t
 
 	if (!entry || !entry->is_known || entry->info.status != TARGET_OK)
 		return;
+	entry->loop_kind = ev->kind;
 	if (!entry->is_looked_at_again && entry->looks_again < MAX_LOOKS_AGAIN &&
-	    !is_complete(&entry->info.layout))
+	    !is_complete(&entry->info.layout, ev->kind))
 		look_again(targets, entry, now_ns);
 	ask_probes(targets, entry, now_ns);
 }

@@ -152,14 +152,35 @@ void stacks_free(struct model *model)
 		forget(model, entry);
 }
 
-static bool is_run_once(const struct frame *frame)
+/* The functions that are below all callbacks of a loop. */
+static bool is_runner(const struct frame *frame)
 {
-	static const char file[] = "asyncio/base_events.py";
-	size_t len = strlen(frame->file), end = strlen(file);
+	static const struct {
+		const char *name, *file;
+	} runners[] = {
+		{ "_run_once", "asyncio/base_events.py" },
+		{ "unrolled_run", "trio/_core/_run.py" },
+		{ "mainLoop", "twisted/internet/base.py" },
+	};
+	size_t len = strlen(frame->file), end;
 
-	return !strcmp(frame->name, "_run_once") && len >= end &&
-	       !strcmp(frame->file + len - end, file) &&
-	       (len == end || frame->file[len - end - 1] == '/');
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++) {
+		end = strlen(runners[i].file);
+		if (!strcmp(frame->name, runners[i].name) && len >= end &&
+		    !strcmp(frame->file + len - end, runners[i].file) &&
+		    (len == end || frame->file[len - end - 1] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* All of a greenlet's stack is its own, but for the hub's. */
+static int nr_inside_of_gevent(const struct stack *stack)
+{
+	const char *file = stack->nr ? stack->frames[stack->nr - 1].file : "";
+	const char *end = strstr(file, "gevent/hub.py");
+
+	return (int)stack->nr - (end && !strcmp(end, "gevent/hub.py"));
 }
 
 /* The loop's own frame is known by its name; other loops by how many frames were below at first. */
@@ -169,8 +190,10 @@ int stack_nr_inside(const struct loop *loop, const struct stack *stack)
 	uint32_t i;
 
 	for (i = 0; i < stack->nr; i++)
-		if (is_run_once(&stack->frames[i]))
+		if (is_runner(&stack->frames[i]))
 			return (int)i;
+	if (loop && loop->info.kind == LOOP_KIND_GEVENT)
+		return nr_inside_of_gevent(stack);
 	/* Counting from the outermost frame needs all of them. */
 	if (stack->status == STACK_OK && !stack->is_truncated && base && base < stack->nr)
 		return (int)(stack->nr - base);

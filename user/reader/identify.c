@@ -162,8 +162,9 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 		set_status(target, err ? status_of(err) : TARGET_OK);
 	if (err)
 		return;
-	target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout);
 	pymodules_read(mem, &target->layout);
+	target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout,
+					      &target->layout.loop_kinds);
 }
 
 static void find_runtime(struct identity *identity, pid_t pid)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* bpf/pyrunning.h compiled for this side: one piece of code decides what a running loop is. */
+/* bpf/pyrunning.h and bpf/pyloops.h compiled for this side: one piece of code decides what a running loop is. */
 #include "loops.h"
 
 #include <string.h>
@@ -26,9 +26,10 @@ static int read_target(void *to, u32 size, u64 addr)
 #define read_user(to, size, addr) read_target(to, size, addr)
 #include "pyhash.h"
 #include "scratch.h"
-#include "pyrunning.h"
+#include "pyloops.h"
 
 #define MAX_THREADS    4096
+#define MAX_WALKS      256 /* threads whose stacks are looked at: a thread with a loop is not a late one */
 #define TSTATE_NEXT    8 /* PyThreadState.next, 3.9 to 3.15 */
 
 static int has_running_loop(struct scratch *s)
@@ -40,12 +41,34 @@ static int has_running_loop(struct scratch *s)
 	return !pyrunning_end(s);
 }
 
-unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout)
+static void walk(struct scratch *s)
+{
+	pyframe_begin(s, 0);
+	for (unsigned i = 0; i < 2 * EV_MAX_FRAMES && !pyframe_step_inline(s); i++)
+		;
+}
+
+/* The thread runs meanwhile: a walk that it tears finds nothing. */
+static enum loop_kind kind_by_frames(struct scratch *s)
+{
+	u32 kind, depth;
+
+	walk(s);
+	kind = pyloop_of_wait(s);
+	for (u32 i = 0; kind == LOOP_KIND_UNKNOWN && i < s->nr; i++)
+		kind = pyloop_of_runner(s, i, &depth);
+	return kind;
+}
+
+unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
+		     uint16_t *kinds)
 {
 	struct scratch s;
 	unsigned nr = 0, i;
+	enum loop_kind kind;
 	uint64_t tstate;
 
+	*kinds = 0;
 	memset(&s, 0, sizeof(s));
 	s.layout = *layout;
 	reading = mem;
@@ -53,7 +76,15 @@ unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_lay
 		return 0;
 	for (i = 0; i < MAX_THREADS && tstate; i++) {
 		s.tstate_addr = tstate;
-		nr += (unsigned)has_running_loop(&s);
+		kind = LOOP_KIND_UNKNOWN;
+		if (has_running_loop(&s))
+			kind = pyrunning_is_uvloop(&s) ? LOOP_KIND_UVLOOP : LOOP_KIND_ASYNCIO;
+		else if (i < MAX_WALKS)
+			kind = kind_by_frames(&s);
+		if (kind != LOOP_KIND_UNKNOWN) {
+			*kinds |= (uint16_t)(1u << kind);
+			nr++;
+		}
 		if (procmem_read_u64(mem, tstate + TSTATE_NEXT, &tstate))
 			break;
 	}

@@ -7,7 +7,12 @@
 
 #include "events.h"
 
-/* Threads of the main interpreter whose running-loop slot is set. A list that cannot be read counts as it goes. */
-unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout);
+/*
+ * Threads of the main interpreter that run a loop: whose running-loop slot is set, or whose stack is that of a
+ * loop of another kind (pyloops.h).  A list that cannot be read counts as it goes.  *kinds is set to those of
+ * them, 1 << enum loop_kind each.
+ */
+unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
+		     uint16_t *kinds);
 
 #endif

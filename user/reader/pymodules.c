@@ -14,6 +14,8 @@
 #define TUPLE_ITEMS_314 32 /* after ob_hash */
 #define STR_LENGTH    16
 #define LOCALS_MAX    64
+#define DESCRIPTOR_MEMBER 40 /* PyMemberDescrObject.d_member, Include/cpython/descrobject.h */
+#define MEMBER_OFFSET	  16 /* PyMemberDef.offset */
 
 static uint64_t function_code(struct mem *mem, const struct layout_row *row, uint64_t function_addr)
 {
@@ -88,6 +90,34 @@ static void read_run_once(struct mem *mem, struct py_layout *layout, const struc
 		local_index(mem, layout, row, function_code(mem, row, function), "ntodo");
 }
 
+/* Where an attribute of __slots__ is in an instance; 0: it is none. */
+static uint64_t slot_offset(struct mem *mem, const struct py_layout *layout, uint64_t type, const char *name)
+{
+	uint64_t dict, descriptor, member, offset;
+
+	if (procmem_read_u64(mem, type + TYPE_DICT, &dict) ||
+	    pydict_find(mem, layout, dict, name, &descriptor) ||
+	    !pydict_is_type(mem, descriptor, "member_descriptor") ||
+	    procmem_read_u64(mem, descriptor + DESCRIPTOR_MEMBER, &member) ||
+	    procmem_read_u64(mem, member + MEMBER_OFFSET, &offset))
+		return 0;
+	return offset;
+}
+
+static void read_trio(struct mem *mem, struct py_layout *layout, const struct layout_row *row,
+		      uint64_t modules)
+{
+	uint64_t function, type, index, offset;
+
+	if (pydict_find_in_module(mem, layout, modules, "trio._core._run", "unrolled_run", &function) ||
+	    pydict_find_in_module(mem, layout, modules, "trio._core._run", "Task", &type))
+		return;
+	index = local_index(mem, layout, row, function_code(mem, row, function), "task");
+	offset = slot_offset(mem, layout, type, "name");
+	if (index && offset && offset % 8 == 0 && offset / 8 < 256)
+		layout->trio_task = (uint16_t)(index | offset / 8 << 8);
+}
+
 void pymodules_read(struct mem *mem, struct py_layout *layout)
 {
 	const struct layout_row *row = layout_find(layout->minor);
@@ -99,4 +129,5 @@ void pymodules_read(struct mem *mem, struct py_layout *layout)
 		read_current_tasks(mem, layout, modules);
 	read_find_and_load(mem, layout, row, modules);
 	read_run_once(mem, layout, row, modules);
+	read_trio(mem, layout, row, modules);
 }

@@ -9,8 +9,8 @@
 #include "procmem.h"
 
 /*
- * Fills in current_tasks_addr, find_and_load_addr and run_once_ntodo of a valid layout.  Each stays 0
- * if it is not there (yet): asyncio may not be imported.
+ * Fills in current_tasks_addr, find_and_load_addr, run_once_ntodo and trio_task of a valid layout.  Each
+ * stays 0 if it is not there (yet): asyncio, or trio, may not be imported.
  */
 void pymodules_read(struct mem *mem, struct py_layout *layout);
 

@@ -16,11 +16,13 @@ const char *const facts_stat_names[STAT_MAX] = {
 
 const char *facts_loop_kind(uint32_t kind)
 {
-	switch (kind) {
-	case LOOP_KIND_ASYNCIO: return "asyncio";
-	case LOOP_KIND_UVLOOP: return "uvloop";
-	default: return "unknown";
-	}
+	static const char *const words[LOOP_KIND_MAX] = {
+		[LOOP_KIND_ASYNCIO] = "asyncio", [LOOP_KIND_UVLOOP] = "uvloop",
+		[LOOP_KIND_TRIO] = "trio",	 [LOOP_KIND_TWISTED] = "twisted",
+		[LOOP_KIND_GEVENT] = "gevent",
+	};
+
+	return kind < LOOP_KIND_MAX && words[kind] ? words[kind] : "unknown";
 }
 
 const char *facts_target_status(uint8_t status)

@@ -125,15 +125,37 @@ bool site_is_library(const struct rules_config *config, const struct stdlib *std
 	return false;
 }
 
-/* The frame that the loop called: the outermost one inside, without Handle._run() around it. */
-static int find_callback(const struct stack *stack, int inside)
+/* Frames of the loop's own between it and what it calls. */
+static bool is_dispatcher(const struct frame *frame)
+{
+	static const struct {
+		const char *file, *name;
+	} dispatchers[] = {
+		{ "asyncio/events.py", "_run" },
+		{ "twisted/internet/base.py", "runUntilCurrent" },
+		{ "twisted/internet/epollreactor.py", "doPoll" },
+		{ "twisted/internet/posixbase.py", "_doReadOrWrite" },
+		{ "twisted/python/log.py", "callWithLogger" },
+		{ "twisted/python/log.py", "callWithContext" },
+		{ "twisted/python/context.py", "callWithContext" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dispatchers); i++) {
+		if (!strcmp(frame->name, dispatchers[i].name) &&
+		    site_path_ends(frame->file, dispatchers[i].file))
+			return true;
+	}
+	return false;
+}
+
+/* The frame that the loop called: the outermost one inside, without those around it. */
+static int find_callback(const struct loop *loop, const struct stack *stack, int inside)
 {
 	int i = inside - 1;
 
-	if (inside == (int)stack->nr) /* where the loop begins is not known */
-		return -1;
-	if (i >= 0 && !strcmp(stack->frames[i].name, "_run") &&
-	    site_path_ends(stack->frames[i].file, "asyncio/events.py"))
+	if (inside == (int)stack->nr && (!loop || loop->info.kind != LOOP_KIND_GEVENT))
+		return -1; /* where the loop begins is not known */
+	while (i >= 0 && is_dispatcher(&stack->frames[i]))
 		i--;
 	return i;
 }
@@ -189,7 +211,7 @@ void site_find_from(const struct rules_config *config, const struct loop *loop,
 	}
 	if (out->site < 0)
 		out->site = first < (int)stack->nr ? first : 0;
-	out->called = find_callback(stack, inside);
+	out->called = find_callback(loop, stack, inside);
 	if (out->coroutine < 0)
 		out->callback = out->called;
 }

@@ -45,7 +45,7 @@ bool decode_size_fits(uint32_t type, uint32_t size)
 
 static bool loop_is_sane(const struct ev_loop *ev)
 {
-	return ev->kind <= LOOP_KIND_UVLOOP && HAS_NUL(ev->comm);
+	return ev->kind < LOOP_KIND_MAX && HAS_NUL(ev->comm);
 }
 
 static bool stack_is_sane(const struct ev_stack *ev)
