@@ -283,6 +283,49 @@ static void every_row_is_well_formed_and_can_be_reached(void **state)
 	}
 }
 
+/* The same finding on a loop of that kind. */
+static void check_on(uint32_t kind, const struct finding *made_finding, const char *advice, const char *lint)
+{
+	struct finding finding = *made_finding;
+
+	made.loop.info.kind = kind;
+	advice_fill(&finding);
+	check(&finding, advice, lint);
+}
+
+static void other_loops_are_not_told_of_asyncio(void **state)
+{
+	static const uint32_t others[] = { LOOP_KIND_TRIO, LOOP_KIND_TWISTED, LOOP_KIND_GEVENT };
+	struct frame requests = frame_at(SITE_PACKAGES "requests/sessions.py", 700, "Session.send");
+	struct frame logging = frame_at(STDLIB "logging/__init__.py", 1110, "StreamHandler.emit");
+
+	(void)state;
+	check_on(LOOP_KIND_TRIO, finding_of(call(SYS_clock_nanosleep), NO_FRAME, NO_FRAME),
+		 "await trio.sleep()", "ASYNC251");
+	check_on(LOOP_KIND_TWISTED, finding_of(call(SYS_clock_nanosleep), NO_FRAME, NO_FRAME),
+		 "deferLater", NULL);
+	check_on(LOOP_KIND_GEVENT, finding_of(call(SYS_clock_nanosleep), NO_FRAME, NO_FRAME), "gevent.sleep()",
+		 NULL);
+	check_on(LOOP_KIND_UVLOOP, finding_of(call(SYS_clock_nanosleep), NO_FRAME, NO_FRAME),
+		 "await asyncio.sleep()", "ASYNC251");
+	check_on(LOOP_KIND_TRIO, finding_of(on_socket(SYS_recvfrom, 8080), requests, NO_FRAME),
+		 "trio.open_tcp_stream()", "ASYNC210");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		check_on(others[i], finding_of(on_kind(SYS_write, OBJECT_FILE), logging, NO_FRAME),
+			 "QueueHandler", NULL);
+		for (enum cause cause = CAUSE_SLEEP; cause <= CAUSE_NATIVE; cause++) {
+			struct finding finding = *finding_of(call(SYS_futex), NO_FRAME, NO_FRAME);
+
+			finding.cause = cause;
+			finding.rule = cause >= CAUSE_PYTHON ? RULE_CPU_BOUND : RULE_BLOCKING_CALL;
+			made.loop.info.kind = others[i];
+			advice_fill(&finding);
+			assert_null(strstr(finding.advice, "asyncio"));
+			assert_null(strstr(finding.advice, "loop."));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +337,7 @@ int main(void)
 		cmocka_unit_test(executors),
 		cmocka_unit_test(the_processor),
 		cmocka_unit_test(every_row_is_well_formed_and_can_be_reached),
+		cmocka_unit_test(other_loops_are_not_told_of_asyncio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

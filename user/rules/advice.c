@@ -50,12 +50,17 @@ static bool is_c_sleep(const struct finding *finding)
 	return (version && version < 0x030b0000) || !(finding->sleep->ev.args[1] & TIMER_ABSTIME);
 }
 
+static uint32_t loop_kind(const struct finding *finding)
+{
+	return finding->iteration->loop->info.kind;
+}
+
 static bool row_fits(const struct advice_row *row, const struct finding *finding)
 {
 	const struct ev_object *peer = finding->sleep ? &finding->sleep->ev.object : NULL;
 	const char *call;
 
-	if (row->rule != finding->rule)
+	if (row->rule != finding->rule || (row->loop_kind && row->loop_kind != loop_kind(finding)))
 		return false;
 	if (row->causes && !(row->causes & (1u << finding->cause)))
 		return false;
@@ -75,19 +80,26 @@ static bool row_fits(const struct advice_row *row, const struct finding *finding
 	return stack_fits(row, finding->stack, finding->nr_library);
 }
 
+/* What to do about a call or about work depends on the loop; about the host, the GIL, the collector not. */
+static bool is_any_loops(const struct advice_row *row)
+{
+	return row->is_any_loops || (row->rule != RULE_BLOCKING_CALL && row->rule != RULE_CPU_BOUND);
+}
+
 void advice_fill(struct finding *finding)
 {
+	bool is_other = LOOP_KIND_IS_BY_FRAMES(loop_kind(finding));
+	const struct advice_row *row = NULL;
 	unsigned int i;
 
-	finding->advice = rules[finding->rule].advice;
+	for (i = 0; i < advice_nr_rows && !row; i++)
+		if ((!is_other || is_any_loops(&advice_rows[i])) && row_fits(&advice_rows[i], finding))
+			row = &advice_rows[i];
+	for (i = 0; is_other && i < advice_nr_loop_rows && !row; i++)
+		if (row_fits(&advice_loop_rows[i], finding))
+			row = &advice_loop_rows[i];
+	finding->advice = row ? row->advice : rules[finding->rule].advice;
 	memset(finding->lint, 0, sizeof(finding->lint));
-	for (i = 0; i < advice_nr_rows; i++) {
-		const struct advice_row *row = &advice_rows[i];
-
-		if (!row_fits(row, finding))
-			continue;
-		finding->advice = row->advice;
+	if (row)
 		memcpy(finding->lint, row->lint, sizeof(row->lint));
-		return;
-	}
 }

@@ -22,6 +22,8 @@ struct advice_row {
 	uint16_t port;	      /* of the peer it waited for */
 	bool is_c_sleep;      /* only a sleep that time.sleep() does not do this way */
 	bool is_native;	      /* only if who held the GIL stood in one call of C code */
+	uint32_t loop_kind;   /* of advice_loop_rows[]: enum loop_kind */
+	bool is_any_loops;    /* of advice_rows[]: true of loops other than asyncio's and uvloop's as well */
 };
 #define CAUSES(a)	 (1u << CAUSE_##a)
 #define CAUSES2(a, b)	 (CAUSES(a) | CAUSES(b))
@@ -29,6 +31,9 @@ struct advice_row {
 
 extern const struct advice_row advice_rows[];
 extern const unsigned int advice_nr_rows;
+/* Of other loops, after those of the former that are any loop's. */
+extern const struct advice_row advice_loop_rows[];
+extern const unsigned int advice_nr_loop_rows;
 
 /* Sets advice and lint of a finding whose object is set already. */
 void advice_fill(struct finding *finding);

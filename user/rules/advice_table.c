@@ -17,19 +17,19 @@
 /* clang-format off */
 const struct advice_row advice_rows[] = {
 	/* --- what is not the call's own fault --- */
-	{ BLOCKING, .file = "/logging/__init__.py",
+	{ BLOCKING, .file = "/logging/__init__.py", .is_any_loops = true,
 	  SAY("log through a logging.handlers.QueueHandler; its QueueListener writes in a "
 	      "thread of its own") },
-	{ BLOCKING, .file = "/logging/handlers.py",
+	{ BLOCKING, .file = "/logging/handlers.py", .is_any_loops = true,
 	  SAY("log through a logging.handlers.QueueHandler; its QueueListener writes in a "
 	      "thread of its own") },
-	{ BLOCKING, .file = "<frozen importlib._bootstrap>",
+	{ BLOCKING, .file = "<frozen importlib._bootstrap>", .is_any_loops = true,
 	  SAY("import the module when the program starts, not while the loop runs") },
 	{ BLOCKING, .file = "asyncio/unix_events.py", .causes = CAUSES(SUBPROCESS),
 	  SAY("asyncio starts processes on the loop's thread: start them from a small "
 	      "helper process, since fork takes longer the larger the parent is") },
 
-	{ BLOCKING, .file = "/ssl.py", .causes = CAUSES(FILE),
+	{ BLOCKING, .file = "/ssl.py", .causes = CAUSES(FILE), .is_any_loops = true,
 	  SAY("create the SSLContext (or the client that makes one) once, when the program "
 	      "starts: it reads every CA certificate") },
 
