@@ -78,9 +78,10 @@ enum loop_kind {
 	LOOP_KIND_TRIO = 3,    /* this and what follows: known by frames, pyloops.h */
 	LOOP_KIND_TWISTED = 4,
 	LOOP_KIND_GEVENT = 5,
+	LOOP_KIND_ASYNCIO_POLL = 6, /* asyncio whose wait is a poll or a select: not supported, only named */
 	LOOP_KIND_MAX
 };
-#define LOOP_KIND_IS_BY_FRAMES(kind) ((kind) >= LOOP_KIND_TRIO)
+#define LOOP_KIND_IS_BY_FRAMES(kind) ((kind) >= LOOP_KIND_TRIO && (kind) <= LOOP_KIND_GEVENT)
 
 struct ev_loop {
 	struct ev_head head;

@@ -358,6 +358,9 @@ static __always_inline void loop_end_wait(struct loop_thread *th, struct task_st
 	loop_start_iteration(th, task, now_ns, flags);
 }
 
+/* Sends the record of a loop that was just found in the current thread (wait.bpf.c). */
+extern int loop_announce(struct loop_thread *th, s32 syscall, u64 now_ns);
+
 #define SYS_EPOLL_WAIT	 232 /* x86-64 */
 #define SYS_EPOLL_PWAIT	 281
 #define SYS_EPOLL_PWAIT2 441
@@ -365,6 +368,16 @@ static __always_inline void loop_end_wait(struct loop_thread *th, struct task_st
 static __always_inline int is_wait_syscall(long nr)
 {
 	return nr == SYS_EPOLL_WAIT || nr == SYS_EPOLL_PWAIT || nr == SYS_EPOLL_PWAIT2;
+}
+
+#define SYS_POLL     7 /* x86-64 */
+#define SYS_SELECT   23
+#define SYS_PSELECT6 270
+#define SYS_PPOLL    271
+
+static __always_inline int is_poll_syscall(long nr)
+{
+	return nr == SYS_POLL || nr == SYS_SELECT || nr == SYS_PSELECT6 || nr == SYS_PPOLL;
 }
 
 #endif

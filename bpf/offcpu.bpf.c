@@ -183,12 +183,30 @@ static __always_inline bool is_new_wait(struct loop_thread *th, struct task_stru
 	return true;
 }
 
+/*
+ * asyncio on a PollSelector or a SelectSelector.  Returns of polls are not hooked, which would cost those of
+ * the whole host: what the timer has seen of its iteration ends here, and nothing more is looked at.
+ */
+static __always_inline void loop_polls(struct loop_thread *th, struct task_struct *prev, s32 syscall,
+				       u64 now_ns)
+{
+	struct loop_counters *c;
+	u32 id = th->loop_id;
+
+	loop_finish(th, prev, ITERATION_WAIT, now_ns);
+	th->kind = LOOP_KIND_ASYNCIO_POLL;
+	c = bpf_map_lookup_elem(&loop_counters, &id);
+	if (c)
+		c->in_wait = 2;
+	loop_announce(th, syscall, now_ns);
+}
+
 /* The thread leaves the CPU: does a wait begin, or has one ended without being seen to? */
 static __always_inline void check_wait(struct loop_thread *th, struct task_struct *prev,
 				       bool preempt, u64 now_ns)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(prev);
-	bool is_waiting = is_wait_syscall((long)regs->orig_ax);
+	bool is_waiting = is_wait_syscall((long)regs->orig_ax), is_polling;
 	s32 fd = (s32)regs->di;
 
 	if (th->in_wait) {
@@ -199,9 +217,21 @@ static __always_inline void check_wait(struct loop_thread *th, struct task_struc
 		th->is_start_exact = 1;
 		return;
 	}
-	if (!is_waiting || preempt || !prev->__state)
+	/* Only of a loop that the timer has found and whose wait was not seen yet. */
+	is_polling = th->wait_fd < 0 && is_poll_syscall((long)regs->orig_ax);
+	if ((!is_waiting && !is_polling) || preempt || !prev->__state)
 		return;
-	if (fd == th->wait_fd || is_new_wait(th, prev, fd))
+	if (is_polling)
+		fd = -1;
+	else if (fd == th->wait_fd) {
+		loop_begin_wait(th, prev, now_ns, true);
+		return;
+	}
+	if (!is_new_wait(th, prev, fd))
+		return;
+	if (is_polling)
+		loop_polls(th, prev, (s32)regs->orig_ax, now_ns);
+	else
 		loop_begin_wait(th, prev, now_ns, true);
 }
 

@@ -34,12 +34,13 @@ static __always_inline u32 task_ns_tid(struct task_struct *task)
 	return nr;
 }
 
-/* Writes the record of a loop thread that was just found. */
-static __always_inline void announce(struct loop_thread *th, struct task_struct *task, s32 syscall,
-				     u64 now_ns)
+__noinline int loop_announce(struct loop_thread *th, s32 syscall, u64 now_ns)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct ev_loop ev = {};
 
+	if (!th)
+		return 0;
 	head_init(&ev.head, EV_LOOP, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.pid = task->tgid;
 	ev.tid = task->pid;
@@ -50,6 +51,7 @@ static __always_inline void announce(struct loop_thread *th, struct task_struct 
 	ev.base_depth = th->base_depth;
 	bpf_get_current_comm(ev.comm, sizeof(ev.comm));
 	emit(&ev, sizeof(ev), BPF_RB_FORCE_WAKEUP);
+	return 0;
 }
 
 static __always_inline struct loop_thread *create(struct task_struct *task, u32 target_id,
@@ -102,7 +104,7 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 		is_new = th->kind != kind;
 		loop_adopt(th, s, kind, fd);
 		if (is_new)
-			announce(th, task, syscall, now_ns);
+			loop_announce(th, syscall, now_ns);
 		return th;
 	}
 	th = create(task, target->target_id, now_ns);
@@ -111,7 +113,7 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 	is_new = !th->kind;
 	loop_adopt(th, s, kind, fd);
 	if (is_new)
-		announce(th, task, syscall, now_ns);
+		loop_announce(th, syscall, now_ns);
 	return th;
 }
 

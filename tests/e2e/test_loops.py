@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from loops import on_loop
 from match import check_breaches, check_summary
 from recording import wait_syscalls
 from watch import Watch, outcome_of, watch_workload
-from workload import Workload, script
+from workload import Workload
 
 SHIM = Path(__file__).with_name("epoll_shim.c")
 SYSCALLS = {"epoll_wait": 232, "epoll_pwait": 281, "epoll_pwait2": 441}
@@ -54,7 +55,7 @@ UNDER_UVLOOP = """time_sleep cpu_python cpu_callback plain_callback loop_in_thre
 @pytest.mark.parametrize("workload", UNDER_UVLOOP.split())
 def test_uvloop(workload, python):
     """python3-uvloop is the distribution's, and made for its interpreter only."""
-    outcome = watch_workload(workload, python, through=(script("under_uvloop"),))
+    outcome = watch_workload(workload, python, **on_loop(python, "uvloop"))
 
     assert bool(outcome.truths) != workload.startswith("healthy_"), outcome.output
     check_breaches(outcome)

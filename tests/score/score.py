@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 from interpreters import Interpreter, find_interpreters  # noqa: E402
+from loops import KINDS, has_loop, on_loop, runs_on_any_loop  # noqa: E402
 from started import run_workload  # noqa: E402
 from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
 from tally import Tally, tally, tally_latent  # noqa: E402
@@ -41,25 +41,25 @@ FLOORS = ("recall", "precision", "cause", "line", "coroutine")
 class Job:
     workload: str
     interpreter: Interpreter
-    uvloop: bool
+    loop: str = ""  # of e2e/loops.py; asyncio's own
 
     @property
     def column(self) -> str:
-        return f"{self.interpreter} uvloop" if self.uvloop else str(self.interpreter)
+        return f"{self.interpreter} {self.loop}" if self.loop else str(self.interpreter)
 
     def run(self) -> Outcome:
         if self.workload in WAITS_FOR_NOBODY:
             with tempfile.TemporaryDirectory(prefix="loophound-") as folder:
                 return run_workload(self.workload, self.interpreter, Path(folder) / "out.jsonl")
-        through = (script("under_uvloop"),) if self.uvloop else ()
+        how = on_loop(self.interpreter, self.loop) if self.loop else {}
         options = ASK_FOR_LATENT if self.workload.startswith(LATENT) else ()
-        return watch_workload(self.workload, self.interpreter, *options, through=through)
+        return watch_workload(self.workload, self.interpreter, *options, **how)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each workload (default 1)")
-    only = "only these: 3.11, 3.11.2+usdt, uvloop, 3.11.2+usdt+uvloop"
+    only = "only these: 3.11, 3.11.2+usdt, trio, 3.11.2+usdt+uvloop"
     parser.add_argument("--interpreters", default="", metavar="V,...", help=only)
     parser.add_argument("--workloads", default="", metavar="TEXT,...", help="only those whose name has such a text")
     parser.add_argument("--json", metavar="FILE", help="the same, and each run, for a program; - is standard output")
@@ -68,30 +68,32 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def has_uvloop(interpreter: Interpreter) -> bool:
-    return subprocess.run(interpreter.command("-c", "import uvloop"), capture_output=True).returncode == 0
-
-
-def runs_on_uvloop(workload: str) -> bool:
-    """Whether the policy that uvloop installs decides on its loop, and the workload waits for its start."""
-    return "\nrun(plant)\n" in Path(script(workload)).read_text()
+def runs_on(loop: str, workload: str) -> bool:
+    """uvloop is one of asyncio's: all that waits for its start runs on it."""
+    if loop == "uvloop":
+        return "\nrun(plant)\n" in Path(script(workload)).read_text()
+    return runs_on_any_loop(workload)
 
 
 def find_jobs(options: argparse.Namespace) -> list[Job]:
     workloads = [each for each in find_workloads() if each not in MIXED]
     if options.workloads:
         workloads = [each for each in workloads if any(text in each for text in options.workloads.split(","))]
-    jobs = [Job(workload, interpreter, False) for workload in workloads for interpreter in find_interpreters()]
-    on_uvloop = [each for each in workloads if runs_on_uvloop(each)]
-    for interpreter in filter(has_uvloop, find_interpreters()):
-        jobs += [Job(each, interpreter, True) for each in on_uvloop]
+    jobs = [Job(workload, interpreter) for workload in workloads for interpreter in find_interpreters()]
+    jobs += [
+        Job(workload, interpreter, loop)
+        for interpreter in find_interpreters()
+        for loop in KINDS
+        for workload in workloads
+        if runs_on(loop, workload) and has_loop(interpreter, loop)
+    ]
     if options.interpreters:
         wanted = options.interpreters.split(",")
         jobs = [
             job
             for job in jobs
-            if (job.uvloop and ("uvloop" in wanted or f"{job.interpreter}+uvloop" in wanted))
-            or (not job.uvloop and any(_is_of(job.interpreter, each) for each in wanted))
+            if (job.loop and (job.loop in wanted or f"{job.interpreter}+{job.loop}" in wanted))
+            or (not job.loop and any(_is_of(job.interpreter, each) for each in wanted))
         ]
     return jobs * options.runs
 

@@ -106,12 +106,29 @@ static void the_loops_own_work_is_the_crowds(void **state)
 	assert_int_equal(made_eval(&made), 0);
 }
 
+static void an_iteration_whose_begin_was_not_seen_may_be_many(void **state)
+{
+	struct stack stack = callback_of("a", 1);
+
+	(void)state;
+	made.iteration.ev.on_cpu_ns = 410 * MSEC;
+	for (uint64_t step = 1; step <= 40; step++)
+		made_samples(&made, &stack, step, 1);
+	made.loop.info.wait_fd = -1;
+	assert_int_equal(made_eval(&made), 1);
+	made.iteration.ev.flags = ITERATION_PARTIAL;
+	assert_int_equal(made_eval(&made), 0);
+	made.loop.info.wait_fd = 6;
+	assert_int_equal(made_eval(&made), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_costliest_callbacks_of_a_crowd_are_named, setup),
 		cmocka_unit_test_setup(a_long_step_and_a_crowd_share_the_time, setup),
 		cmocka_unit_test_setup(the_loops_own_work_is_the_crowds, setup),
+		cmocka_unit_test_setup(an_iteration_whose_begin_was_not_seen_may_be_many, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

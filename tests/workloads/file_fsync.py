@@ -1,11 +1,10 @@
 """Plants os.fsync() of a file so big that this disk takes its time."""
 
-import asyncio
 import os
 import tempfile
 import time
 
-from truth import planted, repeat, run
+from truth import planted, repeat, run, to_thread
 
 file = tempfile.NamedTemporaryFile(prefix="loophound-", dir="/var/tmp")  # /tmp may be in memory
 megabyte = os.urandom(1 << 20)
@@ -40,7 +39,7 @@ def save():
 
 
 async def handler():
-    await asyncio.to_thread(write, size)  # may wait for the disk too
+    await to_thread(write, size)  # may wait for the disk too
     save()
 
 

@@ -1,12 +1,10 @@
 """Healthy: a loop that idles for seconds."""
 
-import asyncio
-
-from truth import run
+from truth import run, sleep
 
 
 async def plant():
-    await asyncio.sleep(2.5)
+    await sleep(2.5)
 
 
 run(plant)

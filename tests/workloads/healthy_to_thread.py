@@ -1,12 +1,11 @@
-"""Healthy twin of the sleeps, locks and files: the same calls in asyncio.to_thread()."""
+"""Healthy twin of the sleeps, locks and files: the same calls in threads."""
 
-import asyncio
 import os
 import tempfile
 import threading
 import time
 
-from truth import repeat, run
+from truth import gather, repeat, run, to_thread
 
 event = threading.Event()
 
@@ -19,10 +18,10 @@ def save():
 
 
 async def handler():
-    await asyncio.gather(
-        asyncio.to_thread(time.sleep, 0.12),
-        asyncio.to_thread(event.wait, 0.12),
-        asyncio.to_thread(save),
+    await gather(
+        to_thread(time.sleep, 0.12),
+        to_thread(event.wait, 0.12),
+        to_thread(save),
     )
 
 

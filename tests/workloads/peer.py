@@ -6,7 +6,6 @@ when it is ready (its address, where it has one), takes orders as lines and ends
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import fcntl
 import os
@@ -17,6 +16,8 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import truth
 
 
 class Peer:
@@ -44,15 +45,8 @@ class Peer:
 
     async def answer(self) -> None:
         """Wait, without blocking the loop, for the peer's next line."""
-        loop = asyncio.get_running_loop()
-        arrived = loop.create_future()
-
-        def on_readable() -> None:
-            loop.remove_reader(self.output_fd)
-            arrived.set_result(os.read(self.output_fd, 4096))
-
-        loop.add_reader(self.output_fd, on_readable)
-        await arrived
+        await truth.kind_of_loop.wait_readable(self.output_fd)
+        os.read(self.output_fd, 4096)
 
     def stop(self) -> None:
         """Let it end, without waiting for that."""

@@ -4,6 +4,9 @@ A workload prints JSON lines: {"ready": true, ...} once its loop runs, one line 
 {"done": true, ...}.  It plants after one line came in on standard input and ends when that closes, so
 that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on CPython 3.9 and later.
 
+A workload that leaves sleep(), gather() and to_thread() to this module runs on any loop: on asyncio's, or on
+what tests/e2e/programs/under.py has put into its place.
+
 A truth may have a `split`: what the stall's time was spent on, as far as the workload knows by its own means.
 Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
 meaning that they have in a breach's `split`: gc_ns is in no other part, nor import_ns.  Parts that are left out are
@@ -24,7 +27,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Callable
+from typing import Callable, Coroutine
 
 COROUTINE_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -69,13 +72,58 @@ def emit_done() -> None:
     )
 
 
+class Asyncio:
+    """What a workload asks of its loop."""
+
+    def run(self, session: Coroutine) -> None:
+        asyncio.run(session)
+
+    async def wait_readable(self, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        arrived = loop.create_future()
+
+        def on_readable() -> None:
+            loop.remove_reader(fd)
+            arrived.set_result(None)
+
+        loop.add_reader(fd, on_readable)
+        await arrived
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def gather(self, *coroutines: Coroutine) -> None:
+        await asyncio.gather(*coroutines)
+
+    async def to_thread(self, function: Callable, *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+    def task_name(self) -> str | None:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop runs
+            return None
+        return task.get_name() if task else None
+
+
+kind_of_loop = Asyncio()
+
+
 def task_name() -> str | None:
     """Name of the task that runs in this thread; asking makes a str of a name that was a number (3.12+)."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs
-        return None
-    return task.get_name() if task else None
+    return kind_of_loop.task_name()
+
+
+async def sleep(seconds: float) -> None:
+    await kind_of_loop.sleep(seconds)
+
+
+async def gather(*coroutines: Coroutine) -> None:
+    await kind_of_loop.gather(*coroutines)
+
+
+async def to_thread(function: Callable, *arguments: object) -> None:
+    await kind_of_loop.to_thread(function, *arguments)
 
 
 def _describe(frame: FrameType, line: int) -> dict[str, object]:
@@ -202,15 +250,8 @@ def holds_gil(function, *, native: bool, first: int, lines: int = 1) -> dict[str
 
 async def wait_for_input() -> bytes:
     """Bytes from standard input, b"" at its end, without blocking the loop."""
-    loop = asyncio.get_running_loop()
-    arrived = loop.create_future()
-
-    def on_readable() -> None:
-        loop.remove_reader(0)
-        arrived.set_result(os.read(0, 4096))
-
-    loop.add_reader(0, on_readable)
-    return await arrived
+    await kind_of_loop.wait_readable(0)
+    return os.read(0, 4096)
 
 
 async def wait_for_go() -> None:
@@ -228,14 +269,14 @@ async def session(plant) -> None:
 
 
 def run(plant) -> None:
-    asyncio.run(session(plant))
+    kind_of_loop.run(session(plant))
 
 
 async def repeat(times: int, handler) -> None:
     """Await `handler()` so often, with the loop idle in between: each stall gets its own iteration."""
     for _ in range(times):
         await handler()
-        await asyncio.sleep(0.05)
+        await sleep(0.05)
 
 
 def calibrate(work, seconds: float) -> int:

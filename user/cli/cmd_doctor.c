@@ -215,7 +215,8 @@ static void check_process(pid_t pid)
 	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
 	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)
 		if (t.layout.loop_kinds & 1u << kind)
-			say(true, "", "%s", facts_loop_kind(kind));
+			say(!facts_loop_unsupported(kind), facts_loop_kind(kind), "%s",
+			    facts_loop_unsupported(kind) ? facts_loop_unsupported(kind) : "supported");
 }
 
 int cmd_doctor(const struct opts *opts)

@@ -47,6 +47,9 @@ static void print_row(const struct ev_target *t)
 	       container, exe);
 	if (t->status != TARGET_OK)
 		printf("  (%s)", reason);
+	for (uint32_t kind = 0; kind < LOOP_KIND_MAX; kind++)
+		if (t->layout.loop_kinds & 1u << kind && facts_loop_unsupported(kind))
+			printf("  (%s)", facts_loop_unsupported(kind));
 	putchar('\n');
 }
 

@@ -28,6 +28,9 @@ static int read_target(void *to, u32 size, u64 addr)
 #include "scratch.h"
 #include "pyloops.h"
 
+/* "PollSele" and "SelectSe" as little-endian numbers. */
+#define NAME_POLLSELECTOR   0x656c65536c6c6f50ULL
+#define NAME_SELECTSELECTOR 0x65537463656c6553ULL
 #define MAX_THREADS    4096
 #define MAX_WALKS      256 /* threads whose stacks are looked at: a thread with a loop is not a late one */
 #define TSTATE_NEXT    8 /* PyThreadState.next, 3.9 to 3.15 */
@@ -60,6 +63,22 @@ static enum loop_kind kind_by_frames(struct scratch *s)
 	return kind;
 }
 
+/* An idle loop of asyncio is in the select() of its selector, whose type says what that waits by. */
+static enum loop_kind kind_by_slot(struct scratch *s)
+{
+	u64 selector, type;
+
+	if (pyrunning_is_uvloop(s))
+		return LOOP_KIND_UVLOOP;
+	walk(s);
+	if (!s->nr || !PYLOOP_IS(s, 0, "select", "selectors.py"))
+		return LOOP_KIND_ASYNCIO;
+	selector = read_user_u64(s->frame_addrs[0] + s->layout.frame_locals);
+	type = pytype_name8(read_user_u64(selector + PYOBJECT_TYPE));
+	return type == NAME_POLLSELECTOR || type == NAME_SELECTSELECTOR ? LOOP_KIND_ASYNCIO_POLL :
+									  LOOP_KIND_ASYNCIO;
+}
+
 unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
 		     uint16_t *kinds)
 {
@@ -78,7 +97,7 @@ unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_lay
 		s.tstate_addr = tstate;
 		kind = LOOP_KIND_UNKNOWN;
 		if (has_running_loop(&s))
-			kind = pyrunning_is_uvloop(&s) ? LOOP_KIND_UVLOOP : LOOP_KIND_ASYNCIO;
+			kind = kind_by_slot(&s);
 		else if (i < MAX_WALKS)
 			kind = kind_by_frames(&s);
 		if (kind != LOOP_KIND_UNKNOWN) {

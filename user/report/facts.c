@@ -19,10 +19,18 @@ const char *facts_loop_kind(uint32_t kind)
 	static const char *const words[LOOP_KIND_MAX] = {
 		[LOOP_KIND_ASYNCIO] = "asyncio", [LOOP_KIND_UVLOOP] = "uvloop",
 		[LOOP_KIND_TRIO] = "trio",	 [LOOP_KIND_TWISTED] = "twisted",
-		[LOOP_KIND_GEVENT] = "gevent",
+		[LOOP_KIND_GEVENT] = "gevent",	 [LOOP_KIND_ASYNCIO_POLL] = "asyncio-poll",
 	};
 
 	return kind < LOOP_KIND_MAX && words[kind] ? words[kind] : "unknown";
+}
+
+const char *facts_loop_unsupported(uint32_t kind)
+{
+	if (kind != LOOP_KIND_ASYNCIO_POLL)
+		return NULL;
+	return "its asyncio loop waits by poll() or select(), and only epoll is supported: its stalls are "
+	       "not reported";
 }
 
 const char *facts_target_status(uint8_t status)

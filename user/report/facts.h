@@ -7,6 +7,8 @@
 
 /* The kind of a loop, the status of a target, in one word: "asyncio", "not-python". */
 const char *facts_loop_kind(uint32_t kind);
+/* Why the stalls of such a loop are not reported, a sentence; NULL: they are. */
+const char *facts_loop_unsupported(uint32_t kind);
 const char *facts_target_status(uint8_t status);
 /* Why a stack is not whole, in one word and in a sentence's end; NULL: it is whole. stack may be
  * NULL. */

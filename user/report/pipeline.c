@@ -124,17 +124,18 @@ void pipeline_free(struct pipeline *pipeline)
 }
 
 /* Finds by id among those alive: an id of a loop is reused after its end. */
-static void report_loop(struct pipeline *pipeline, const struct ev_head *ev)
+static void report_loop(struct pipeline *pipeline, const struct ev_head *ev,
+			void (*say)(const struct report_opts *, const struct loop *, uint64_t))
 {
 	const struct loop *loop;
 	uint32_t i;
 
-	if (!pipeline->reporter->loop)
+	if (!say)
 		return;
 	for (i = 0; (loop = model_loop(pipeline->model, i)); i++) {
 		if (!loop->ended && loop->info.head.loop_id == ev->loop_id &&
 		    loop->info.head.target_id == ev->target_id) {
-			pipeline->reporter->loop(&pipeline->opts, loop, ev->ts_ns);
+			say(&pipeline->opts, loop, ev->ts_ns);
 			return;
 		}
 	}
@@ -227,7 +228,9 @@ int pipeline_add(struct pipeline *pipeline, const void *record, size_t size)
 	if (err)
 		return err;
 	if (ev->type == EV_LOOP_STATS)
-		report_loop(pipeline, ev);
+		report_loop(pipeline, ev, pipeline->reporter->loop);
+	if (ev->type == EV_LOOP && facts_loop_unsupported(((const struct ev_loop *)ev)->kind))
+		report_loop(pipeline, ev, pipeline->reporter->unsupported);
 	return ev->type == EV_TICK ? pipeline_flush(pipeline) : check_output(pipeline);
 }
 

@@ -57,6 +57,8 @@ struct reporter {
 	const char *name; /* "text", "jsonl" */
 	void (*session)(const struct report_opts *opts);
 	void (*target)(const struct report_opts *opts, const struct target *target, uint64_t ts_ns);
+	/* A loop was found whose stalls cannot be reported; may be NULL. */
+	void (*unsupported)(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns);
 	void (*breach)(const struct report_opts *opts, const struct breach *breach);
 	/* Once a second for each loop; may be NULL. */
 	void (*loop)(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns);

@@ -93,10 +93,23 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 		text_paragraph(opts, STYLE_PLAIN, "reason", raw, NULL);
 }
 
+static void print_unsupported(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns)
+{
+	char when[FACTS_TIME_LEN], raw[EV_COMM_LEN + 1], comm[80];
+
+	facts_time(&opts->session, ts_ns, when);
+	snprintf(raw, sizeof(raw), "%.*s", EV_COMM_LEN, loop->info.comm);
+	sanitize(comm, sizeof(comm), raw, 16, CUT_END);
+	text_print(opts, STYLE_DIM, "%.12s", when + strlen("2026-11-23T"));
+	text_print(opts, STYLE_PLAIN, "  cannot watch a loop of %s %u\n", comm, loop->info.pid);
+	text_paragraph(opts, STYLE_PLAIN, "reason", facts_loop_unsupported(loop->info.kind), NULL);
+}
+
 const struct reporter report_text = {
 	.name = "text",
 	.session = print_session,
 	.target = print_target,
+	.unsupported = print_unsupported,
 	.breach = text_breach,
 	.summary = text_summary,
 };

@@ -173,6 +173,15 @@ static uint64_t short_ns(const struct rules_config *config, const struct iterati
 	return iteration->nr_samples ? (uint64_t)((double)busy_ns * nr / iteration->nr_samples) : 0;
 }
 
+/*
+ * The wait of a loop that the timer found was not seen yet: if it is a poll that does not sleep (see
+ * LOOP_KIND_ASYNCIO_POLL), what looks like one iteration is many.
+ */
+static bool may_be_many(const struct iteration *iteration)
+{
+	return iteration->ev.flags & ITERATION_PARTIAL && iteration->loop->info.wait_fd < 0;
+}
+
 unsigned int rule_loop_overload(const struct rules_config *config, const struct iteration *iteration,
 				struct finding *findings, unsigned int cap)
 {
@@ -181,7 +190,8 @@ unsigned int rule_loop_overload(const struct rules_config *config, const struct 
 	uint32_t nr_steps, nr_short, nr, i;
 	uint64_t duration_ns;
 
-	if (!cap || iteration->ev.on_cpu_ns < config->limit_ns[RULE_LOOP_OVERLOAD])
+	if (!cap || iteration->ev.on_cpu_ns < config->limit_ns[RULE_LOOP_OVERLOAD] ||
+	    may_be_many(iteration))
 		return 0;
 	nr_steps = steps_of(iteration, steps);
 	duration_ns = short_ns(config, iteration, steps, nr_steps, &nr_short);

@@ -1,0 +1,88 @@
+"""Loops that are not asyncio's own: each is recognised and named, its stalls are found, its healthy twins left alone.
+
+A few workloads on each here; `make score` runs all that can run on any loop.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from interpreters import find_interpreters, system_interpreter
+from loops import KINDS, has_loop, on_loop
+from match import check_breaches, check_summary
+from process import poll
+from watch import Loophound, Watch, outcome_of, watch_workload
+from workload import Workload
+
+# By loop: on the distribution's interpreter, for which its packages are.
+WORKLOADS = {
+    "tornado": "time_sleep",
+    "anyio-asyncio": "healthy_to_thread",
+    "twisted-asyncio": "time_sleep",
+    "trio": "time_sleep cpu_python file_fsync gc_explicit two_sites healthy_to_thread healthy_saturated",
+    "trio-guest": "time_sleep",
+    "anyio-trio": "time_sleep",
+    "twisted": "time_sleep cpu_python healthy_to_thread",
+    "gevent": "time_sleep cpu_python healthy_to_thread healthy_saturated",
+}
+
+
+def check(outcome, workload: str, loop: str) -> None:
+    assert bool(outcome.truths) != workload.startswith("healthy_"), outcome.output
+    check_breaches(outcome)
+    check_summary(outcome)
+    assert {each["kind"] for each in outcome.summary()["loops"]} == {KINDS[loop]}, outcome.output
+    assert {breach["loop"] for breach in outcome.of_type("breach")} <= {KINDS[loop]}, outcome.output
+
+
+@pytest.mark.parametrize(
+    ("loop", "workload"), [(loop, each) for loop, names in WORKLOADS.items() for each in names.split()]
+)
+def test_loop(loop, workload, python):
+    check(watch_workload(workload, python, **on_loop(python, loop)), workload, loop)
+
+
+OTHERS = [each for each in find_interpreters() if each != system_interpreter()]
+
+
+@pytest.mark.parametrize(
+    ("loop", "interpreter_of_loop"),
+    [(loop, each) for loop in ("trio", "twisted") for each in OTHERS if has_loop(each, loop)],
+    ids=str,
+)
+def test_other_interpreters(loop, interpreter_of_loop):
+    """Those that can import the distribution's packages."""
+    outcome = watch_workload("time_sleep", interpreter_of_loop, **on_loop(interpreter_of_loop, loop))
+    check(outcome, "time_sleep", loop)
+
+
+@pytest.mark.parametrize("loop", ["trio", "gevent", "asyncio-poll"])
+def test_ps_names_it(loop, python):
+    with Workload("healthy_idle", python, **on_loop(python, loop)) as program:
+        program.wait_ready()
+
+        def row() -> str:
+            with Loophound("ps", "-p", str(program.pid)) as command:
+                assert command.wait() == 0
+            return command.out.text()
+
+        poll(f"{loop} in {row()}", lambda: f" 1  {loop} " in row())  # it is ready a moment before it waits
+        assert ("its stalls are not reported" in row()) == (loop == "asyncio-poll")
+
+
+def test_poll_is_named_and_not_misreported(python):
+    """Its wait is no blocking call, and what the timer finds of it is not told of."""
+    with Workload("cpu_python", python, **on_loop(python, "asyncio-poll")) as program:
+        program.wait_ready()
+        with Watch(program.pid) as watch:
+            watch.wait_attached()
+            program.go()
+            program.wait_done()
+            watch.interrupt()
+        program.end()
+    outcome = outcome_of(watch, python, program)
+    assert {each["kind"] for each in outcome.summary()["loops"]} == {"asyncio-poll"}, outcome.output
+    for breach in outcome.of_type("breach"):
+        # The iteration in which the timer found it is one, as far as it was seen.
+        assert breach["rule"] in ("cpu-bound", "host-starved"), outcome.output
+        assert breach["partial"] or breach["ongoing"], outcome.output
