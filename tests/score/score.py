@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
-from interpreters import Interpreter, find_interpreters  # noqa: E402
+from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
 from loops import KINDS, has_loop, on_loop, runs_on_any_loop  # noqa: E402
+from servers import SERVERS, watch_server  # noqa: E402
 from started import run_workload  # noqa: E402
 from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
 from tally import Tally, tally, tally_latent  # noqa: E402
@@ -32,6 +33,8 @@ LATENT = "latent_"  # plant calls that are quick: to be asked for, and with no l
 MIXED = {"latent_then_slow"}  # latent, then a breach: test_latent.py
 ASK_FOR_LATENT = ("--latent", "--rule", "blocking-call", "--limit", "blocking-call=10000")
 NEEDS_ALL_CPUS = {"healthy_busy_machine"}  # not beside any other
+SERVER = "server"  # one of e2e/programs/server.py, under load
+OF_THE_HOST = ("starved_", LATENT)  # have nothing to do with the loop
 WAITS_FOR_NOBODY = {"short_lived"}
 KINDS = ("missed", "too_short", "invented", "starved", "splits", "latent")
 FLOORS = ("recall", "precision", "cause", "line", "coroutine")
@@ -41,13 +44,15 @@ FLOORS = ("recall", "precision", "cause", "line", "coroutine")
 class Job:
     workload: str
     interpreter: Interpreter
-    loop: str = ""  # of e2e/loops.py; asyncio's own
+    loop: str = ""  # of e2e/loops.py; asyncio's own. Of a server: which, of e2e/servers.py
 
     @property
     def column(self) -> str:
         return f"{self.interpreter} {self.loop}" if self.loop else str(self.interpreter)
 
     def run(self) -> Outcome:
+        if self.workload == SERVER:
+            return watch_server(self.loop, self.interpreter)
         if self.workload in WAITS_FOR_NOBODY:
             with tempfile.TemporaryDirectory(prefix="loophound-") as folder:
                 return run_workload(self.workload, self.interpreter, Path(folder) / "out.jsonl")
@@ -59,7 +64,7 @@ class Job:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each workload (default 1)")
-    only = "only these: 3.11, 3.11.2+usdt, trio, 3.11.2+usdt+uvloop"
+    only = "only these: 3.11, 3.11.2+usdt, trio, 3.11.2+usdt+uvloop, servers"
     parser.add_argument("--interpreters", default="", metavar="V,...", help=only)
     parser.add_argument("--workloads", default="", metavar="TEXT,...", help="only those whose name has such a text")
     parser.add_argument("--json", metavar="FILE", help="the same, and each run, for a program; - is standard output")
@@ -68,10 +73,12 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def runs_on(loop: str, workload: str) -> bool:
-    """uvloop is one of asyncio's: all that waits for its start runs on it."""
+def runs_on(loop: str, workload: str, interpreter: Interpreter) -> bool:
+    """uvloop is one of asyncio's: all that waits for its start runs on it.  Others elsewhere: what tells them apart."""
     if loop == "uvloop":
         return "\nrun(plant)\n" in Path(script(workload)).read_text()
+    if interpreter != system_interpreter() and (loop not in ("trio", "twisted") or workload.startswith(OF_THE_HOST)):
+        return False
     return runs_on_any_loop(workload)
 
 
@@ -85,14 +92,17 @@ def find_jobs(options: argparse.Namespace) -> list[Job]:
         for interpreter in find_interpreters()
         for loop in KINDS
         for workload in workloads
-        if runs_on(loop, workload) and has_loop(interpreter, loop)
+        if runs_on(loop, workload, interpreter) and has_loop(interpreter, loop)
     ]
+    if not options.workloads or any(text in SERVER for text in options.workloads.split(",")):
+        jobs += [Job(SERVER, system_interpreter(), name) for name in SERVERS]
     if options.interpreters:
         wanted = options.interpreters.split(",")
         jobs = [
             job
             for job in jobs
             if (job.loop and (job.loop in wanted or f"{job.interpreter}+{job.loop}" in wanted))
+            or (job.workload == SERVER and "servers" in wanted)
             or (not job.loop and any(_is_of(job.interpreter, each) for each in wanted))
         ]
     return jobs * options.runs

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import truth
@@ -40,8 +41,8 @@ class Peer:
         host, port = self.greeting.rsplit(":", 1)
         return host, int(port)
 
-    def order(self) -> None:
-        self.process.stdin.write(b"go\n")
+    def order(self, what: str = "go") -> None:
+        self.process.stdin.write(f"{what}\n".encode())
 
     async def answer(self) -> None:
         """Wait, without blocking the loop, for the peer's next line."""
@@ -96,6 +97,35 @@ def late_http(delay: str) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say("127.0.0.1:%d" % server.server_address[1])
+    sys.stdin.read()
+
+
+def http_customers(rounds: str, *faults: str) -> None:
+    """HTTP: from the order, a port, on four browse healthy pages while one asks for each fault so often."""
+    is_over = threading.Event()
+
+    def get(path: str) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as response:
+            response.read()
+
+    def browse() -> None:
+        while not is_over.is_set():
+            for path in ("", "slow", "", "thread"):
+                get(path)
+
+    say("ready")
+    port = int(sys.stdin.readline())
+    urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
+    browsers = [threading.Thread(target=browse) for _ in range(4)]
+    for browser in browsers:
+        browser.start()
+    for fault in faults * int(rounds):
+        get(fault)
+        get("slow")  # each in an iteration of its own
+    is_over.set()
+    for browser in browsers:
+        browser.join()
+    say("done")
     sys.stdin.read()
 
 
@@ -199,6 +229,7 @@ MODES = {
     "trace-parent": trace_parent,
     "late-echo": late_echo,
     "late-http": late_http,
+    "http-customers": http_customers,
     "late-dns": late_dns,
     "flock": flock,
     "late-line": late_line,
