@@ -55,7 +55,7 @@ __noinline u64 callbacks_find_queue(struct loop_thread *th)
 
 __noinline u64 callbacks_waiting(struct loop_thread *th)
 {
-	if (!th)
+	if (!th || LOOP_KIND_IS_BY_FRAMES(th->kind))
 		return 0;
 	/* A loop keeps its queue for life. */
 	if (th->queue_of != th->slot_value) {
