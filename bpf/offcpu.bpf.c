@@ -193,7 +193,7 @@ static __always_inline void loop_polls(struct loop_thread *th, struct task_struc
 	struct loop_counters *c;
 	u32 id = th->loop_id;
 
-	loop_finish(th, prev, ITERATION_WAIT, now_ns);
+	loop_finish(th, prev, ITERATION_WAIT, now_ns, true);
 	th->kind = LOOP_KIND_ASYNCIO_POLL;
 	c = bpf_map_lookup_elem(&loop_counters, &id);
 	if (c)
