@@ -54,7 +54,7 @@ def environment_of(interpreter: Interpreter) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=None)
 def has_loop(interpreter: Interpreter, loop: str) -> bool:
-    command = [interpreter.path, script("under"), loop, script("nothing")]
+    command = interpreter.command(script("under"), loop, script("nothing"))
     env = {"PYTHONPATH": str(WORKLOADS), "PYTHONDONTWRITEBYTECODE": "1", **environment_of(interpreter)}
     return subprocess.run(command, env=env, capture_output=True, timeout=60).returncode == 0
 
