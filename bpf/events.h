@@ -52,7 +52,8 @@
 	X(26, THREAD,     thread)	/* reader: name of a thread that held the GIL */ \
 	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */ \
 	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */ \
-	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */
+	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */ \
+	X(40, SPAWN,      spawn)	/* kernel: a process began that may be a Python */
 /* clang-format on */
 
 enum ev_type {
@@ -280,19 +281,22 @@ _Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
 
 #include "evlatent.h"
 #include "evprobe.h"
+#include "evspawn.h"
 
 struct ev_fork {
 	struct ev_head head; /* target_id: the child's, already watched */
 	__u32 parent_pid, child_pid;
 	__u32 parent_target_id;
 	__u32 is_readable; /* 1: the parent's layout was known, and with it the child's */
+	__u64 start_ns; /* of the child, as in ev_spawn; older recordings end before it */
 };
-_Static_assert(sizeof(struct ev_fork) == 40, "stream ABI");
+_Static_assert(sizeof(struct ev_fork) == 48, "stream ABI");
+#define EV_FORK_BYTES_BEFORE_START 40
 
 struct ev_exec {
 	struct ev_head head; /* target_id: the image that is gone */
 	__u32 pid;
-	__u32 new_target_id; /* what the process is from now on, not identified yet */
+	__u32 new_target_id; /* what the process is from now on, not identified yet; 0: no Python, let go */
 };
 _Static_assert(sizeof(struct ev_exec) == 32, "stream ABI");
 

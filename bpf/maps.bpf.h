@@ -14,22 +14,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "events.h"
+#include "entry.h"
 #include "live.h"
 #include "pyhash.h"
 #include "scratch.h"
 
-#define MAX_TARGETS 4096 /* processes; the daemon may lower it before load */
+#define MAX_TARGETS 4096 /* processes; the daemon sets it, with room for the candidates, before load */
 #define MAX_LOOPS   1024 /* loop threads alive at once; likewise */
 #define MAX_SITES   8	 /* distinct (stack, call, descriptor) of one iteration kept before one is sent early */
-
-/* What a watched process is: who, and where its Python is. */
-struct target_entry {
-	u32 target_id;
-	u32 is_forked;	/* a copy of its parent, until the daemon says more */
-	u64 watched_ns; /* since when */
-	struct py_layout layout; /* .valid == 0: followed, but not readable (yet) */
-};
 
 /* A loop thread.  Lives in task storage: gone with the thread, so a reused tid starts clean. */
 struct loop_thread {
@@ -127,6 +119,13 @@ struct targets_map {
 	__type(value, struct target_entry);
 };
 
+struct exes_map { /* executables that were met; the daemon says what they are */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct exe_key);
+	__type(value, struct exe_state);
+};
+
 struct loop_threads_map {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -211,6 +210,7 @@ struct events_map {
 };
 
 extern struct targets_map targets SEC(".maps");
+extern struct exes_map exes SEC(".maps");
 extern struct loop_threads_map loop_threads SEC(".maps");
 extern struct free_loop_ids_map free_loop_ids SEC(".maps");
 extern struct loop_counters_map loop_counters SEC(".maps");
@@ -235,6 +235,8 @@ extern const volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this lo
 extern const volatile __u64 cfg_report_gc_ns; /* or in the collector this long */
 extern const volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
+extern const volatile __u8 cfg_finds_new; /* whoever execs is looked at, not only what descends from a target */
+extern const volatile __u32 cfg_max_candidates; /* ENTRY_CANDIDATE and ENTRY_LINEAGE at a time */
 extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 
 /*

@@ -33,6 +33,7 @@ enum bpf_map_type {
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	BPF_EXIST = 2,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_F_MMAPABLE = 1024,
@@ -112,6 +113,7 @@ struct path {
 };
 
 struct super_block {
+	u32 s_dev;
 	unsigned long s_magic;
 };
 
@@ -119,6 +121,8 @@ struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
 	unsigned int i_rdev;
+	long long i_size;
+	u32 i_generation;
 	struct super_block *i_sb;
 };
 
@@ -188,6 +192,11 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+	struct file *exe_file;
+};
+
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
@@ -196,6 +205,8 @@ struct task_struct {
 	int exit_code;
 	unsigned long nvcsw, nivcsw, maj_flt;
 	struct task_struct *group_leader;
+	struct mm_struct *mm;
+	u64 start_boottime; /* ns of CLOCK_BOOTTIME; /proc/PID/stat has it in ticks */
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct thread_struct thread;
@@ -209,6 +220,7 @@ struct task_struct {
 
 struct hrtimer;
 struct linux_binprm;
+struct cgroup;
 
 #pragma clang attribute pop
 

@@ -19,6 +19,7 @@
 #include "import.bpf.h"
 #include "pyloops.h"
 #include "pytask.bpf.h"
+#include "spawn.bpf.h"
 #include "within.bpf.h"
 
 /* The thread's number in its own PID namespace; 0: it has none any more. */
@@ -98,7 +99,8 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 	u32 kind = loop_look(task, target, s, is_in_wait);
 	bool is_new;
 
-	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id))
+	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id) ||
+	    is_other_life(target, task))
 		return NULL; /* or the image was replaced under it: its end comes first */
 	if (th) {
 		is_new = th->kind != kind;
@@ -112,8 +114,10 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 		return NULL;
 	is_new = !th->kind;
 	loop_adopt(th, s, kind, fd);
-	if (is_new)
+	if (is_new) {
 		loop_announce(th, syscall, now_ns);
+		exe_learn(task);
+	}
 	return th;
 }
 
@@ -139,6 +143,10 @@ static __always_inline void on_wait_exit(struct task_struct *task, struct target
 	bool has_slept = true;
 	struct scratch *s;
 
+	if (!target->layout.valid) {
+		spawn_waits(now_ns);
+		return;
+	}
 	if (!is_known_wait(th, fd) && !is_wait_by_frames(th, target, fd)) {
 		s = scratch_get(SCRATCH_SYSCALL);
 		if (!s)

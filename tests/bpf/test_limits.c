@@ -173,6 +173,7 @@ static void targets_beyond_the_bound_are_refused(void **state)
 
 	(void)state;
 	config.max_targets = 8;
+	config.max_candidates = 0;
 	w = watch_open(&config);
 	for (pid_t pid = 0x70000000; !err && pid < 0x70000000 + 1024; pid++)
 		err = probes_watch(w->probes, pid, 1, NULL);

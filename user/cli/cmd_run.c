@@ -125,7 +125,7 @@ int cmd_run(const struct opts *opts)
 		return code;
 	err = start(opts->args, &started);
 	if (!err)
-		err = engine_watch_pid(engine, started.pid, false);
+		err = engine_watch_pid(engine, started.pid, TARGETS_DESCENDANT);
 	if (!err)
 		err = -go(&started);
 	if (err) {

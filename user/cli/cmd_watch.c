@@ -8,31 +8,42 @@
 #include "find.h"
 #include "log.h"
 
-/* Follows processes that nobody named; one that is refused is said, and not the end. */
-static int add_all(struct engine *engine, const pid_t *pids, int nr)
-{
-	int nr_refused = 0;
+/* Processes that are being born while /proc is read are found by the next look, if at all not told of. */
+#define MAX_ROUNDS 4
 
-	for (int i = 0; i < nr; i++)
-		nr_refused += engine_watch_pid(engine, pids[i], false) != 0;
+/* Follows processes that nobody named; one that is refused is said, and not the end. How many are new. */
+static unsigned add_all(struct engine *engine, const pid_t *pids, int nr, enum targets_why why)
+{
+	unsigned nr_before = engine_targets(engine), nr_refused = 0;
+	int err;
+
+	for (int i = 0; i < nr; i++) {
+		err = engine_watch_pid(engine, pids[i], why);
+		nr_refused += err && err != -ESRCH;
+	}
 	if (nr_refused)
-		log_warn("%d of %d processes are not looked at: more than there is room for", nr_refused, nr);
-	return EXIT_OK;
+		log_warn("%u of %d processes are not looked at: more than there is room for; --name or --cgroup "
+			 "name fewer", nr_refused, nr);
+	return nr_refused ? 0 : engine_targets(engine) - nr_before;
 }
 
 static int add_found(struct engine *engine, const struct opts *opts)
 {
 	struct find_filter filter = { opts->name_glob, opts->cgroup };
-	cleanup_free pid_t *pids = NULL;
-	int nr = find_processes(&filter, &pids);
+	unsigned nr_new = 1;
 
-	if (nr < 0)
-		return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
-	if (!nr)
-		return log_err(EXIT_FAILED, "%s %s: no such process; `loophound ps` lists them",
-			       opts->cgroup ? "--cgroup" : "--name",
-			       opts->cgroup ? opts->cgroup : opts->name_glob);
-	return add_all(engine, pids, nr);
+	for (int round = 0; round < MAX_ROUNDS && nr_new; round++) {
+		cleanup_free pid_t *pids = NULL;
+		int nr = find_processes(&filter, &pids);
+
+		if (nr < 0)
+			return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
+		nr_new = add_all(engine, pids, nr, TARGETS_SEARCHED);
+	}
+	if (!engine_targets(engine))
+		log_write(LOG_NOTE, "%s %s: no such process yet; those that begin will be watched",
+			  opts->cgroup ? "--cgroup" : "--name", opts->cgroup ? opts->cgroup : opts->name_glob);
+	return EXIT_OK;
 }
 
 static int add_pids(struct engine *engine, const struct opts *opts)
@@ -40,7 +51,7 @@ static int add_pids(struct engine *engine, const struct opts *opts)
 	int err;
 
 	for (unsigned i = 0; i < opts->nr_pids; i++) {
-		err = engine_watch_pid(engine, opts->pids[i], true);
+		err = engine_watch_pid(engine, opts->pids[i], TARGETS_REQUIRED);
 		if (err)
 			return log_err(EXIT_FAILED, "-p %d: %s", opts->pids[i], strerror(-err));
 	}
@@ -50,14 +61,14 @@ static int add_pids(struct engine *engine, const struct opts *opts)
 		int nr = find_descendants(opts->pids[i], &children);
 
 		if (nr > 0)
-			add_all(engine, children, nr);
+			add_all(engine, children, nr, TARGETS_DESCENDANT);
 	}
 	return EXIT_OK;
 }
 
 static int watch(const struct opts *opts)
 {
-	bool is_search = opts->name_glob || opts->cgroup || opts->is_all;
+	bool is_search = opts_is_search(opts);
 	struct engine *engine;
 	int code, no_status;
 

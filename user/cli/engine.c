@@ -67,9 +67,14 @@ static void arm_retry(struct engine *engine)
 		engine_set_timer(engine->retry_fd, next_ns > now_ns ? next_ns - now_ns : 1, 0);
 }
 
-int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required)
+int engine_watch_pid(struct engine *engine, pid_t pid, enum targets_why why)
 {
-	return targets_add(engine->targets, pid, is_required, engine_now_ns());
+	return targets_add(engine->targets, pid, why, engine_now_ns());
+}
+
+unsigned engine_targets(const struct engine *engine)
+{
+	return targets_alive(engine->targets);
 }
 
 /* A child ended. True: the one that the watch is about. */
@@ -177,7 +182,7 @@ static bool is_over(struct engine *engine, pid_t child)
 		return true;
 	if (targets_failed(engine->targets))
 		return true;
-	return !child && !targets_alive(engine->targets);
+	return !child && !opts_is_search(engine->opts) && !targets_alive(engine->targets);
 }
 
 static int report_failed(const struct ev_target *failed)

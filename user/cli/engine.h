@@ -8,6 +8,7 @@
 
 #include "opts.h"
 #include "report.h"
+#include "targets.h"
 
 struct engine;
 
@@ -18,8 +19,11 @@ struct engine;
 int engine_open(struct engine **out, const struct opts *opts);
 void engine_free(struct engine *engine);
 
-/* Follows a process from now on. is_required: if it turns out not to be Python, the watch fails. */
-int engine_watch_pid(struct engine *engine, pid_t pid, bool is_required);
+/* Follows a process from now on. 0 or a negative errno. */
+int engine_watch_pid(struct engine *engine, pid_t pid, enum targets_why why);
+
+/* Processes that are followed now, identified or not. */
+unsigned engine_targets(const struct engine *engine);
 
 /*
  * Watches until the duration is over, a signal comes, or no target is left; then prints the summary.

@@ -133,6 +133,7 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 	switch (ev->type) {
 	case EV_FORK: targets_on_fork(engine->targets, (const struct ev_fork *)ev, now_ns); break;
 	case EV_EXEC: targets_on_exec(engine->targets, (const struct ev_exec *)ev, now_ns); break;
+	case EV_SPAWN: targets_on_spawn(engine->targets, (const struct ev_spawn *)ev, now_ns); break;
 	case EV_LOOP: targets_on_loop(engine->targets, (const struct ev_loop *)ev, now_ns); break;
 	case EV_STACK:
 	case EV_SLEEP: ask_names(engine, now_ns); break;

@@ -154,6 +154,8 @@ static int open_probes(struct engine *engine)
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :
 									  BOUNDARY_AUTO;
+	config.finds_new = opts_is_search(engine->opts);
+	config.finds_moved = engine->opts->cgroup;
 	config.is_latent = engine->opts->is_latent && limits->is_enabled[RULE_BLOCKING_CALL];
 	err = probes_open(&engine->probes, &config, why, sizeof(why));
 	if (!err)
@@ -201,6 +203,10 @@ static int open_stream(struct engine *engine)
 		return EXIT_FAILED;
 	}
 	err = targets_new(&engine->targets, engine->probes, engine->reader);
+	if (!err && opts_is_search(engine->opts)) {
+		engine->search = (struct find_filter){ engine->opts->name_glob, engine->opts->cgroup };
+		targets_search(engine->targets, &engine->search);
+	}
 	if (!err)
 		err = host_new(&engine->host);
 	if (!err)

@@ -4,6 +4,7 @@
 #define ENGINE_STATE_H
 
 #include "engine.h"
+#include "find.h"
 #include "host.h"
 #include "probes.h"
 #include "reader.h"
@@ -24,6 +25,7 @@ struct engine {
 	struct probes *probes;
 	struct reader *reader;
 	struct targets *targets;
+	struct find_filter search; /* of processes that begin */
 	struct host *host;
 	struct pipeline *pipeline;
 	struct recording_writer *recording;

@@ -47,6 +47,12 @@ struct opts {
  */
 int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done);
 
+/* Whether processes are looked for, and not only named. */
+static inline bool opts_is_search(const struct opts *opts)
+{
+	return opts->name_glob || opts->cgroup || opts->is_all;
+}
+
 /* Prints the overview of all subcommands. */
 void opts_print_overview(void);
 

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "events.h"
+#include "find.h"
 #include "probes.h"
 #include "reader.h"
 
@@ -19,12 +20,26 @@ struct targets;
 int targets_new(struct targets **out, struct probes *probes, struct reader *reader);
 void targets_free(struct targets *targets);
 
-/* Follows a process and asks what it is. is_required: not being Python is an error of the user. */
-int targets_add(struct targets *targets, pid_t pid, bool is_required, uint64_t now_ns);
+/*
+ * From now on processes that begin and pass are watched, if the kernel half tells of them (finds_new).  The
+ * filter is the caller's and outlives the targets.
+ */
+void targets_search(struct targets *targets, const struct find_filter *filter);
+
+enum targets_why {
+	TARGETS_REQUIRED,   /* named by the user: not being Python is an error */
+	TARGETS_DESCENDANT, /* a child of such a one, or a program that we start: what it starts is followed */
+	TARGETS_SEARCHED,   /* found under /proc: if it is no Python it is forgotten */
+};
+
+/* Follows a process and asks what it is. 0, or a negative errno: -ESRCH, -E2BIG. */
+int targets_add(struct targets *targets, pid_t pid, enum targets_why why, uint64_t now_ns);
 
 /* What the kernel half said. */
 void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t now_ns);
 void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t now_ns);
+/* One that began is watched if it passes the search or descends from a target; else it is let go. */
+void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64_t now_ns);
 void targets_on_exit(struct targets *targets, const struct ev_exit *ev);
 /* A loop runs in it: what was not imported yet when it was looked at is there now, and asked for. */
 void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t now_ns);

@@ -9,17 +9,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "entries.h"
 #include "latent.h"
 #include "log.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
-
-/* The value of the targets map; maps.bpf.h has the kernel half's view of it. */
-struct target_entry {
-	uint32_t target_id, is_forked;
-	uint64_t watched_ns; /* CLOCK_MONOTONIC */
-	struct py_layout layout;
-};
 
 #define MAX_LINKS 8
 
@@ -48,6 +42,7 @@ const struct probes_config probes_default_config = {
 	.report_import_ns = 20000000,
 	.ring_bytes = 4 * 1024 * 1024,
 	.max_targets = 4096,
+	.max_candidates = 4096,
 	.max_loops = 1024,
 	.boundary = BOUNDARY_AUTO,
 };
@@ -158,13 +153,16 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	skel->rodata->cfg_report_gil_ns = config->report_gil_ns;
 	skel->rodata->cfg_report_gc_ns = config->report_gc_ns;
 	skel->rodata->cfg_report_import_ns = config->report_import_ns;
-	bpf_map__set_max_entries(skel->maps.targets, config->max_targets);
+	skel->rodata->cfg_finds_new = config->finds_new;
+	skel->rodata->cfg_max_candidates = config->max_candidates;
+	bpf_map__set_max_entries(skel->maps.targets, config->max_targets + config->max_candidates);
 	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	set_boundary(skel, boundary);
 	set_latent(skel, config->is_latent);
+	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
 }
@@ -323,68 +321,15 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
 	return ring_buffer__consume(probes->ring);
 }
 
-/* Where the kernel half looks first: may that process be a target? */
-static uint8_t *target_hint(struct probes *probes, uint32_t tgid)
+struct entries probes_entries(const struct probes *probes)
 {
-	uint8_t *hints = probes->skel->bss->target_hints;
-
-	return &hints[tgid % ARRAY_SIZE(probes->skel->bss->target_hints)];
-}
-
-int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout)
-{
-	int fd = bpf_map__fd(probes->skel->maps.targets);
-	struct target_entry entry = {}, old;
-	uint32_t key = (uint32_t)pid;
-	struct timespec now;
-
-	if (!bpf_map_lookup_elem(fd, &key, &old) && old.target_id != target_id)
-		return -ESTALE;
-	entry.target_id = target_id;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	entry.watched_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-	if (layout)
-		entry.layout = *layout;
-	*target_hint(probes, key) = 1; /* before the entry: maps.bpf.h */
-	return bpf_map_update_elem(fd, &key, &entry, BPF_ANY);
-}
-
-int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
-{
-	int fd = bpf_map__fd(probes->skel->maps.targets);
-	struct target_entry old;
-	uint32_t key = (uint32_t)pid;
-
-	if (bpf_map_lookup_elem(fd, &key, &old))
-		return -ENOENT;
-	if (old.target_id != target_id)
-		return -ESTALE;
-	return bpf_map_delete_elem(fd, &key);
-}
-
-int probes_update_layout(struct probes *probes, pid_t pid, uint32_t target_id,
-			 const struct py_layout *layout)
-{
-	int fd = bpf_map__fd(probes->skel->maps.targets);
-	struct target_entry entry;
-	uint32_t key = (uint32_t)pid;
-
-	if (bpf_map_lookup_elem(fd, &key, &entry))
-		return -ENOENT;
-	if (entry.target_id != target_id || !entry.layout.valid)
-		return -ESTALE;
-	entry.layout = *layout;
-	return bpf_map_update_elem(fd, &key, &entry, BPF_EXIST);
-}
-
-uint32_t probes_watched(const struct probes *probes, pid_t pid)
-{
-	struct target_entry entry;
-	uint32_t key = (uint32_t)pid;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(probes->skel->maps.targets), &key, &entry))
-		return 0;
-	return entry.target_id;
+	return (struct entries){
+		.targets_fd = bpf_map__fd(probes->skel->maps.targets),
+		.exes_fd = bpf_map__fd(probes->skel->maps.exes),
+		.nr_candidates = &probes->skel->bss->nr_candidates,
+		.hints = probes->skel->bss->target_hints,
+		.nr_hints = ARRAY_SIZE(probes->skel->bss->target_hints),
+	};
 }
 
 int probes_attach(struct probes *probes, const struct ev_probes *where)

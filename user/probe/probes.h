@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "entry.h"
 #include "latent.h"
 #include "live.h"
 
@@ -31,7 +32,10 @@ struct probes_config {
 	uint64_t report_gc_ns, report_import_ns;
 	uint32_t ring_bytes;	    /* a power of two */
 	uint32_t max_targets, max_loops;
+	uint32_t max_candidates;    /* processes that are kept in mind beside the targets */
 	enum probes_boundary boundary;
+	bool finds_new;	  /* processes that begin: an ev_spawn for each that may be a Python */
+	bool finds_moved; /* and for those that are moved into another cgroup */
 	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
 };
 extern const struct probes_config probes_default_config;
@@ -58,13 +62,34 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
  * an image that is gone changes nothing (-ESTALE).  -E2BIG: more targets than slots.
  */
 int probes_watch(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout);
+/*
+ * Likewise, not readable yet; start_ticks as in ev_target.  A process that has the number later, because
+ * this one's end was not seen, is no target.
+ */
+int probes_watch_life(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t start_ticks);
+/* A watched process is readable now. -ENOENT: it ended; -ESTALE: of an image that is gone. */
+int probes_identify(struct probes *probes, pid_t pid, uint32_t target_id, const struct py_layout *layout);
 /* More is known of a layout that is in use; all else of the target stays. -ESTALE: of an image that is gone. */
 int probes_update_layout(struct probes *probes, pid_t pid, uint32_t target_id,
 			 const struct py_layout *layout);
+/*
+ * It is no target for now.  What it execs is looked at; and so is it itself when it waits for events, unless
+ * is_lineage: it is no Python for good, but what it starts descends from a target.
+ */
+int probes_keep(struct probes *probes, pid_t pid, uint32_t target_id, bool is_lineage);
+/* What it starts is watched whatever it is called and wherever it is. */
+int probes_set_descendant(struct probes *probes, pid_t pid, uint32_t target_id);
 int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
 
 /* What the kernel half watches under that number; 0: nothing. */
 uint32_t probes_watched(const struct probes *probes, pid_t pid);
+/* Processes that it keeps in mind and does not watch. */
+uint32_t probes_candidates(const struct probes *probes);
+
+/* What the processes of an executable are: decides what becomes of the next ones at their exec. */
+void probes_learn_exe(struct probes *probes, const struct exe_key *exe, enum exe_kind kind);
+/* It could not be found out: not asked about at an exec for a while, longer each time. */
+void probes_hold_exe(struct probes *probes, const struct exe_key *exe);
 
 /* Attaches to the probes that the target's build has. How many sites; negative errno: none, no failure. */
 int probes_attach(struct probes *probes, const struct ev_probes *where);

@@ -40,6 +40,8 @@ bool decode_size_fits(uint32_t type, uint32_t size)
 		       (size - types[type].size) / sizeof(struct ev_frame) <= EV_MAX_FRAMES;
 	if (type == EV_CODE)
 		return size >= types[type].size && size <= EV_RECORD_MAX;
+	if (type == EV_FORK && size == EV_FORK_BYTES_BEFORE_START)
+		return true;
 	return size == types[type].size;
 }
 
@@ -133,6 +135,11 @@ static bool probes_are_sane(const struct ev_probes *ev)
 	return ev->nr_sites <= PROBE_MAX_SITES;
 }
 
+static bool spawn_is_sane(const struct ev_spawn *ev)
+{
+	return HAS_NUL(ev->comm) && ev->args_bytes <= sizeof(ev->args);
+}
+
 static bool target_is_sane(const struct ev_target *ev)
 {
 	return ev->status < TARGET_STATUS_MAX && HAS_NUL(ev->comm) && HAS_NUL(ev->exe) &&
@@ -162,6 +169,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_TASK: return task_is_sane((const struct ev_task *)ev);
 	case EV_THREAD: return thread_is_sane((const struct ev_thread *)ev);
 	case EV_HOST: return host_is_sane((const struct ev_host *)ev);
+	case EV_SPAWN: return spawn_is_sane((const struct ev_spawn *)ev);
 	case EV_PROBES: return probes_are_sane((const struct ev_probes *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);

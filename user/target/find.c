@@ -39,28 +39,40 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+bool find_has_name(const char *name_glob, const char *comm, const char *args, size_t args_bytes)
+{
+	const char *arg = args, *end = args + args_bytes;
+	char name[4096];
+	size_t len;
+
+	if (!name_glob || !fnmatch(name_glob, comm, 0))
+		return true;
+	/* The interpreter and the script: `python3 app.py` is found as app.py too. */
+	for (int i = 0; i < 2 && arg < end; i++) {
+		len = strnlen(arg, (size_t)(end - arg));
+		if (len < sizeof(name)) {
+			memcpy(name, arg, len);
+			name[len] = '\0';
+			if (!fnmatch(name_glob, last_part(name), 0))
+				return true;
+		}
+		arg += len + 1;
+	}
+	return false;
+}
+
 static bool has_name(pid_t pid, const char *glob)
 {
-	char buf[4096], *arg;
+	char comm[64], args[4096];
 	ssize_t got;
 
 	if (!glob)
 		return true;
-	got = read_proc(pid, "comm", buf, sizeof(buf));
-	if (got <= 0)
+	if (read_proc(pid, "comm", comm, sizeof(comm)) <= 0)
 		return false;
-	buf[strcspn(buf, "\n")] = '\0';
-	if (!fnmatch(glob, buf, 0))
-		return true;
-	/* The interpreter and the script: `python3 app.py` is found as app.py too. */
-	got = read_proc(pid, "cmdline", buf, sizeof(buf));
-	arg = buf;
-	for (int i = 0; i < 2 && arg < buf + got; i++) {
-		if (!fnmatch(glob, last_part(arg), 0))
-			return true;
-		arg += strlen(arg) + 1;
-	}
-	return false;
+	comm[strcspn(comm, "\n")] = '\0';
+	got = read_proc(pid, "cmdline", args, sizeof(args));
+	return find_has_name(glob, comm, args, got > 0 ? (size_t)got : 0);
 }
 
 /* path is wanted, or below it; both begin with a slash. */
@@ -73,7 +85,7 @@ static bool is_below(const char *path, const char *wanted)
 	return !strncmp(path, wanted, len) && (!path[len] || path[len] == '/');
 }
 
-static bool is_in_cgroup(pid_t pid, const char *wanted)
+bool find_is_in_cgroup(pid_t pid, const char *wanted)
 {
 	static const char root[] = "/sys/fs/cgroup";
 	char buf[8192], *rest = buf, *line, *path;
@@ -129,7 +141,7 @@ static int scan(const struct find_filter *filter, pid_t **pids)
 			continue;
 		pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		if (pid == getpid() || !has_name(pid, filter->name_glob) ||
-		    !is_in_cgroup(pid, filter->cgroup))
+		    !find_is_in_cgroup(pid, filter->cgroup))
 			continue;
 		err = add(&found, &nr, pid);
 		if (err)
@@ -207,6 +219,18 @@ static long status_value(pid_t pid, const char *name)
 	return line ? strtol(line + strlen(name), NULL, 10) : -1;
 }
 
+uint64_t find_start_ticks(pid_t pid)
+{
+	char buf[1024], *rest;
+
+	if (read_proc(pid, "stat", buf, sizeof(buf)) <= 0)
+		return 0;
+	rest = strrchr(buf, ')'); /* the name may have any character in it */
+	for (int field = 2; rest && field < 22; field++)
+		rest = strchr(rest + 1, ' ');
+	return rest ? strtoull(rest, NULL, 10) : 0;
+}
+
 int find_exists(pid_t pid)
 {
 	long tgid = status_value(pid, "\nTgid:");
@@ -243,4 +267,17 @@ bool find_has_host_pids(void)
 	struct stat ns;
 
 	return stat("/proc/self/ns/pid", &ns) || ns.st_ino == HOST_PID_NAMESPACE;
+}
+
+bool find_has_host_clock(void)
+{
+	cleanup_close int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
+	char buf[256] = "", *line;
+	long seconds = 0, ns = 0;
+
+	/* Kernels without time namespaces (before 5.6) do not have the file. */
+	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) <= 0)
+		return true;
+	line = strstr(buf, "boottime");
+	return !line || sscanf(line, "boottime %ld %ld", &seconds, &ns) != 2 || (!seconds && !ns);
 }

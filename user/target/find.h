@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What is looked for; NULL: anything. */
@@ -19,6 +20,20 @@ struct find_filter {
 /* Pids of all processes that pass, ours left out. *pids is the caller's to free. How many, or a negative errno. */
 int find_processes(const struct find_filter *filter, pid_t **pids);
 
+/*
+ * Whether a process passes, by its thread's name and the begin of its command line: arguments that end with
+ * NUL, the last one perhaps cut.
+ */
+bool find_has_name(const char *name_glob, const char *comm, const char *args, size_t args_bytes);
+bool find_is_in_cgroup(pid_t pid, const char *cgroup);
+
+/*
+ * Whether start times under /proc are the kernel's own: not in a time namespace with an offset.  Without, one
+ * life of a number is not told from the next by them.
+ */
+bool find_has_host_clock(void);
+/* Field 22 of /proc/PID/stat: with the number it names one life of a process. 0: there is none. */
+uint64_t find_start_ticks(pid_t pid);
 /* 0 if it is a process that can be seen; -ESRCH; -EINVAL: it is a thread of another process. */
 int find_exists(pid_t pid);
 /* Children of pid and their children that exist now. *pids is the caller's to free. How many, or a negative errno. */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The state of the watched processes, shared by the files that are targets.h: follow, spawn, answer. */
+#ifndef TARGETS_STATE_H
+#define TARGETS_STATE_H
+
+#include <uthash.h>
+
+#include "find.h"
+#include "targets.h"
+
+#define TARGETS_FIRST_RETRY_NS (2 * NSEC_PER_MSEC)
+
+struct entry {
+	UT_hash_handle hh;
+	uint32_t target_id;
+	pid_t pid;
+	bool is_required;
+	bool was_required; /* before an exec: named by the user, and Python then */
+	bool is_searched; /* found under /proc: it had had its time to become a Python */
+	bool is_known; /* info is the reader's final answer */
+	bool is_untold; /* its answer is held back until its probes are attached */
+	bool was_asked_probes;
+	bool is_asked; /* what it is, and the answer is on its way */
+	unsigned retries;
+	uint32_t loop_kind; /* of its last loop that was found */
+	unsigned looks_again; /* for what a module was to be imported for */
+	bool is_looked_at_again; /* the next answer is about that */
+	unsigned missed; /* times in a row that the kernel half did not know it */
+	uint64_t retry_ns; /* when to ask again; 0: not */
+	uint64_t start_ticks; /* as the kernel has it; 0: not known */
+	bool has_exe; /* the rest is what the kernel half said at its exec */
+	struct exe_key exe;
+	unsigned nr_waits; /* times that it was told to wait for events; 0: it was told at its exec */
+	bool is_descendant;
+	struct ev_target info;
+};
+
+struct targets {
+	struct probes *probes;
+	struct reader *reader;
+	struct entry *entries; /* by target_id */
+	uint32_t next_id;      /* below the kernel half's own numbers */
+	const struct find_filter *search; /* NULL: nobody is watched but who was named, and what descends from them */
+	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
+	struct ev_target failed;
+	bool has_failed;
+};
+
+struct entry *targets_entry(const struct targets *targets, uint32_t target_id);
+struct entry *targets_new_entry(struct targets *targets, uint32_t target_id, pid_t pid);
+void targets_drop(struct targets *targets, struct entry *entry);
+/* What the kernel half says of a start, as /proc has it; 0: cannot be compared. */
+uint64_t targets_start_ticks(const struct targets *targets, uint64_t start_ns);
+/* Asks the reader what it is; later, if there is no room now. 0 or a negative errno. */
+int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* Asks again about one that is known, for what was not imported yet. */
+void targets_look_again(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* The kernel half learns from what became of a process what its executable is. */
+void targets_learn(struct targets *targets, const struct entry *entry, enum target_status status);
+
+#endif
