@@ -103,7 +103,7 @@ static __always_inline struct target_entry *insert(u32 tgid, struct task_struct 
 
 static __always_inline void fill_args(struct ev_spawn *ev, struct task_struct *task)
 {
-	u64 start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+	u64 start = task->mm->arg_start, end = task->mm->arg_end;
 	u32 bytes = end - start < EV_ARGS_BYTES ? end - start : EV_ARGS_BYTES;
 
 	/* Just written by the exec, or else perhaps swapped out: then it has no name but comm. */

@@ -19,18 +19,19 @@ extern int spawn_waits(u64 now_ns);
 
 #define EXEC_ASKS_A_SECOND 32 /* of unknown executables, host-wide */
 
-/* False: it has no file, or the memory that says so is gone. */
+/*
+ * False: it has no file, or the memory that says so is gone.  Plain loads: the verifier knows the types, and what
+ * is not there reads as 0.
+ */
 static __always_inline bool exe_key_read(struct task_struct *task, struct exe_key *key)
 {
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct inode *inode = task->mm->exe_file->f_inode;
 
-	if (!inode)
-		return false;
-	key->ino = BPF_CORE_READ(inode, i_ino);
-	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	key->generation = BPF_CORE_READ(inode, i_generation);
-	key->bytes = BPF_CORE_READ(inode, i_size);
-	return true;
+	key->ino = inode->i_ino;
+	key->dev = inode->i_sb->s_dev;
+	key->generation = inode->i_generation;
+	key->bytes = inode->i_size;
+	return key->ino;
 }
 
 /* A process of this executable is a Python, by evidence: so is the next. */
@@ -48,7 +49,7 @@ static __always_inline void exe_learn(struct task_struct *task)
 
 static __always_inline u64 start_ns_of(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, group_leader, start_boottime);
+	return task->group_leader->start_boottime;
 }
 
 /* An entry of the process's number is about another life of that number. */

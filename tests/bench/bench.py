@@ -17,7 +17,9 @@ import part_latency
 import part_latent
 import part_quiet
 import part_server
+import part_storm
 import part_syscall
+import part_targets
 from host import Company, describe, load_average
 from table import render_rows
 
@@ -31,6 +33,8 @@ PARTS = {
     "quiet": part_quiet.run,
     "flood": part_flood.run,
     "latent": part_latent.run,
+    "storm": part_storm.run,
+    "targets": part_targets.run,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """

@@ -244,14 +244,20 @@ int find_descendants(pid_t pid, pid_t **pids)
 {
 	struct find_filter all = { NULL, NULL };
 	cleanup_free pid_t *every = NULL, *found = NULL;
+	cleanup_free long *parents = NULL;
 	int nr_every = find_processes(&all, &every), err;
 	size_t nr = 0, seen = 0;
 
 	if (nr_every < 0)
 		return nr_every;
+	parents = calloc((size_t)nr_every + 1, sizeof(*parents));
+	if (!parents)
+		return -ENOMEM;
+	for (int i = 0; i < nr_every; i++)
+		parents[i] = status_value(every[i], "\nPPid:");
 	for (pid_t parent = pid; parent; parent = seen < nr ? found[seen++] : 0)
 		for (int i = 0; i < nr_every; i++)
-			if (status_value(every[i], "\nPPid:") == parent) {
+			if (parents[i] == parent) {
 				err = add(&found, &nr, every[i]);
 				if (err)
 					return err;
