@@ -3,10 +3,13 @@
  * them? */
 #include "watched.h"
 
+static bool attaches_singly;
+
 static struct probes_config quiet_config(void)
 {
 	struct probes_config config = probes_default_config;
 
+	config.attaches_singly = attaches_singly;
 	config.report_starved_ns = 1000 * NSEC_PER_SEC;
 	config.report_gc_ns = config.report_import_ns = 2 * NSEC_PER_MSEC;
 	return config;
@@ -96,6 +99,28 @@ static void a_call_of_collect_is_seen(void **state)
 			      "    gc.collect()\n"
 			      "    gc.collect()\n" RUN,
 			 true);
+}
+
+/* In a thread as well: the kernel's filter is the process. */
+static void a_call_in_a_thread_is_seen_however_attached(void **state)
+{
+	static const char script[] =
+		HEAP "def work():\n"
+		     "    gc.collect()\n"
+		     "    gc.collect()\n"
+		     "    gc.collect()\n"
+		     "run = asyncio.run\n"
+		     "def in_thread(coroutine):\n"
+		     "    thread = threading.Thread(target=run, args=(coroutine,))\n"
+		     "    thread.start()\n"
+		     "    thread.join()\n"
+		     "asyncio.run = in_thread\n" RUN;
+
+	(void)state;
+	check_gc(pythons[0], script, true);
+	attaches_singly = true;
+	check_gc(pythons[0], script, true);
+	attaches_singly = false;
 }
 
 static void the_collectors_own_run_is_seen(void **state)
@@ -199,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_of_collect_is_seen),
+		cmocka_unit_test(a_call_in_a_thread_is_seen_however_attached),
 		cmocka_unit_test(the_collectors_own_run_is_seen),
 		cmocka_unit_test(an_import_is_seen_once_with_all_it_causes),
 		cmocka_unit_test(a_child_is_attached_to_by_itself),

@@ -12,6 +12,7 @@
 #include "entries.h"
 #include "latent.h"
 #include "log.h"
+#include "multi.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
 
@@ -27,6 +28,7 @@ struct probes {
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
 	int nr_cpus;
+	bool is_multi; /* probes within targets are attached by uprobe_multi */
 	probes_record_fn on_record; /* during probes_consume() */
 	void *ctx;
 };
@@ -74,7 +76,7 @@ static int open_pyprobes(struct probes *probes)
 		[PROBE_AUDIT] = probes->config.is_latent ? probes->skel->progs.on_audit : NULL,
 	};
 
-	return pyprobes_new(&probes->pyprobes, programs);
+	return pyprobes_new(&probes->pyprobes, programs, probes->is_multi);
 }
 
 static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary boundary)
@@ -94,6 +96,17 @@ static void set_latent(struct probes__kernel_half *skel, bool is_latent)
 	bpf_program__set_autoload(skel->progs.on_audit, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_sites, is_latent);
 	bpf_map__set_autocreate(skel->maps.latent_scratch, is_latent);
+}
+
+/* How they are attached is decided when they are loaded. */
+static void set_uprobes(struct probes__kernel_half *skel)
+{
+	struct bpf_program *const programs[] = { skel->progs.on_gc_start, skel->progs.on_gc_done,
+						 skel->progs.on_import_start, skel->progs.on_import_done,
+						 skel->progs.on_audit };
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		bpf_program__set_expected_attach_type(programs[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
 static int attach_syscall(struct probes *probes, struct bpf_program *program, const char *tracepoint)
@@ -162,6 +175,8 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	set_boundary(skel, boundary);
 	set_latent(skel, config->is_latent);
+	if (probes->is_multi)
+		set_uprobes(skel);
 	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
@@ -272,6 +287,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	probes_quiet_libbpf();
 	probes->nr_cpus = libbpf_num_possible_cpus();
+	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
 	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
 	if (!err)
 		err = fill_free_loop_ids(probes);

@@ -36,6 +36,7 @@ struct probes_config {
 	enum probes_boundary boundary;
 	bool finds_new;	  /* processes that begin: an ev_spawn for each that may be a Python */
 	bool finds_moved; /* and for those that are moved into another cgroup */
+	bool attaches_singly; /* to probes within targets, though the kernel could at once (for tests) */
 	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
 };
 extern const struct probes_config probes_default_config;

@@ -8,22 +8,39 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "log.h"
+#include "multi.h"
 #include "util.h"
 
-/* The end of a watch waits about 0.3 s for each (see struct closing): some ten seconds at most. */
-#define MAX_ATTACHED 32
-#define CLOSER_STACK_BYTES (64u << 10)
+/*
+ * Without uprobe_multi the end of a watch waits about 0.3 s for each (see struct closing): some ten seconds at
+ * most.  With it the bound is what each hit costs: the kernel asks every attachment whether it is its process.
+ */
+#define MAX_ATTACHED_SINGLE 32
+#define MAX_ATTACHED	    256
+#define LINKS_OF_ONE	    PROBE_MAX /* with uprobe_multi: one for all sites of a probe */
+#define FILES_FOR_THE_REST  128
+#define CLOSER_STACK_BYTES  (64u << 10)
+
+/* One or the other. */
+struct link {
+	struct bpf_link *single;
+	int multi_fd;
+};
 
 struct attached {
 	uint32_t target_id; /* 0: free */
 	unsigned nr;
-	struct bpf_link *links[PROBE_MAX_SITES];
+	struct link links[PROBE_MAX_SITES];
 };
 
 struct pyprobes {
 	struct bpf_program *programs[PROBE_MAX];
+	bool is_multi;
+	unsigned max_attached;
+	bool has_said_full;
 	struct attached attached[MAX_ATTACHED];
 	pthread_mutex_t lock;
 	pthread_cond_t all_closed;
@@ -36,15 +53,23 @@ struct pyprobes {
  */
 struct closing {
 	struct pyprobes *pyprobes;
-	struct bpf_link *link;
+	struct link link;
 };
+
+static void destroy(struct link link)
+{
+	if (link.single)
+		bpf_link__destroy(link.single);
+	else
+		close(link.multi_fd);
+}
 
 static void *close_link(void *arg)
 {
 	cleanup_free struct closing *closing = arg;
 	struct pyprobes *pyprobes = closing->pyprobes;
 
-	bpf_link__destroy(closing->link);
+	destroy(closing->link);
 	pthread_mutex_lock(&pyprobes->lock);
 	if (--pyprobes->nr_closing == 0)
 		pthread_cond_signal(&pyprobes->all_closed);
@@ -71,7 +96,7 @@ static int start_closing(struct closing *closing)
 	return -err;
 }
 
-static void close_in_thread(struct pyprobes *pyprobes, struct bpf_link *link)
+static void close_in_thread(struct pyprobes *pyprobes, struct link link)
 {
 	struct closing *closing = malloc(sizeof(*closing));
 
@@ -84,13 +109,26 @@ static void close_in_thread(struct pyprobes *pyprobes, struct bpf_link *link)
 			return;
 	}
 	free(closing);
-	bpf_link__destroy(link);
+	destroy(link);
 	pthread_mutex_lock(&pyprobes->lock);
 	pyprobes->nr_closing--;
 	pthread_mutex_unlock(&pyprobes->lock);
 }
 
-int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX])
+/* What the limit on open files allows: it is the user's, and a program that we start has it too. */
+static unsigned max_attached(bool is_multi)
+{
+	struct rlimit files = { 0 };
+
+	if (!is_multi)
+		return MAX_ATTACHED_SINGLE;
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < FILES_FOR_THE_REST)
+		return 0;
+	return (unsigned)min((files.rlim_cur - FILES_FOR_THE_REST) / LINKS_OF_ONE, (rlim_t)MAX_ATTACHED);
+}
+
+int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi)
 {
 	struct pyprobes *pyprobes = calloc(1, sizeof(*pyprobes));
 
@@ -99,6 +137,8 @@ int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE
 	pthread_mutex_init(&pyprobes->lock, NULL);
 	pthread_cond_init(&pyprobes->all_closed, NULL);
 	memcpy(pyprobes->programs, programs, sizeof(pyprobes->programs));
+	pyprobes->is_multi = is_multi;
+	pyprobes->max_attached = max_attached(is_multi);
 	*out = pyprobes;
 	return 0;
 }
@@ -114,7 +154,7 @@ void pyprobes_free(struct pyprobes *pyprobes)
 {
 	if (!pyprobes)
 		return;
-	for (unsigned i = 0; i < MAX_ATTACHED; i++)
+	for (unsigned i = 0; i < pyprobes->max_attached; i++)
 		let_go(pyprobes, &pyprobes->attached[i]);
 	pthread_mutex_lock(&pyprobes->lock);
 	while (pyprobes->nr_closing)
@@ -127,7 +167,7 @@ void pyprobes_free(struct pyprobes *pyprobes)
 
 static struct attached *find(struct pyprobes *pyprobes, uint32_t target_id)
 {
-	for (unsigned i = 0; i < MAX_ATTACHED; i++)
+	for (unsigned i = 0; i < pyprobes->max_attached; i++)
 		if (pyprobes->attached[i].target_id == target_id)
 			return &pyprobes->attached[i];
 	return NULL;
@@ -148,22 +188,58 @@ static bool is_usable(const struct ev_probes *where, unsigned probe)
 	return nr > 0;
 }
 
-static int attach_site(struct pyprobes *pyprobes, struct attached *attached,
+static int attach_site(struct pyprobes *pyprobes, struct attached *attached, const char *path,
 		       const struct ev_probes *where, const struct ev_probe_site *site)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = site->semaphore,
 		    .bpf_cookie = site->argument);
-	char path[96];
 	struct bpf_link *link;
 
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, where->pid,
-		 (uint64_t)where->map_start, (uint64_t)where->map_end);
 	link = bpf_program__attach_uprobe_opts(pyprobes->programs[site->probe], (pid_t)where->pid, path,
 					       site->offset, &opts);
 	if (!link)
 		return -errno;
-	attached->links[attached->nr++] = link;
+	attached->links[attached->nr++] = (struct link){ .single = link };
 	return 0;
+}
+
+static int attach_multi(struct pyprobes *pyprobes, struct attached *attached, const char *path,
+			const struct ev_probes *where, unsigned probe)
+{
+	uint64_t offsets[PROBE_MAX_SITES], semaphores[PROBE_MAX_SITES], cookies[PROBE_MAX_SITES];
+	unsigned nr = 0;
+	int fd;
+
+	for (unsigned i = 0; i < where->nr_sites; i++) {
+		if (where->sites[i].probe != probe)
+			continue;
+		offsets[nr] = where->sites[i].offset;
+		semaphores[nr] = where->sites[i].semaphore;
+		cookies[nr++] = where->sites[i].argument;
+	}
+	fd = uprobe_multi_attach(bpf_program__fd(pyprobes->programs[probe]), (pid_t)where->pid, path, nr,
+				 offsets, semaphores, cookies);
+	if (fd < 0)
+		return fd;
+	attached->links[attached->nr++] = (struct link){ .multi_fd = fd };
+	return 0;
+}
+
+/* To all sites of the probe. */
+static int attach_probe(struct pyprobes *pyprobes, struct attached *attached, const struct ev_probes *where,
+			unsigned probe)
+{
+	char path[96];
+	int err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, where->pid,
+		 (uint64_t)where->map_start, (uint64_t)where->map_end);
+	if (pyprobes->is_multi)
+		return attach_multi(pyprobes, attached, path, where, probe);
+	for (unsigned i = 0; i < where->nr_sites && !err; i++)
+		if (where->sites[i].probe == probe)
+			err = attach_site(pyprobes, attached, path, where, &where->sites[i]);
+	return err;
 }
 
 /* `done` first: a start whose end goes unseen would be worse than the other way round. */
@@ -176,10 +252,8 @@ static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
 
 	if (!is_usable(where, start) || !is_usable(where, done))
 		return -ENOENT;
-	for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
-		for (unsigned i = 0; i < where->nr_sites && !err; i++)
-			if (where->sites[i].probe == order[k])
-				err = attach_site(pyprobes, attached, where, &where->sites[i]);
+	for (unsigned k = 0; k < ARRAY_SIZE(order) && !err; k++)
+		err = attach_probe(pyprobes, attached, where, order[k]);
 	while (err && attached->nr > nr_before)
 		close_in_thread(pyprobes, attached->links[--attached->nr]);
 	return err;
@@ -189,17 +263,15 @@ static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
 static int attach_audit(struct pyprobes *pyprobes, struct attached *attached, const struct ev_probes *where)
 {
 	unsigned nr_before = attached->nr;
-	int err = 0;
+	int err;
 
 	if (!pyprobes->programs[PROBE_AUDIT])
 		return 0;
 	if (!is_usable(where, PROBE_AUDIT))
 		return -ENOENT;
-	for (unsigned i = 0; i < where->nr_sites && !err; i++)
-		if (where->sites[i].probe == PROBE_AUDIT)
-			err = attach_site(pyprobes, attached, where, &where->sites[i]);
+	err = attach_probe(pyprobes, attached, where, PROBE_AUDIT);
 	while (err && attached->nr > nr_before)
-		bpf_link__destroy(attached->links[--attached->nr]);
+		close_in_thread(pyprobes, attached->links[--attached->nr]);
 	return err;
 }
 
@@ -213,8 +285,13 @@ int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where)
 	if (where->nr_sites > PROBE_MAX_SITES)
 		return -EINVAL;
 	attached = find(pyprobes, 0);
-	if (!attached)
+	if (!attached) {
+		if (!pyprobes->has_said_full)
+			log_write(LOG_NOTE, "more than %u processes have USDT probes: the collector and imports of "
+				  "the others are estimated", pyprobes->max_attached);
+		pyprobes->has_said_full = true;
 		return -ENOSPC;
+	}
 	gc_err = attach_pair(pyprobes, attached, where, PROBE_GC_START, PROBE_GC_DONE);
 	import_err = attach_pair(pyprobes, attached, where, PROBE_IMPORT_START, PROBE_IMPORT_DONE);
 	audit_err = attach_audit(pyprobes, attached, where);

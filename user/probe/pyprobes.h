@@ -7,6 +7,7 @@
 #ifndef PYPROBES_H
 #define PYPROBES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "events.h"
@@ -14,8 +15,8 @@
 struct bpf_program;
 struct pyprobes;
 
-/* programs: in the order of enum probe_id. */
-int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX]);
+/* programs: in the order of enum probe_id; is_multi: loaded for uprobe_multi (multi.h). */
+int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi);
 void pyprobes_free(struct pyprobes *pyprobes);
 
 /*
