@@ -40,7 +40,7 @@ static int add_found(struct engine *engine, const struct opts *opts)
 			return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
 		nr_new = add_all(engine, pids, nr, TARGETS_SEARCHED);
 	}
-	if (!engine_targets(engine))
+	if (!engine_targets(engine) && !opts->is_all)
 		log_write(LOG_NOTE, "%s %s: no such process yet; those that begin will be watched",
 			  opts->cgroup ? "--cgroup" : "--name", opts->cgroup ? opts->cgroup : opts->name_glob);
 	return EXIT_OK;

@@ -126,6 +126,11 @@ static void fill_session(struct engine *engine, struct session *session)
 	else if (opts->name_glob)
 		snprintf(session->command, sizeof(session->command), "%s --name %.120s", opts->command,
 			 opts->name_glob);
+	else if (opts->cgroup)
+		snprintf(session->command, sizeof(session->command), "%s --cgroup %.120s", opts->command,
+			 opts->cgroup);
+	else if (opts->is_all)
+		snprintf(session->command, sizeof(session->command), "%s --all", opts->command);
 	else
 		snprintf(session->command, sizeof(session->command), "%s", opts->command);
 }

@@ -169,8 +169,8 @@ static const struct {
 } losses[] = {
 	{ STAT_RING_FULL, "records that the ring had no room for" },
 	{ STAT_RECORDS_INVALID, "records that contradict themselves" },
-	{ STAT_LOOPS_REFUSED, "loops past the number that can be watched" },
-	{ STAT_TARGETS_REFUSED, "processes past the number that can be watched" },
+	{ STAT_LOOPS_REFUSED, "loops past the 1,024 that can be watched: watch fewer processes" },
+	{ STAT_TARGETS_REFUSED, "processes past the 4,096 that can be watched: --name or --cgroup name fewer" },
 	{ STAT_EVENTS_MISSED, "events that the kernel did not deliver; found out and made good" },
 	{ STAT_STACKS_UNREADABLE, "stacks that could not be read whole" },
 	{ STAT_STACKS_TRUNCATED, "stacks deeper than what is read of one" },
