@@ -71,7 +71,7 @@ static __always_inline u32 make_target(struct target_entry *entry, u64 now_ns)
 static __always_inline void keep(u32 tgid, struct target_entry *entry, u8 state)
 {
 	if (!is_counted(entry)) {
-		if ((u32)nr_candidates >= cfg_max_candidates) {
+		if (nr_candidates >= (s32)cfg_max_candidates) {
 			count(STAT_TARGETS_REFUSED);
 			remove(tgid, entry);
 			return;
@@ -308,7 +308,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	target_hint(child_tgid);
 	if (is_counted(&entry)) {
 		entry.target_id = 0;
-		if ((u32)nr_candidates >= cfg_max_candidates ||
+		if (nr_candidates >= (s32)cfg_max_candidates ||
 		    bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY))
 			count(STAT_TARGETS_REFUSED);
 		else

@@ -91,6 +91,7 @@ def test_what_begins_is_found_whatever_it_is(python, program, tmp_path):
         "venv": [venv_python(python, tmp_path), str(program)],
         "renamed": [renamed_python(python, tmp_path), str(program)],
         "embedded": [embedding_program(tmp_path), str(program)],
+        "namespace": ["unshare", "--pid", "--fork", python.path, str(program)],
         "wrapper": ["sh", "-c", f"VARIABLE=1 exec nice {python.path} {program}"],
     }
     with Search("--name", program.name) as watch:
