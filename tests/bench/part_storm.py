@@ -32,7 +32,7 @@ def _kept(watch: Watch) -> tuple[int, float]:
 
 
 def run(is_quick: bool) -> list[Row]:
-    slice_s, rounds = 1.0, 3 if is_quick else 15
+    slice_s, rounds = 1.0, 3 if is_quick else 10
     ratios, cores, per_process, rates = [], [], [], []
     shells = [subprocess.Popen(["sh", "-c", LOOP]) for _ in range(SHELLS)]
     try:
@@ -41,7 +41,7 @@ def run(is_quick: bool) -> list[Row]:
             alone = _rate(slice_s)
             with Watch(arguments=("--all",)) as watch:
                 watch.expect("session")
-                time.sleep(1.0)  # all that ran before is looked at
+                time.sleep(5.0)  # all that ran before is looked at, and what is short-lived is known to be
                 usage = Usage(watch)
                 rates.append(_rate(slice_s))
                 cores.append(usage.cores())
