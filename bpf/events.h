@@ -325,6 +325,8 @@ enum target_status {
 #define TARGET_STATIC	     2u /* flag: the runtime is in the executable, not in libpython */
 #define TARGET_FREE_THREADED 4u
 
+#include "evplace.h"
+
 struct ev_target {
 	struct ev_head head;
 	struct py_layout layout; /* all zero unless status is TARGET_OK */
@@ -338,8 +340,18 @@ struct ev_target {
 	char exe[EV_PATH_LEN];
 	char container[72];	/* container id or empty */
 	char reason[160];	/* why the status is not TARGET_OK, for people; else empty */
+	/* Older recordings end here: EV_TARGET_BYTES_BEFORE_PLACE. */
+	__u32 uid;		/* effective, as the host sees it; EV_NO_UID: not known */
+	__u32 manager_uid;	/* unit is one of this user's own systemd; EV_NO_UID: of the system's */
+	__u16 nr_threads;	/* 65535: that many or more */
+	__u8 container_kind;	/* enum container_kind */
+	__u8 pad[5];
+	char unit[EV_UNIT_LEN];	/* systemd unit, or empty */
+	char pod[EV_POD_LEN];	/* uid of the Kubernetes pod, or empty */
 };
-_Static_assert(sizeof(struct ev_target) == 24 + 120 + 24 + 16 + 256 + 72 + 160, "stream ABI");
+#define EV_TARGET_BYTES_BEFORE_PLACE __builtin_offsetof(struct ev_target, uid)
+_Static_assert(EV_TARGET_BYTES_BEFORE_PLACE == 24 + 120 + 24 + 16 + 256 + 72 + 160, "stream ABI");
+_Static_assert(sizeof(struct ev_target) == EV_TARGET_BYTES_BEFORE_PLACE + 16 + 256 + 40, "stream ABI");
 
 enum code_status {
 	CODE_OK = 0,

@@ -20,8 +20,6 @@
 #include "pyversion.h"
 #include "util.h"
 
-#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
 static struct maps_line line;
 
 static unsigned count_lines(const char *text, size_t bytes)
@@ -166,35 +164,26 @@ static void the_innermost_pid_is_taken(void **state)
 	assert_int_equal(nspid(""), 0);
 }
 
-static const char *container(const char *text)
+static void a_number_of_status_is_found(void **state)
 {
-	static char id[PROCINFO_CONTAINER_LEN];
+	static const char text[] = "Name:\tx\nUid:\t1000\t1001\t1002\t4294967295\nThreads:\t7\nX:\t\n";
+	uint32_t value = 0;
 
-	procinfo_parse_cgroup(text, strlen(text), id);
-	return id;
-}
-
-static void containers_are_known_by_their_cgroup(void **state)
-{
 	(void)state;
-	assert_string_equal(container("0::/system.slice/docker-" ID ".scope\n"), ID);
-	assert_string_equal(container("12:cpu:/docker/" ID "\n11:mem:/\n0::/\n"), ID);
-	assert_string_equal(container("0::/kubepods.slice/x.slice/cri-containerd-" ID ".scope"),
-			    ID);
-	assert_string_equal(container("0::/kubepods/burstable/pod7/crio-" ID "/init\n"), ID);
-	assert_string_equal(container("0::/system.slice/containerd.service/kubepods-x.slice"
-				      ":cri-containerd:" ID "\n"),
-			    ID);
-	/* The innermost of two. */
-	assert_string_equal(container("0::/docker/ffff456789abcdef0123456789abcdef"
-				      "0123456789abcdef0123456789abcdef/docker/" ID "\n"),
-			    ID);
-	assert_string_equal(container("0::/user.slice/user-0.slice/session-1.scope\n"), "");
-	assert_string_equal(container("0::/" ID "0\n"), "");
-	assert_string_equal(container("0::/x" ID "\n"), "");
-	assert_string_equal(container("0::/docker/0123456789abcdef\n"), "");
-	assert_string_equal(container(ID), "");
-	assert_string_equal(container(""), "");
+	assert_true(procinfo_parse_number(text, strlen(text), "\nUid:", 1, &value));
+	assert_int_equal(value, 1001);
+	assert_true(procinfo_parse_number(text, strlen(text), "\nUid:", 3, &value));
+	assert_int_equal(value, 4294967295);
+	assert_true(procinfo_parse_number(text, strlen(text), "\nThreads:", 0, &value));
+	assert_int_equal(value, 7);
+	/* Not beyond the line, not beyond 32 bits, not what is not there. */
+	assert_false(procinfo_parse_number(text, strlen(text), "\nUid:", 4, &value));
+	assert_false(procinfo_parse_number(text, strlen(text), "\nX:", 0, &value));
+	assert_false(procinfo_parse_number(text, strlen(text), "\nGid:", 0, &value));
+	assert_false(procinfo_parse_number("a\nU:\t4294967296\n", 16, "\nU:", 0, &value));
+	assert_false(procinfo_parse_number("a\nU:\t99999999999999999999999\n", 29, "\nU:", 0, &value));
+	assert_false(procinfo_parse_number("a\nU:", 4, "\nU:", 0, &value));
+	assert_int_equal(value, 7);
 }
 
 static void our_own_process_is_read(void **state)
@@ -276,7 +265,7 @@ int main(void)
 		cmocka_unit_test(a_name_can_be_anything),
 		cmocka_unit_test(a_cut_stat_is_refused),
 		cmocka_unit_test(the_innermost_pid_is_taken),
-		cmocka_unit_test(containers_are_known_by_their_cgroup),
+		cmocka_unit_test(a_number_of_status_is_found),
 		cmocka_unit_test(our_own_process_is_read),
 		cmocka_unit_test(versions_are_found_in_names_and_data),
 	};

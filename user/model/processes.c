@@ -162,7 +162,9 @@ void processes_add_target(struct model *model, const struct ev_target *ev)
 	/* "Not identified yet" does not take back what a fork passed on. */
 	if (ev->status == TARGET_PENDING && target->target.info.status != TARGET_PENDING)
 		return;
-	target->target.info = *ev;
+	/* An older recording's is shorter; its head says so. */
+	memset(&target->target.info, 0, sizeof(target->target.info));
+	memcpy(&target->target.info, ev, ev->head.size);
 	if (ev->status == TARGET_OK)
 		names_ask(model, target);
 	else if (ev->status == TARGET_GONE)
@@ -284,6 +286,7 @@ struct loop_entry *processes_loop(struct model *model, const struct ev_head *hea
 void processes_add_loop(struct model *model, const struct ev_loop *ev)
 {
 	struct loop_entry *entry;
+	struct ev_target *info;
 
 	if (ev->head.loop_id == EV_NO_LOOP)
 		return;
@@ -295,8 +298,14 @@ void processes_add_loop(struct model *model, const struct ev_loop *ev)
 	if (!entry)
 		return;
 	entry->loop.info = *ev;
-	if (entry->target != &model->nobody && !entry->target->target.info.pid)
-		entry->target->target.info.pid = ev->pid;
+	if (entry->target == &model->nobody)
+		return;
+	info = &entry->target->target.info;
+	if (!info->pid)
+		info->pid = ev->pid;
+	/* A child that was born in a container: its main thread tells the number that it has there. */
+	if (!info->ns_pid && ev->pid == ev->tid)
+		info->ns_pid = ev->ns_tid;
 }
 
 void processes_end_loop(struct model *model, const struct ev_loop_exit *ev)

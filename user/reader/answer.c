@@ -22,7 +22,9 @@ static bool is_valid_target(const struct protocol_request *request, const struct
 	       (target->status == TARGET_OK) == (target->layout.valid == 1) &&
 	       ends(target->comm, sizeof(target->comm)) && ends(target->exe, sizeof(target->exe)) &&
 	       ends(target->container, sizeof(target->container)) &&
-	       ends(target->reason, sizeof(target->reason));
+	       ends(target->reason, sizeof(target->reason)) &&
+	       target->container_kind < CONTAINER_KIND_MAX &&
+	       ends(target->unit, sizeof(target->unit)) && ends(target->pod, sizeof(target->pod));
 }
 
 static bool is_valid_code(const struct protocol_request *request, const struct ev_code *code,
@@ -107,6 +109,7 @@ void answer_make_stuck(const struct protocol_request *request, union answer_stuc
 	stuck->head.size = sizeof(stuck->target);
 	stuck->head.loop_id = EV_NO_LOOP;
 	stuck->target.pid = (__u32)request->pid;
+	stuck->target.uid = stuck->target.manager_uid = EV_NO_UID;
 	stuck->target.status = TARGET_STUCK;
 	snprintf(stuck->target.reason, sizeof(stuck->target.reason), "%s",
 		 identify_reason(TARGET_STUCK));

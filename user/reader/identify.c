@@ -10,6 +10,7 @@
 
 #include "layout.h"
 #include "loops.h"
+#include "place.h"
 #include "procinfo.h"
 #include "procmem.h"
 #include "pymodules.h"
@@ -82,22 +83,38 @@ static void set_unsupported(struct ev_target *target, const char *reason)
 	snprintf(target->reason, sizeof(target->reason), "%s", reason);
 }
 
-static void read_container(struct identity *identity)
+static void read_place(struct identity *identity)
 {
+	struct ev_target *target = identity->target;
 	cleanup_free char *text = NULL;
+	struct place place;
 	size_t bytes;
 
-	if (procinfo_read(identity->proc_fd, "cgroup", CGROUP_BYTES_MAX, &text, &bytes) == 0)
-		procinfo_parse_cgroup(text, bytes, identity->target->container);
+	if (procinfo_read(identity->proc_fd, "cgroup", CGROUP_BYTES_MAX, &text, &bytes))
+		return;
+	place_parse(text, bytes, &place);
+	_Static_assert(sizeof(target->container) == sizeof(place.container), "same names");
+	memcpy(target->container, place.container, sizeof(target->container));
+	memcpy(target->pod, place.pod, sizeof(target->pod));
+	memcpy(target->unit, place.unit, sizeof(target->unit));
+	target->container_kind = place.kind;
+	target->manager_uid = place.manager_uid;
 }
 
-static void read_ns_pid(struct identity *identity)
+static void read_status(struct identity *identity)
 {
+	struct ev_target *target = identity->target;
 	cleanup_free char *text = NULL;
+	uint32_t nr_threads;
 	size_t bytes;
 
-	if (procinfo_read(identity->proc_fd, "status", STATUS_BYTES_MAX, &text, &bytes) == 0)
-		identity->target->ns_pid = procinfo_parse_nspid(text, bytes);
+	if (procinfo_read(identity->proc_fd, "status", STATUS_BYTES_MAX, &text, &bytes))
+		return;
+	target->ns_pid = procinfo_parse_nspid(text, bytes);
+	/* Real, effective, saved, of the file system. */
+	procinfo_parse_number(text, bytes, "\nUid:", 1, &target->uid);
+	if (procinfo_parse_number(text, bytes, "\nThreads:", 0, &nr_threads))
+		target->nr_threads = (__u16)min(nr_threads, (uint32_t)UINT16_MAX);
 }
 
 static int read_exe(struct identity *identity)
@@ -252,15 +269,14 @@ static void identify_open(struct identity *identity, pid_t pid)
 		return;
 	}
 	_Static_assert(sizeof(target->comm) == sizeof(before.comm), "same names");
-	_Static_assert(sizeof(target->container) == PROCINFO_CONTAINER_LEN, "same names");
 	memcpy(target->comm, before.comm, sizeof(target->comm));
 	target->start_ticks = before.start_ticks;
 	if (procinfo_is_kernel_thread(&before)) {
 		set_status(target, TARGET_KERNEL_THREAD);
 		return;
 	}
-	read_ns_pid(identity);
-	read_container(identity);
+	read_status(identity);
+	read_place(identity);
 	for (int i = 0; i < ATTEMPTS; i++) {
 		err = read_exe(identity);
 		if (err)
@@ -291,6 +307,7 @@ void identify_process(pid_t pid, struct ev_target *target)
 	target->head.size = sizeof(*target);
 	target->head.loop_id = EV_NO_LOOP;
 	target->pid = (__u32)pid;
+	target->uid = target->manager_uid = EV_NO_UID;
 	if (proc_fd < 0)
 		set_status(target, status_of(proc_fd));
 	else

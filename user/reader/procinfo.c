@@ -12,7 +12,6 @@
 #define PF_KTHREAD	 0x00200000u /* include/linux/sched.h; unchanged since 2.6 */
 #define FIELD_FLAGS	 9
 #define FIELD_START	 22
-#define CONTAINER_DIGITS 64
 #define STAT_BYTES_MAX	 4096
 #define READ_STEP	 65536
 
@@ -133,34 +132,27 @@ uint32_t procinfo_parse_nspid(const char *text, size_t bytes)
 	return (uint32_t)number;
 }
 
-static bool is_hex(char c)
+bool procinfo_parse_number(const char *text, size_t bytes, const char *name, unsigned index,
+			   uint32_t *value)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
+	const char *end = text + bytes, *at = memmem(text, bytes, name, strlen(name));
 
-/*
- * Docker, podman, CRI-O and containerd all name the cgroup after the container: ".../<id>",
- * ".../docker-<id>.scope", ".../cri-containerd-<id>.scope", ".../crio-<id>",
- * "...:cri-containerd:<id>".
- */
-void procinfo_parse_cgroup(const char *text, size_t bytes, char container[PROCINFO_CONTAINER_LEN])
-{
-	const char *end = text + bytes;
+	if (!at)
+		return false;
+	for (at += strlen(name);; index--) {
+		uint64_t number = 0;
+		const char *first;
 
-	memset(container, 0, PROCINFO_CONTAINER_LEN);
-	for (const char *at = text; at < end;) {
-		const char *run = at;
-
-		while (at < end && is_hex(*at))
+		while (at < end && (*at == '\t' || *at == ' '))
 			at++;
-		if (at - run == CONTAINER_DIGITS && run > text && strchr("/-:", run[-1]) &&
-		    (at == end || strchr("/.\n", *at)))
-			memcpy(container, run, CONTAINER_DIGITS);
-		/* The last one of the first hierarchy that names any: the innermost container. */
-		if (at < end && *at == '\n' && container[0])
-			return;
-		if (at < end)
-			at++;
+		for (first = at; at < end && isdigit((unsigned char)*at) && number <= UINT32_MAX; at++)
+			number = number * 10 + (uint64_t)(*at - '0');
+		if (at == first || number > UINT32_MAX)
+			return false;
+		if (!index) {
+			*value = (uint32_t)number;
+			return true;
+		}
 	}
 }
 

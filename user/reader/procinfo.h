@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What /proc/PID says about a process, without touching its memory: identity, names, container.
+ * What /proc/PID says about a process, without touching its memory: identity, names, user.
  * The parsers are pure over a buffer; names in it are the target's to choose.
  */
 #ifndef PROCINFO_H
@@ -11,8 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCINFO_COMM_LEN      16
-#define PROCINFO_CONTAINER_LEN 72
+#define PROCINFO_COMM_LEN 16
 
 struct procinfo_stat {
 	uint64_t start_ticks; /* field 22, since boot: tells two lives of one number apart */
@@ -32,8 +31,9 @@ int procinfo_read(int proc_fd, const char *name, size_t max_bytes, char **text, 
 int procinfo_parse_stat(const char *text, size_t bytes, struct procinfo_stat *stat);
 /* The number in the innermost PID namespace, 0: not said. */
 uint32_t procinfo_parse_nspid(const char *text, size_t bytes);
-/* Fills in the 64 hexadecimal digits of the innermost container, or an empty string. */
-void procinfo_parse_cgroup(const char *text, size_t bytes, char container[PROCINFO_CONTAINER_LEN]);
+/* One of the numbers in a line of status, "\nUid:" with index 1 being the effective one. False: it is not there. */
+bool procinfo_parse_number(const char *text, size_t bytes, const char *name, unsigned index,
+			   uint32_t *value);
 
 int procinfo_stat(int proc_fd, struct procinfo_stat *stat);
 /* By its flag: no exe and no command line would say it of a process that is about to end, too. */

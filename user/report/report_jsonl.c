@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "holder.h"
 #include "json.h"
+#include "located.h"
 
 static void begin_line(struct json *json, const char *type)
 {
@@ -179,6 +180,7 @@ static void put_process(struct json *json, const struct loop *loop)
 	json_string(json, "loop", facts_loop_kind(loop->info.kind));
 	json_u64(json, "loop_number", loop->number);
 	PUT_FIXED(json, "container", target->container);
+	located_json(json, target);
 }
 
 static void put_advice(struct json *json, const struct finding *finding)
@@ -233,6 +235,7 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 	PUT_FIXED(&json, "exe", info->exe);
 	PUT_FIXED(&json, "reason", info->reason);
 	PUT_FIXED(&json, "container", info->container);
+	located_json(&json, info);
 	json_bool(&json, "usdt", info->flags & TARGET_USDT);
 	json_bool(&json, "static", info->flags & TARGET_STATIC);
 	json_bool(&json, "free_threaded", info->flags & TARGET_FREE_THREADED);

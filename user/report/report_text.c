@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "located.h"
 #include "sanitize.h"
 #include "text.h"
 
@@ -79,11 +80,16 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 	if (info->status == TARGET_OK) {
 		unsigned int used = 12 + strlen("  watching  , CPython , ") +
 				    sanitize_columns(comm) + 10 + strlen(python);
+		char place[LOCATED_TEXT_LEN];
 
+		located_text(info, 40, place);
+		if (place[0] && used + sanitize_columns(place) + 24 > text_columns(opts))
+			located_text(info, 20, place);
+		used += place[0] ? 2 + sanitize_columns(place) : 0;
 		snprintf(raw, sizeof(raw), "%.*s", EV_PATH_LEN, info->exe);
 		sanitize(text, sizeof(text), raw, text_columns(opts) - used, CUT_START);
-		text_print(opts, STYLE_DIM, "  watching %s %u, CPython %s%s%s\n", comm, info->pid,
-			   python, text[0] ? ", " : "", text);
+		text_print(opts, STYLE_DIM, "  watching %s %u, CPython %s%s%s%s%s\n", comm, info->pid,
+			   python, text[0] ? ", " : "", text, place[0] ? ", " : "", place);
 		return;
 	}
 	text_print(opts, STYLE_PLAIN, "  cannot watch %s %u: %s\n", comm, info->pid,

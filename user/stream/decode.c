@@ -38,6 +38,8 @@ bool decode_size_fits(uint32_t type, uint32_t size)
 		return size >= types[type].size &&
 		       (size - types[type].size) % sizeof(struct ev_frame) == 0 &&
 		       (size - types[type].size) / sizeof(struct ev_frame) <= EV_MAX_FRAMES;
+	if (type == EV_TARGET && size == EV_TARGET_BYTES_BEFORE_PLACE)
+		return true;
 	if (type == EV_CODE)
 		return size >= types[type].size && size <= EV_RECORD_MAX;
 	if (type == EV_FORK && size == EV_FORK_BYTES_BEFORE_START)
@@ -143,7 +145,9 @@ static bool spawn_is_sane(const struct ev_spawn *ev)
 static bool target_is_sane(const struct ev_target *ev)
 {
 	return ev->status < TARGET_STATUS_MAX && HAS_NUL(ev->comm) && HAS_NUL(ev->exe) &&
-	       HAS_NUL(ev->container) && HAS_NUL(ev->reason);
+	       HAS_NUL(ev->container) && HAS_NUL(ev->reason) &&
+	       (ev->head.size == EV_TARGET_BYTES_BEFORE_PLACE ||
+		(ev->container_kind < CONTAINER_KIND_MAX && HAS_NUL(ev->unit) && HAS_NUL(ev->pod)));
 }
 
 static bool code_is_sane(const struct ev_code *ev)
