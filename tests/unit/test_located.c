@@ -15,8 +15,12 @@
 
 static struct ev_target target_in(const char *container, uint8_t kind, const char *unit)
 {
-	struct ev_target target = { .head.size = sizeof(target), .pid = 4711, .ns_pid = 4711,
-				    .container_kind = kind, .manager_uid = EV_NO_UID, .uid = 33 };
+	struct ev_target target = { .head.size = sizeof(target),
+				    .pid = 4711,
+				    .ns_pid = 4711,
+				    .container_kind = kind,
+				    .manager_uid = EV_NO_UID,
+				    .uid = 33 };
 
 	snprintf(target.container, sizeof(target.container), "%s", container);
 	snprintf(target.unit, sizeof(target.unit), "%s", unit);
@@ -55,7 +59,8 @@ static void a_place_is_said_in_a_few_words(void **state)
 	target.ns_pid = 0; /* not known */
 	assert_string_equal(words(target, 40), "docker 0123456789ab");
 	assert_string_equal(words(target, 12), "docker 0123…");
-	assert_string_equal(words(target_in(ID, CONTAINER_UNKNOWN, ""), 40), "container 0123456789ab");
+	assert_string_equal(words(target_in(ID, CONTAINER_UNKNOWN, ""), 40),
+			    "container 0123456789ab");
 	assert_string_equal(words(target_in("a-long-name-of-a-container", CONTAINER_LXC, ""), 40),
 			    "lxc a-long-name-of-a-container");
 	target = target_in("", CONTAINER_UNKNOWN, "shop.service");
@@ -75,14 +80,17 @@ static void a_place_is_said_as_json(void **state)
 
 	(void)state;
 	strcpy(target.pod, "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901");
-	assert_string_equal(json(target), "{\"container_runtime\":\"cri-o\",\"pod\":\"1b2c3d4e-5f60-7182-93a4-"
-					  "b5c6d7e8f901\",\"unit\":\"crio-" ID ".scope\",\"user_unit\":null,"
-					  "\"uid\":33}");
+	assert_string_equal(json(target),
+			    "{\"container_runtime\":\"cri-o\",\"pod\":\"1b2c3d4e-5f60-7182-93a4-"
+			    "b5c6d7e8f901\",\"unit\":\"crio-" ID ".scope\",\"user_unit\":null,"
+			    "\"uid\":33}");
 	target = target_in("", CONTAINER_UNKNOWN, "app-a\\x2db.service");
 	target.manager_uid = 1000;
 	target.uid = EV_NO_UID;
-	assert_string_equal(json(target), "{\"container_runtime\":null,\"pod\":null,\"unit\":\"user@1000.service\","
-					  "\"user_unit\":\"app-a\\\\x2db.service\",\"uid\":null}");
+	assert_string_equal(
+		json(target),
+		"{\"container_runtime\":null,\"pod\":null,\"unit\":\"user@1000.service\","
+		"\"user_unit\":\"app-a\\\\x2db.service\",\"uid\":null}");
 	/* A recording of before says nothing, and nothing is made up. */
 	target.head.size = EV_TARGET_BYTES_BEFORE_PLACE;
 	assert_string_equal(json(target), "{}");
@@ -92,7 +100,8 @@ static void a_place_is_said_as_json(void **state)
 static void an_older_record_says_less(void **state)
 {
 	struct model *model;
-	struct ev_target ev = { HEAD(TARGET, 1, EV_NO_LOOP), .pid = 7, .comm = "python3", .unit = "a.service" };
+	struct ev_target ev = { HEAD(TARGET, 1, EV_NO_LOOP), .pid = 7, .comm = "python3",
+				.unit = "a.service" };
 
 	(void)state;
 	assert_int_equal(model_new(&model, &model_default_bounds), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* place.c: container, pod and unit from the cgroup names that the tools of 2026 give, and hostile ones. */
+/* place.c: container, pod and unit from the cgroup names that the tools of 2026 give, and hostile
+ * ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,10 +14,10 @@
 #include "place.h"
 #include "util.h"
 
-#define ID   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define ID2  "ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define POD  "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901"
-#define POD_ "1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901"
+#define ID     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID2    "ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD    "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901"
+#define POD_   "1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901"
 #define SYSTEM EV_NO_UID
 
 static const struct row {
@@ -28,65 +29,84 @@ static const struct row {
 	/* systemd on version 2, and on version 1 where only its own hierarchy has units. */
 	{ "0::/system.slice/shop.service\n", 0, "", "", "shop.service", SYSTEM },
 	{ "0::/system.slice/shop.service/worker\n", 0, "", "", "shop.service", SYSTEM },
-	{ "0::/system.slice/system-shop.slice/shop@eu\\x2d1.service\n", 0, "", "", "shop@eu\\x2d1.service", SYSTEM },
-	{ "0::/a.slice/a-b.slice/a-b-c.slice/web.service/x.service\n", 0, "", "", "web.service", SYSTEM },
+	{ "0::/system.slice/system-shop.slice/shop@eu\\x2d1.service\n", 0, "", "",
+	  "shop@eu\\x2d1.service", SYSTEM },
+	{ "0::/a.slice/a-b.slice/a-b-c.slice/web.service/x.service\n", 0, "", "", "web.service",
+	  SYSTEM },
 	{ "0::/system.slice/_pids.service\n", 0, "", "", "pids.service", SYSTEM },
 	{ "0::/init.scope\n", 0, "", "", "init.scope", SYSTEM },
 	{ "0::/user.slice/user-0.slice/session-1.scope\n", 0, "", "", "session-1.scope", SYSTEM },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.x\\x2dy@1.service\n", 0, "", "",
-	  "app-org.x\\x2dy@1.service", 1000 },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", 0, "", "", "init.scope", 1000 },
-	{ "0::/user.slice/user-1000.slice/user@1000.service\n", 0, "", "", "user@1000.service", SYSTEM },
+	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.x\\x2dy@1.service\n",
+	  0, "", "", "app-org.x\\x2dy@1.service", 1000 },
+	{ "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", 0, "", "", "init.scope",
+	  1000 },
+	{ "0::/user.slice/user-1000.slice/user@1000.service\n", 0, "", "", "user@1000.service",
+	  SYSTEM },
 	{ "12:cpu,cpuacct:/\n3:memory:/user.slice/user-7.slice/session-3.scope\n"
-	  "1:name=systemd:/system.slice/cron.service\n0::/\n", 0, "", "", "cron.service", SYSTEM },
-	{ "5:memory:/system.slice/a.service\n0::/system.slice/b.service\n", 0, "", "", "b.service", SYSTEM },
+	  "1:name=systemd:/system.slice/cron.service\n0::/\n",
+	  0, "", "", "cron.service", SYSTEM },
+	{ "5:memory:/system.slice/a.service\n0::/system.slice/b.service\n", 0, "", "", "b.service",
+	  SYSTEM },
 	{ "0::/system.slice/shop.service (deleted)\n", 0, "", "", "shop.service", SYSTEM },
-	/* docker: systemd and cgroupfs driver, on both versions, within itself, and with a systemd inside. */
-	{ "0::/system.slice/docker-" ID ".scope\n", CONTAINER_DOCKER, ID, "", "docker-" ID ".scope", SYSTEM },
+	/* docker: systemd and cgroupfs driver, on both versions, within itself, and with a systemd
+	   inside. */
+	{ "0::/system.slice/docker-" ID ".scope\n", CONTAINER_DOCKER, ID, "", "docker-" ID ".scope",
+	  SYSTEM },
 	{ "12:cpu:/docker/" ID "\n11:mem:/\n0::/\n", CONTAINER_DOCKER, ID, "", "", SYSTEM },
 	{ "0::/docker/" ID2 "/docker/" ID "\n", CONTAINER_DOCKER, ID, "", "", SYSTEM },
 	{ "0::/docker/buildkit/" ID "\n", CONTAINER_DOCKER, ID, "", "", SYSTEM },
-	{ "0::/system.slice/docker-" ID ".scope/system.slice/nginx.service\n", CONTAINER_DOCKER, ID, "",
-	  "nginx.service", SYSTEM },
+	{ "0::/system.slice/docker-" ID ".scope/system.slice/nginx.service\n", CONTAINER_DOCKER, ID,
+	  "", "nginx.service", SYSTEM },
 	/* From within a cgroup namespace. */
 	{ "0::/../docker-" ID ".scope\n", CONTAINER_DOCKER, ID, "", "docker-" ID ".scope", SYSTEM },
 	{ "0::/../../../system.slice/shop.service\n", 0, "", "", "shop.service", SYSTEM },
 	{ "0::/\n", 0, "", "", "", SYSTEM },
 	/* podman, as root and as a user; its monitor is no container. */
-	{ "0::/machine.slice/libpod-" ID ".scope/container\n", CONTAINER_PODMAN, ID, "", "libpod-" ID ".scope",
-	  SYSTEM },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container\n",
+	{ "0::/machine.slice/libpod-" ID ".scope/container\n", CONTAINER_PODMAN, ID, "",
+	  "libpod-" ID ".scope", SYSTEM },
+	{ "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+	  ".scope/container\n",
 	  CONTAINER_PODMAN, ID, "", "libpod-" ID ".scope", 1000 },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/system.slice/a.service\n",
+	{ "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+	  ".scope/system.slice/a.service\n",
 	  CONTAINER_PODMAN, ID, "", "a.service", SYSTEM },
 	{ "0::/libpod_parent/libpod-" ID "\n", CONTAINER_PODMAN, ID, "", "", SYSTEM },
-	{ "0::/machine.slice/libpod-conmon-" ID ".scope\n", 0, "", "", "libpod-conmon-" ID ".scope", SYSTEM },
+	{ "0::/machine.slice/libpod-conmon-" ID ".scope\n", 0, "", "", "libpod-conmon-" ID ".scope",
+	  SYSTEM },
 	{ "0::/kubepods/burstable/pod" POD "/crio-conmon-" ID "\n", 0, "", POD, "", SYSTEM },
-	/* Kubernetes: systemd and cgroupfs driver, guaranteed and not, containerd, CRI-O, docker, a static pod. */
-	{ "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_ ".slice/cri-containerd-" ID
-	  ".scope\n", CONTAINER_CONTAINERD, ID, POD, "cri-containerd-" ID ".scope", SYSTEM },
-	{ "0::/kubepods.slice/kubepods-pod" POD_ ".slice/crio-" ID ".scope/container\n", CONTAINER_CRIO, ID, POD,
-	  "crio-" ID ".scope", SYSTEM },
-	{ "11:memory:/kubepods/besteffort/pod" POD "/" ID "\n", CONTAINER_UNKNOWN, ID, POD, "", SYSTEM },
-	{ "0::/kubepods/burstable/pod" POD "/crio-" ID "/init\n", CONTAINER_CRIO, ID, POD, "", SYSTEM },
+	/* Kubernetes: systemd and cgroupfs driver, guaranteed and not, containerd, CRI-O, docker, a
+	   static pod. */
+	{ "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_
+	  ".slice/cri-containerd-" ID ".scope\n",
+	  CONTAINER_CONTAINERD, ID, POD, "cri-containerd-" ID ".scope", SYSTEM },
+	{ "0::/kubepods.slice/kubepods-pod" POD_ ".slice/crio-" ID ".scope/container\n",
+	  CONTAINER_CRIO, ID, POD, "crio-" ID ".scope", SYSTEM },
+	{ "11:memory:/kubepods/besteffort/pod" POD "/" ID "\n", CONTAINER_UNKNOWN, ID, POD, "",
+	  SYSTEM },
+	{ "0::/kubepods/burstable/pod" POD "/crio-" ID "/init\n", CONTAINER_CRIO, ID, POD, "",
+	  SYSTEM },
 	{ "0::/kubepods/pod0123456789abcdef0123456789abcdef/" ID "\n", CONTAINER_UNKNOWN, ID,
 	  "0123456789abcdef0123456789abcdef", "", SYSTEM },
-	{ "0::/system.slice/containerd.service/kubepods-burstable-pod" POD_ ".slice:cri-containerd:" ID "\n",
+	{ "0::/system.slice/containerd.service/kubepods-burstable-pod" POD_
+	  ".slice:cri-containerd:" ID "\n",
 	  CONTAINER_CONTAINERD, ID, POD, "containerd.service", SYSTEM },
-	{ "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" POD_ ".slice/cri-containerd-" ID
-	  ".scope\n", CONTAINER_CONTAINERD, ID, POD, "cri-containerd-" ID ".scope", SYSTEM },
+	{ "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" POD_
+	  ".slice/cri-containerd-" ID ".scope\n",
+	  CONTAINER_CONTAINERD, ID, POD, "cri-containerd-" ID ".scope", SYSTEM },
 	/* kind: a node that is a container itself. */
-	{ "0::/docker/" ID2 "/kubelet/kubepods/besteffort/pod" POD "/" ID "\n", CONTAINER_UNKNOWN, ID, POD, "",
-	  SYSTEM },
-	{ "0::/system.slice/nerdctl-" ID ".scope\n", CONTAINER_CONTAINERD, ID, "", "nerdctl-" ID ".scope", SYSTEM },
+	{ "0::/docker/" ID2 "/kubelet/kubepods/besteffort/pod" POD "/" ID "\n", CONTAINER_UNKNOWN,
+	  ID, POD, "", SYSTEM },
+	{ "0::/system.slice/nerdctl-" ID ".scope\n", CONTAINER_CONTAINERD, ID, "",
+	  "nerdctl-" ID ".scope", SYSTEM },
 	/* LXC and nspawn have names. */
-	{ "0::/lxc.payload.web-1/system.slice/nginx.service\n", CONTAINER_LXC, "web-1", "", "nginx.service", SYSTEM },
+	{ "0::/lxc.payload.web-1/system.slice/nginx.service\n", CONTAINER_LXC, "web-1", "",
+	  "nginx.service", SYSTEM },
 	{ "4:memory:/lxc/web-1\n", CONTAINER_LXC, "web-1", "", "", SYSTEM },
 	{ "0::/lxc.monitor.web-1\n", 0, "", "", "", SYSTEM },
-	{ "0::/machine.slice/machine-web\\x2d1.scope/payload/init.scope\n", CONTAINER_NSPAWN, "web-1", "",
-	  "machine-web\\x2d1.scope", SYSTEM },
-	{ "0::/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service\n", CONTAINER_NSPAWN, "web",
-	  "", "a.service", SYSTEM },
+	{ "0::/machine.slice/machine-web\\x2d1.scope/payload/init.scope\n", CONTAINER_NSPAWN,
+	  "web-1", "", "machine-web\\x2d1.scope", SYSTEM },
+	{ "0::/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service\n",
+	  CONTAINER_NSPAWN, "web", "", "a.service", SYSTEM },
 	/* Not an id: a digit too many, something before it, upper case; and a line that was cut. */
 	{ "0::/" ID "0\n", 0, "", "", "", SYSTEM },
 	{ "0::/x" ID "\n", 0, "", "", "", SYSTEM },
@@ -96,8 +116,8 @@ static const struct row {
 	{ "0::/docker/" ID, 0, "", "", "", SYSTEM },
 	{ ID, 0, "", "", "", SYSTEM },
 	{ "", 0, "", "", "", SYSTEM },
-	{ "\n\n::\n:\n::/.service\n::/user@4294967295.service/a.service\n", 0, "", "", "user@4294967295.service",
-	  SYSTEM },
+	{ "\n\n::\n:\n::/.service\n::/user@4294967295.service/a.service\n", 0, "", "",
+	  "user@4294967295.service", SYSTEM },
 	{ "0::/machine.slice/machine-\\x00.scope\n", 0, "", "", "machine-\\x00.scope", SYSTEM },
 };
 
@@ -116,8 +136,9 @@ static void a_place_is_read_from_the_names_of_cgroups(void **state)
 		if (strcmp(place.container, rows[i].container) || place.kind != rows[i].kind ||
 		    strcmp(place.pod, rows[i].pod) || strcmp(place.unit, rows[i].unit) ||
 		    place.manager_uid != rows[i].manager_uid)
-			fail_msg("%s: container %s of kind %u, pod %s, unit %s, uid %u", rows[i].text,
-				 place.container, place.kind, place.pod, place.unit, place.manager_uid);
+			fail_msg("%s: container %s of kind %u, pod %s, unit %s, uid %u",
+				 rows[i].text, place.container, place.kind, place.pod, place.unit,
+				 place.manager_uid);
 	}
 }
 

@@ -56,6 +56,9 @@ static void check_user(void)
 		  "missing: processes of other users cannot be read (nothing is ever traced with it)", true },
 		{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 		  "missing: the executables of other users' processes may be unreadable", false },
+		{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE",
+		  "missing: a program whose files were replaced or deleted is read from its memory alone, without "
+		  "its probes", false },
 	};
 	bool is_admin;
 

@@ -10,7 +10,7 @@
 /*
  * Returns a descriptor open for reading and its size, or a negative errno.  Only a regular file,
  * never one on FUSE: that file system's process decides how long a read takes, and may be the
- * target itself.
+ * target itself.  Nothing else is opened on the way, so that no driver, fifo or lease is met.
  */
 int mapfile_open(int proc_fd, const struct maps_line *line, uint64_t *bytes);
 

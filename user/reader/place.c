@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Names of cgroups, as those who make them document it: systemd (CGROUP_DELEGATION.md), runc's systemd and
- * cgroupfs drivers under docker, containerd, CRI-O and podman, the kubelet, LXC, nspawn.  Each line of the
- * text is a hierarchy; its path is read from the root down, so that what is nested comes last and wins.
+ * Names of cgroups, as those who make them document it: systemd (CGROUP_DELEGATION.md), runc's
+ * systemd and cgroupfs drivers under docker, containerd, CRI-O and podman, the kubelet, LXC,
+ * nspawn.  Each line of the text is a hierarchy; its path is read from the root down, so that what
+ * is nested comes last and wins.
  */
 #include "place.h"
 
@@ -86,10 +87,11 @@ static bool copy_unescaped(char *out, size_t room, struct span span)
 		return false;
 	memset(out, 0, room);
 	while (i < span.bytes) {
-		bool is_escape = span.bytes - i >= 4 && span.at[i] == '\\' && span.at[i + 1] == 'x' &&
-				 is_hex(span.at[i + 2]) && is_hex(span.at[i + 3]);
-		int value = is_escape ? hex_value(span.at[i + 2]) << 4 | hex_value(span.at[i + 3]) :
-					(unsigned char)span.at[i];
+		bool is_escape = span.bytes - i >= 4 && span.at[i] == '\\' &&
+				 span.at[i + 1] == 'x' && is_hex(span.at[i + 2]) &&
+				 is_hex(span.at[i + 3]);
+		int value = is_escape ? hex_value(span.at[i + 2]) << 4 | hex_value(span.at[i + 3])
+				      : (unsigned char)span.at[i];
 
 		if (!value)
 			return false;
@@ -106,21 +108,27 @@ static enum container_kind kind_of(struct span prefix, struct span parent)
 		const char *prefix, *parent;
 		enum container_kind kind;
 	} kinds[] = {
-		{ "docker-", NULL, CONTAINER_DOCKER },	       { "", "docker", CONTAINER_DOCKER },
-		{ "", "buildkit", CONTAINER_DOCKER },	       { "cri-containerd-", NULL, CONTAINER_CONTAINERD },
-		{ "cri-containerd:", NULL, CONTAINER_CONTAINERD }, { "nerdctl-", NULL, CONTAINER_CONTAINERD },
-		{ "crio-", NULL, CONTAINER_CRIO },	       { "libpod-", NULL, CONTAINER_PODMAN },
+		{ "docker-", NULL, CONTAINER_DOCKER },
+		{ "", "docker", CONTAINER_DOCKER },
+		{ "", "buildkit", CONTAINER_DOCKER },
+		{ "cri-containerd-", NULL, CONTAINER_CONTAINERD },
+		{ "cri-containerd:", NULL, CONTAINER_CONTAINERD },
+		{ "nerdctl-", NULL, CONTAINER_CONTAINERD },
+		{ "crio-", NULL, CONTAINER_CRIO },
+		{ "libpod-", NULL, CONTAINER_PODMAN },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (span_is(prefix, kinds[i].prefix) && (!kinds[i].parent || span_is(parent, kinds[i].parent)))
+		if (span_is(prefix, kinds[i].prefix) &&
+		    (!kinds[i].parent || span_is(parent, kinds[i].parent)))
 			return kinds[i].kind;
 	return CONTAINER_UNKNOWN;
 }
 
 /*
- * 64 digits at the end: "ID", "docker-ID.scope", "libpod-ID.scope", "cri-containerd-ID.scope", "crio-ID",
- * "kubepods-podUID.slice:cri-containerd:ID".  What conmon, podman's and CRI-O's monitor, is in is no container.
+ * 64 digits at the end: "ID", "docker-ID.scope", "libpod-ID.scope", "cri-containerd-ID.scope",
+ * "crio-ID", "kubepods-podUID.slice:cri-containerd:ID".  What conmon, podman's and CRI-O's monitor,
+ * is in is no container.
  */
 static bool find_id(struct span name, struct span parent, struct place *place)
 {
@@ -141,7 +149,8 @@ static bool find_id(struct span name, struct span parent, struct place *place)
 	if (prefix.bytes && prefix.at[prefix.bytes - 1] == ':') {
 		colon = memrchr(prefix.at, ':', prefix.bytes - 1);
 		if (colon)
-			prefix = (struct span){ colon + 1, (size_t)(prefix.at + prefix.bytes - colon - 1) };
+			prefix = (struct span){ colon + 1,
+						(size_t)(prefix.at + prefix.bytes - colon - 1) };
 	}
 	if (take_suffix(&(struct span){ prefix.at, prefix.bytes }, "conmon-"))
 		return false;
@@ -184,7 +193,8 @@ static bool is_pod_uid(struct span uid)
 	return true;
 }
 
-/* "podUID", "kubepods-burstable-podUID.slice"; in a slice's name "-" separates slices: UID has "_". */
+/* "podUID", "kubepods-burstable-podUID.slice"; in a slice's name "-" separates slices: UID has "_".
+ */
 static void find_pod(struct span name, struct place *place)
 {
 	const char *colon = memchr(name.at, ':', name.bytes), *at = NULL;
@@ -240,7 +250,8 @@ static void find_unit(struct walk *walk, struct span name)
 	uint32_t uid;
 
 	take_prefix(&name, "_"); /* systemd's escape for a name that the kernel uses itself */
-	if (walk->is_below_unit || (name.bytes > 6 && take_suffix(&(struct span){ name.at, name.bytes }, ".slice")))
+	if (walk->is_below_unit ||
+	    (name.bytes > 6 && take_suffix(&(struct span){ name.at, name.bytes }, ".slice")))
 		return;
 	if (is_unit(name) && copy(place->unit, sizeof(place->unit), name)) {
 		if (is_manager(name, &uid)) {
@@ -301,7 +312,8 @@ void place_parse(const char *text, size_t bytes, struct place *place)
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 		const char *line_end = newline ? newline : end;
 		const char *list = memchr(at, ':', (size_t)(line_end - at));
-		const char *path = list ? memchr(list + 1, ':', (size_t)(line_end - list - 1)) : NULL;
+		const char *path =
+			list ? memchr(list + 1, ':', (size_t)(line_end - list - 1)) : NULL;
 		struct place found;
 
 		at = line_end + (newline != NULL);

@@ -56,10 +56,10 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 	return setrlimit(resource, &bound) < 0 ? -errno : 0;
 }
 
-/* To read memory and /proc of any user, and files within any root. */
+/* To read memory and /proc of any user, files within any root, and mapped files that have no name any more. */
 static int drop_capabilities(void)
 {
-	static const unsigned kept[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
+	static const unsigned kept[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE };
 	bool has[ARRAY_SIZE(kept)], can_bound;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++)

@@ -25,7 +25,10 @@ struct procinfo_stat {
  * -ESRCH.
  */
 int procinfo_open(pid_t pid);
-/* Reads at most max_bytes of a file in it; *text is the caller's, with a NUL behind the bytes. */
+/*
+ * Reads at most max_bytes of a file in it (or of any, by an absolute path); *text is the caller's, with a
+ * NUL behind the bytes.
+ */
 int procinfo_read(int proc_fd, const char *name, size_t max_bytes, char **text, size_t *bytes);
 
 int procinfo_parse_stat(const char *text, size_t bytes, struct procinfo_stat *stat);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The place of a target, as its record has it; names in it are not to be trusted, nor printed as they are. */
+/* The place of a target, as its record has it; names in it are not to be trusted, nor printed as
+ * they are. */
 #include "located.h"
 
 #include "sanitize.h"
@@ -8,9 +9,9 @@
 #define SHORT_ID_DIGITS 12 /* of a container's id, as docker and podman show it */
 
 static const char *const kinds[CONTAINER_KIND_MAX] = {
-	[CONTAINER_DOCKER] = "docker",	 [CONTAINER_CONTAINERD] = "containerd",
-	[CONTAINER_CRIO] = "cri-o",	 [CONTAINER_PODMAN] = "podman",
-	[CONTAINER_LXC] = "lxc",	 [CONTAINER_NSPAWN] = "systemd-nspawn",
+	[CONTAINER_DOCKER] = "docker", [CONTAINER_CONTAINERD] = "containerd",
+	[CONTAINER_CRIO] = "cri-o",    [CONTAINER_PODMAN] = "podman",
+	[CONTAINER_LXC] = "lxc",       [CONTAINER_NSPAWN] = "systemd-nspawn",
 };
 
 /* Records of older recordings end before it. */
@@ -26,7 +27,8 @@ static bool is_users(const struct ev_target *target)
 
 void located_text(const struct ev_target *target, unsigned int columns, char out[LOCATED_TEXT_LEN])
 {
-	bool has_name = target->container_kind == CONTAINER_LXC || target->container_kind == CONTAINER_NSPAWN;
+	bool has_name = target->container_kind == CONTAINER_LXC ||
+			target->container_kind == CONTAINER_NSPAWN;
 	const char *kind = is_told(target) ? kinds[target->container_kind] : NULL;
 	char text[2 * EV_UNIT_LEN], pid[32] = "";
 
@@ -37,7 +39,8 @@ void located_text(const struct ev_target *target, unsigned int columns, char out
 		snprintf(pid, sizeof(pid), "pid %u in ", target->ns_pid);
 	if (target->container[0])
 		snprintf(text, sizeof(text), "%s%s %.*s", pid, kind ? kind : "container",
-			 has_name ? (int)sizeof(target->container) : SHORT_ID_DIGITS, target->container);
+			 has_name ? (int)sizeof(target->container) : SHORT_ID_DIGITS,
+			 target->container);
 	else
 		snprintf(text, sizeof(text), "%s%s%s%.*s", pid, pid[0] ? "a namespace" : "",
 			 pid[0] && target->unit[0] ? ", " : "", EV_UNIT_LEN, target->unit);
