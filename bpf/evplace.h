@@ -18,4 +18,17 @@ enum container_kind {
 #define EV_POD_LEN  40	/* the uid of a Kubernetes pod is 36 characters, a static one's 32 */
 #define EV_NO_UID   0xffffffffu
 
+#define EV_MAX_LOOPS 256 /* that are listed of one process */
+
+struct ev_loops {
+	struct ev_head head;
+	__u32 pid;
+	__u32 nr; /* listed */
+	struct {
+		__u32 ns_tid; /* as the target sees it; 0: not known */
+		__u32 kind;   /* enum loop_kind */
+	} loops[EV_MAX_LOOPS];
+};
+_Static_assert(sizeof(struct ev_loops) == 24 + 8 + 8 * EV_MAX_LOOPS, "stream ABI");
+
 #endif

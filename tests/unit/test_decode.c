@@ -43,7 +43,7 @@ static void check_sizes(uint32_t type, uint32_t right, const char *name)
 {
 	union {
 		struct ev_head head;
-		char bytes[2048];
+		char bytes[4096];
 	} rec = { .head = { .type = type } };
 
 	if (type == EV_ONGOING) /* it must say that it has not ended */
@@ -89,6 +89,20 @@ static void probes_are_as_many_as_there_is_room_for(void **state)
 	(void)state;
 	assert_passes(ev);
 	ev.nr_sites++;
+	assert_refuses(ev);
+}
+
+static void loops_are_as_many_as_there_is_room_for(void **state)
+{
+	EVENT(loops, LOOPS, .nr = EV_MAX_LOOPS);
+
+	(void)state;
+	assert_passes(ev);
+	ev.loops[EV_MAX_LOOPS - 1].kind = LOOP_KIND_UVLOOP + 1;
+	assert_refuses(ev);
+	ev.nr--;
+	assert_passes(ev);
+	ev.nr = EV_MAX_LOOPS + 1;
 	assert_refuses(ev);
 }
 
@@ -304,6 +318,7 @@ int main(void)
 		cmocka_unit_test(every_type_passes_empty_and_in_no_other_size),
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(probes_are_as_many_as_there_is_room_for),
+		cmocka_unit_test(loops_are_as_many_as_there_is_room_for),
 		cmocka_unit_test(a_stack_has_the_size_of_its_frames),
 		cmocka_unit_test(a_code_holds_its_names),
 		cmocka_unit_test(names_and_tables_have_a_longest),

@@ -11,6 +11,9 @@
 /* Fills answers[i] for pids[i]. 0 or a negative errno; a process that is stuck is answered as such. */
 int ask_targets(const pid_t *pids, size_t nr, struct ev_target *answers);
 
+/* Which loops run in them; of one whose status is not TARGET_OK none. answers[i] is of targets[i]. */
+int ask_loops(const struct ev_target *targets, size_t nr, struct ev_loops *answers);
+
 /* Where its USDT probes are; waits for the answer. */
 int ask_probes(const struct ev_target *target, struct ev_probes *answer);
 

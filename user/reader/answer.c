@@ -59,6 +59,17 @@ static bool is_valid_probes(const struct protocol_request *request, const struct
 	return true;
 }
 
+static bool is_valid_loops(const struct protocol_request *request, const struct ev_loops *loops,
+			   size_t bytes)
+{
+	if (bytes != sizeof(*loops) || loops->pid != (__u32)request->pid || loops->nr > EV_MAX_LOOPS)
+		return false;
+	for (unsigned i = 0; i < loops->nr; i++)
+		if (loops->loops[i].kind > LOOP_KIND_UVLOOP)
+			return false;
+	return true;
+}
+
 bool answer_is_valid(const struct protocol_request *request, const struct ev_head *record,
 		     size_t bytes)
 {
@@ -73,6 +84,9 @@ bool answer_is_valid(const struct protocol_request *request, const struct ev_hea
 	if (request->kind == PROTOCOL_PROBES)
 		return record->type == EV_PROBES &&
 		       is_valid_probes(request, (const struct ev_probes *)record, bytes);
+	if (request->kind == PROTOCOL_LOOPS)
+		return record->type == EV_LOOPS &&
+		       is_valid_loops(request, (const struct ev_loops *)record, bytes);
 	return record->type == EV_CODE &&
 	       is_valid_code(request, (const struct ev_code *)record, bytes);
 }
@@ -103,6 +117,13 @@ void answer_make_stuck(const struct protocol_request *request, union answer_stuc
 		stuck->head.size = sizeof(stuck->probes);
 		stuck->head.loop_id = EV_NO_LOOP;
 		stuck->probes.pid = (__u32)request->pid;
+		return;
+	}
+	if (request->kind == PROTOCOL_LOOPS) {
+		stuck->head.type = EV_LOOPS;
+		stuck->head.size = sizeof(stuck->loops);
+		stuck->head.loop_id = EV_NO_LOOP;
+		stuck->loops.pid = (__u32)request->pid;
 		return;
 	}
 	stuck->head.type = EV_TARGET;

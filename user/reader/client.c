@@ -34,6 +34,7 @@ struct reader {
 	uint64_t backoff_ns, restart_at_ns;
 	uint64_t oldest_since_ns; /* when the oldest in flight became that */
 	uint64_t next_seq;
+	uint64_t deadline_ns;
 	struct queue queue;
 	pid_t unreaped[UNREAPED_MAX];
 	unsigned nr_unreaped;
@@ -292,7 +293,7 @@ int reader_expire(struct reader *reader, uint64_t now_ns)
 	if (err)
 		return err;
 	if (reader->socket_fd >= 0 && reader->queue.in_flight &&
-	    now_ns >= reader->oldest_since_ns + READER_DEADLINE_NS)
+	    now_ns >= reader->oldest_since_ns + reader->deadline_ns)
 		return replace_process(reader, true, now_ns);
 	err = ensure_process(reader, now_ns);
 	pump(reader, now_ns);
@@ -318,28 +319,30 @@ static int ask(struct reader *reader, struct protocol_request *request, uint64_t
 
 int reader_ask_target(struct reader *reader, uint32_t target_id, pid_t pid, uint64_t now_ns)
 {
-	struct protocol_request request = {
-		.kind = PROTOCOL_TARGET,
-		.target_id = target_id,
-		.pid = pid,
-	};
+	struct protocol_request request = { .kind = PROTOCOL_TARGET, .target_id = target_id, .pid = pid };
 
 	return ask(reader, &request, now_ns);
+}
+
+/* A request about a target that is known. */
+static struct protocol_request about(const struct ev_target *target, enum protocol_kind kind)
+{
+	return (struct protocol_request){
+		.kind = kind,
+		.target_id = target->head.target_id,
+		.pid = (int32_t)target->pid,
+		.start_ticks = target->start_ticks,
+		.layout = target->layout,
+	};
 }
 
 int reader_ask_code(struct reader *reader, const struct ev_target *target, uint64_t code_addr,
 		    uint32_t fingerprint, uint64_t now_ns)
 {
-	struct protocol_request request = {
-		.kind = PROTOCOL_CODE,
-		.target_id = target->head.target_id,
-		.pid = (int32_t)target->pid,
-		.fingerprint = fingerprint,
-		.code_addr = code_addr,
-		.start_ticks = target->start_ticks,
-		.layout = target->layout,
-	};
+	struct protocol_request request = about(target, PROTOCOL_CODE);
 
+	request.fingerprint = fingerprint;
+	request.code_addr = code_addr;
 	if (target->status != TARGET_OK)
 		return -EINVAL;
 	return ask(reader, &request, now_ns);
@@ -348,16 +351,10 @@ int reader_ask_code(struct reader *reader, const struct ev_target *target, uint6
 int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
 		      uint32_t tid, uint64_t now_ns)
 {
-	struct protocol_request request = {
-		.kind = PROTOCOL_THREAD,
-		.target_id = target->head.target_id,
-		.pid = (int32_t)target->pid,
-		.tid = tid,
-		.ident = ident,
-		.start_ticks = target->start_ticks,
-		.layout = target->layout,
-	};
+	struct protocol_request request = about(target, PROTOCOL_THREAD);
 
+	request.tid = tid;
+	request.ident = ident;
 	if (target->status != TARGET_OK)
 		return -EINVAL;
 	return ask(reader, &request, now_ns);
@@ -365,14 +362,21 @@ int reader_ask_thread(struct reader *reader, const struct ev_target *target, uin
 
 int reader_ask_probes(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
 {
-	struct protocol_request request = {
-		.kind = PROTOCOL_PROBES,
-		.target_id = target->head.target_id,
-		.pid = (int32_t)target->pid,
-		.start_ticks = target->start_ticks,
-	};
+	struct protocol_request request = about(target, PROTOCOL_PROBES);
 
 	return ask(reader, &request, now_ns);
+}
+
+int reader_ask_loops(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
+{
+	struct protocol_request request = about(target, PROTOCOL_LOOPS);
+
+	return target->status == TARGET_OK ? ask(reader, &request, now_ns) : -EINVAL;
+}
+
+void reader_set_deadline(struct reader *reader, uint64_t deadline_ns)
+{
+	reader->deadline_ns = deadline_ns;
 }
 
 void reader_forget(struct reader *reader, uint32_t target_id)
@@ -431,6 +435,7 @@ int reader_start(struct reader **out, reader_answer_fn on_answer, void *ctx)
 	reader->on_answer = on_answer;
 	reader->ctx = ctx;
 	reader->socket_fd = -1;
+	reader->deadline_ns = READER_DEADLINE_NS;
 	reader->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (reader->epoll_fd < 0)
 		return -errno;

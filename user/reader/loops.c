@@ -109,3 +109,43 @@ unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_lay
 	}
 	return nr;
 }
+
+/* The thread's number as the target has it; 0: it could not be read. */
+static uint32_t native_id(struct mem *mem, const struct py_layout *layout, uint64_t tstate)
+{
+	uint64_t ident, addr = tstate + layout->tstate_native_id;
+	uint32_t tid;
+
+	if (!layout->tstate_native_id) {
+		if (!layout->pthread_tid || procmem_read_u64(mem, tstate + layout->tstate_thread_id, &ident))
+			return 0;
+		addr = ident + layout->pthread_tid;
+	}
+	return procmem_read_u32(mem, addr, &tid) ? 0 : tid;
+}
+
+void loops_list(struct mem *mem, const struct py_layout *layout, struct ev_loops *ev)
+{
+	struct scratch s;
+	uint64_t tstate;
+
+	memset(&s, 0, sizeof(s));
+	memset(ev, 0, sizeof(*ev));
+	ev->head.type = EV_LOOPS;
+	ev->head.size = sizeof(*ev);
+	ev->head.loop_id = EV_NO_LOOP;
+	s.layout = *layout;
+	reading = mem;
+	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
+		return;
+	for (unsigned i = 0; i < MAX_THREADS && tstate && ev->nr < EV_MAX_LOOPS; i++) {
+		s.tstate_addr = tstate;
+		if (has_running_loop(&s)) {
+			ev->loops[ev->nr].ns_tid = native_id(mem, layout, tstate);
+			ev->loops[ev->nr++].kind = pyrunning_is_uvloop(&s) ? LOOP_KIND_UVLOOP
+									   : LOOP_KIND_ASYNCIO;
+		}
+		if (procmem_read_u64(mem, tstate + TSTATE_NEXT, &tstate))
+			break;
+	}
+}

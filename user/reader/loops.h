@@ -15,4 +15,9 @@
 unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
 		     uint16_t *kinds);
 
+#define LOOPS_BUDGET_BYTES (16ULL << 20)
+
+/* Which threads these are and which kind of loop each runs. All of *ev but its pid is set. */
+void loops_list(struct mem *mem, const struct py_layout *layout, struct ev_loops *ev);
+
 #endif

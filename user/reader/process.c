@@ -14,6 +14,7 @@
 
 #include "identify.h"
 #include "log.h"
+#include "loops.h"
 #include "procinfo.h"
 #include "procmem.h"
 #include "protocol.h"
@@ -40,6 +41,7 @@ struct packet {
 		struct ev_code code;
 		struct ev_thread thread;
 		struct ev_probes probes;
+		struct ev_loops loops;
 		uint8_t room[EV_RECORD_MAX];
 	} record;
 };
@@ -136,6 +138,17 @@ static void serve_probes(const struct protocol_request *request, struct ev_probe
 		probes->nr_sites = 0;
 }
 
+static void serve_loops(const struct protocol_request *request, struct ev_loops *loops)
+{
+	struct mem mem;
+
+	procmem_of_process(&mem, request->pid, LOOPS_BUDGET_BYTES);
+	loops_list(&mem, &request->layout, loops);
+	loops->pid = (__u32)request->pid;
+	if (!is_same_life(request))
+		loops->nr = 0;
+}
+
 /* Returns 1 for a request that was answered, 0 at the end of the socket. */
 static int serve_one(int socket_fd, struct packet *packet)
 {
@@ -156,6 +169,8 @@ static int serve_one(int socket_fd, struct packet *packet)
 		serve_thread(&request, &packet->record.thread);
 	else if (request.kind == PROTOCOL_PROBES)
 		serve_probes(&request, &packet->record.probes);
+	else if (request.kind == PROTOCOL_LOOPS)
+		serve_loops(&request, &packet->record.loops);
 	else
 		return -EBADMSG;
 	packet->answer.seq = request.seq;
@@ -175,10 +190,10 @@ int reader_main(int socket_fd)
 		log_write(LOG_ERR, "reader: cannot confine itself: %s", strerror(-err));
 		return 1;
 	}
+	/* One that hangs may outlive the daemon: whoever reads the daemon's messages must not wait for it. */
+	dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null: child.c */
 	do {
 		err = serve_one(socket_fd, packet);
 	} while (err > 0 || err == -EINTR);
-	if (err)
-		log_write(LOG_ERR, "reader: socket: %s", strerror(-err));
 	return err ? 1 : 0;
 }

@@ -16,6 +16,7 @@ enum protocol_kind {
 	PROTOCOL_CODE = 2,
 	PROTOCOL_THREAD = 3,
 	PROTOCOL_PROBES = 4,
+	PROTOCOL_LOOPS = 5,
 };
 
 struct protocol_request {
@@ -34,7 +35,7 @@ struct protocol_request {
 	struct py_layout layout;
 };
 
-/* The record (ev_target, ev_code, ev_thread or ev_probes) follows it in the same packet. */
+/* The record (ev_target, ev_code, ev_thread, ev_probes or ev_loops) follows it in the same packet. */
 struct protocol_answer {
 	uint64_t seq;
 };

@@ -150,6 +150,15 @@ static bool target_is_sane(const struct ev_target *ev)
 		(ev->container_kind < CONTAINER_KIND_MAX && HAS_NUL(ev->unit) && HAS_NUL(ev->pod)));
 }
 
+static bool loops_are_sane(const struct ev_loops *ev)
+{
+	bool is_sane = ev->nr <= EV_MAX_LOOPS;
+
+	for (unsigned i = 0; is_sane && i < ev->nr; i++)
+		is_sane = ev->loops[i].kind <= LOOP_KIND_UVLOOP;
+	return is_sane;
+}
+
 static bool code_is_sane(const struct ev_code *ev)
 {
 	uint64_t bytes = (uint64_t)ev->filename_bytes + ev->name_bytes + ev->qualname_bytes +
@@ -176,6 +185,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_SPAWN: return spawn_is_sane((const struct ev_spawn *)ev);
 	case EV_PROBES: return probes_are_sane((const struct ev_probes *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
+	case EV_LOOPS: return loops_are_sane((const struct ev_loops *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
 	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 2;
 	default: return true;
