@@ -98,7 +98,7 @@ static void loops_are_as_many_as_there_is_room_for(void **state)
 
 	(void)state;
 	assert_passes(ev);
-	ev.loops[EV_MAX_LOOPS - 1].kind = LOOP_KIND_UVLOOP + 1;
+	ev.loops[EV_MAX_LOOPS - 1].kind = LOOP_KIND_MAX;
 	assert_refuses(ev);
 	ev.nr--;
 	assert_passes(ev);

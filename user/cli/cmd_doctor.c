@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "facts.h"
 #include "find.h"
+#include "located.h"
 #include "log.h"
 #include "probes.h"
 #include "sanitize.h"
@@ -190,6 +191,41 @@ static void check_probes(const struct ev_target *t)
 		say(false, "USDT probes", "%s%s%s", why, why[0] ? ": " : "", without);
 }
 
+/* Who it is and where; also of one that cannot be watched. */
+static void check_place(const struct ev_target *t)
+{
+	char place[LOCATED_TEXT_LEN], comm[80], text[4 * EV_UNIT_LEN];
+
+	sanitize(comm, sizeof(comm), t->comm, 16, CUT_END);
+	if (t->uid != EV_NO_UID)
+		say(true, "process", "%s, user id %u, %u thread%s", comm, t->uid, t->nr_threads,
+		    t->nr_threads == 1 ? "" : "s");
+	located_text(t, 80, place);
+	say(true, "where", "%s", place[0] ? place : "no container, no unit");
+	if (t->pod[0]) {
+		sanitize(text, sizeof(text), t->pod, EV_POD_LEN, CUT_END);
+		say(true, "pod", "%s", text);
+	}
+	if (t->container[0] && t->unit[0]) {
+		sanitize(text, sizeof(text), t->unit, 80, CUT_END);
+		say(true, "unit", "%s%s", text, t->manager_uid == EV_NO_UID ? "" : ", of a user's systemd");
+	}
+}
+
+static void check_loops(const struct ev_target *t)
+{
+	cleanup_free struct ev_loops *loops = calloc(1, sizeof(*loops));
+
+	say(t->nr_loops, "event loops", "%u running now", t->nr_loops);
+	if (!t->nr_loops || !loops || ask_loops(t, 1, loops))
+		return;
+	for (unsigned i = 0; i < min(loops->nr, 8u); i++)
+		say(true, "", "%s in thread %u%s", facts_loop_kind(loops->loops[i].kind), loops->loops[i].ns_tid,
+		    t->ns_pid == t->pid ? "" : " of its namespace");
+	if (loops->nr > 8)
+		say(true, "", "and %u more", loops->nr - 8);
+}
+
 static void check_process(pid_t pid)
 {
 	static const char *const status_words[TARGET_STATUS_MAX] = {
@@ -197,7 +233,7 @@ static void check_process(pid_t pid)
 		"is a kernel thread", "may not be read", "is broken", "did not answer", "not identified",
 	};
 	struct ev_target t = {};
-	char reason[4 * 200 + 1], exe[4 * EV_PATH_LEN];
+	char reason[4 * 200 + 1], exe[4 * EV_PATH_LEN], version[FACTS_VERSION_LEN];
 
 	printf("\nprocess %d\n", pid);
 	if (ask_targets(&pid, 1, &t) || t.status >= TARGET_STATUS_MAX) {
@@ -207,19 +243,20 @@ static void check_process(pid_t pid)
 	sanitize(reason, sizeof(reason), t.reason, 200, CUT_END);
 	sanitize(exe, sizeof(exe), t.exe, 200, CUT_START);
 	nr_missing += t.status != TARGET_OK;
+	check_place(&t);
 	say(t.status == TARGET_OK, "stacks", "%s%s%s", status_words[t.status], reason[0] ? ": " : "",
 	    reason);
+	facts_python(t.version, version);
 	if (t.version)
-		say(true, "Python", "%u.%u.%u, %s, %s", t.version >> 24, t.version >> 16 & 255,
-		    t.version >> 8 & 255, t.flags & TARGET_STATIC ? "static" : "shared", exe);
+		say(true, "Python", "%s, %s%s, %s", version, t.flags & TARGET_STATIC ? "static" : "shared",
+		    t.flags & TARGET_FREE_THREADED ? ", free-threaded" : "", exe);
 	if (t.status != TARGET_OK)
 		return;
 	check_probes(&t);
-	say(t.nr_loops, "event loops", "%u running now", t.nr_loops);
+	check_loops(&t);
 	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)
-		if (t.layout.loop_kinds & 1u << kind)
-			say(!facts_loop_unsupported(kind), facts_loop_kind(kind), "%s",
-			    facts_loop_unsupported(kind) ? facts_loop_unsupported(kind) : "supported");
+		if (t.layout.loop_kinds & 1u << kind && facts_loop_unsupported(kind))
+			say(false, facts_loop_kind(kind), "%s", facts_loop_unsupported(kind));
 }
 
 int cmd_doctor(const struct opts *opts)

@@ -7,123 +7,216 @@
 #include "commands.h"
 #include "facts.h"
 #include "find.h"
-#include "json.h"
 #include "log.h"
-#include "sanitize.h"
+#include "ps.h"
 
-static void format_version(uint32_t version, char *buf, size_t size)
+struct ps_loop *ps_add_loop(struct ps_row *row)
 {
-	if (!version)
-		snprintf(buf, size, "?");
-	else
-		snprintf(buf, size, "%u.%u.%u", version >> 24, version >> 16 & 255, version >> 8 & 255);
+	struct ps_loop *grown = realloc(row->loops, (row->nr_loops + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	row->loops = grown;
+	grown[row->nr_loops] = (struct ps_loop){ 0 };
+	return &grown[row->nr_loops++];
 }
 
-/* "asyncio,trio": of the loops that run. */
-static void format_kinds(const struct ev_target *t, char *buf, size_t size)
+double ps_busy(const struct ps_row *row)
 {
-	size_t used = 0;
+	double busy = -1;
 
-	snprintf(buf, size, "-");
-	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX && used < size; kind++)
-		if (t->layout.loop_kinds & 1u << kind)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "",
-						 facts_loop_kind(kind));
+	for (unsigned i = 0; i < row->nr_loops; i++)
+		if (row->loops[i].is_seen)
+			busy = max(busy, row->loops[i].utilization);
+	return busy;
 }
 
-static void print_row(const struct ev_target *t)
+static void ps_free(struct ps_table *table)
 {
-	char version[24], build[48], exe[4 * EV_PATH_LEN], container[80], reason[4 * 200 + 1], kinds[80];
-
-	format_version(t->version, version, sizeof(version));
-	snprintf(build, sizeof(build), "%s%s%s", t->flags & TARGET_STATIC ? "static" : "shared",
-		 t->flags & TARGET_USDT ? ",usdt" : "",
-		 t->flags & TARGET_FREE_THREADED ? ",free-threaded" : "");
-	sanitize(exe, sizeof(exe), t->exe, 200, CUT_START);
-	sanitize(container, sizeof(container), t->container[0] ? t->container : "-", 12, CUT_END);
-	sanitize(reason, sizeof(reason), t->reason, 200, CUT_END);
-	format_kinds(t, kinds, sizeof(kinds));
-	printf("%7u  %-8s %-12s %5u  %-14s  %-12.12s  %s", t->pid, version, build, t->nr_loops, kinds,
-	       container, exe);
-	if (t->status != TARGET_OK)
-		printf("  (%s)", reason);
-	for (uint32_t kind = 0; kind < LOOP_KIND_MAX; kind++)
-		if (t->layout.loop_kinds & 1u << kind && facts_loop_unsupported(kind))
-			printf("  (%s)", facts_loop_unsupported(kind));
-	putchar('\n');
+	for (unsigned i = 0; i < table->nr; i++)
+		free(table->rows[i].loops);
+	free(table->rows);
 }
 
-static void print_json(const struct ev_target *t)
+static int by_pid(const struct ps_row *a, const struct ps_row *b)
 {
-	struct json json = { .out = stdout };
-	char version[24];
-
-	format_version(t->version, version, sizeof(version));
-	json_object(&json, NULL);
-	json_string(&json, "schema", "loophound/1");
-	json_string(&json, "type", "process");
-	json_u64(&json, "pid", t->pid);
-	json_u64(&json, "ns_pid", t->ns_pid);
-	json_string(&json, "comm", t->comm);
-	json_string(&json, "exe", t->exe);
-	json_string(&json, "python", t->version ? version : NULL);
-	json_bool(&json, "supported", t->status == TARGET_OK);
-	json_string(&json, "reason", t->reason[0] ? t->reason : NULL);
-	json_bool(&json, "usdt", t->flags & TARGET_USDT);
-	json_bool(&json, "static", t->flags & TARGET_STATIC);
-	json_bool(&json, "free_threaded", t->flags & TARGET_FREE_THREADED);
-	json_u64(&json, "loops", t->nr_loops);
-	json_array(&json, "loop_kinds");
-	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)
-		if (t->layout.loop_kinds & 1u << kind)
-			json_string(&json, NULL, facts_loop_kind(kind));
-	json_array_end(&json);
-	json_string(&json, "container", t->container[0] ? t->container : NULL);
-	json_object_end(&json);
-	json_line_end(&json);
+	return (a->target.pid > b->target.pid) - (a->target.pid < b->target.pid);
 }
 
-static bool is_asked_for(const struct opts *opts, uint32_t pid)
+static int by_user(const struct ps_row *a, const struct ps_row *b)
 {
-	for (unsigned i = 0; i < opts->nr_pids; i++)
-		if ((uint32_t)opts->pids[i] == pid)
-			return true;
-	return !opts->nr_pids;
+	return (a->target.uid > b->target.uid) - (a->target.uid < b->target.uid);
+}
+
+static int by_python(const struct ps_row *a, const struct ps_row *b)
+{
+	return (a->target.version > b->target.version) - (a->target.version < b->target.version);
+}
+
+static int by_loops(const struct ps_row *a, const struct ps_row *b)
+{
+	return (a->target.nr_loops < b->target.nr_loops) - (a->target.nr_loops > b->target.nr_loops);
+}
+
+static int by_busy(const struct ps_row *a, const struct ps_row *b)
+{
+	return (ps_busy(a) < ps_busy(b)) - (ps_busy(a) > ps_busy(b));
+}
+
+static int by_place(const struct ps_row *a, const struct ps_row *b)
+{
+	int order = strcmp(a->target.container, b->target.container);
+
+	return order ? order : strcmp(a->target.unit, b->target.unit);
+}
+
+static int (*chosen)(const struct ps_row *a, const struct ps_row *b);
+
+static int compare(const void *a, const void *b)
+{
+	int order = chosen(a, b);
+
+	return order ? order : by_pid(a, b);
+}
+
+/* The busiest first; those that were not seen as they were started. */
+static int compare_loops(const void *a, const void *b)
+{
+	const struct ps_loop *left = a, *right = b;
+	double left_busy = left->is_seen ? left->utilization : -1;
+	double right_busy = right->is_seen ? right->utilization : -1;
+
+	if (left_busy != right_busy)
+		return left_busy < right_busy ? 1 : -1;
+	return (left->ns_tid > right->ns_tid) - (left->ns_tid < right->ns_tid);
+}
+
+static void sort(struct ps_table *table, const char *key)
+{
+	static const struct {
+		const char *key;
+		int (*order)(const struct ps_row *a, const struct ps_row *b);
+	} orders[] = { { "pid", by_pid },     { "user", by_user }, { "python", by_python },
+		       { "loops", by_loops }, { "busy", by_busy }, { "where", by_place } };
+
+	chosen = table->is_live ? by_busy : by_pid;
+	for (size_t i = 0; key && i < ARRAY_SIZE(orders); i++)
+		if (!strcmp(orders[i].key, key))
+			chosen = orders[i].order;
+	qsort(table->rows, table->nr, sizeof(*table->rows), compare);
+	for (unsigned i = 0; i < table->nr; i++)
+		if (table->rows[i].nr_loops)
+			qsort(table->rows[i].loops, table->rows[i].nr_loops, sizeof(struct ps_loop), compare_loops);
+}
+
+/* Python as far as can be told; of one that may not be read its name is all there is. */
+static bool is_listed(const struct opts *opts, const struct ev_target *t)
+{
+	if (opts->nr_pids || t->version || t->status == TARGET_OK || t->status == TARGET_STUCK)
+		return true;
+	return t->status == TARGET_DENIED && !strncmp(t->comm, "python", strlen("python"));
+}
+
+static int take_loops(struct ps_table *table)
+{
+	cleanup_free struct ev_target *targets = calloc(table->nr + 1, sizeof(*targets));
+	cleanup_free struct ev_loops *loops = calloc(table->nr + 1, sizeof(*loops));
+	int err;
+
+	if (!targets || !loops)
+		return -ENOMEM;
+	/* Of most there is nothing to ask. */
+	for (unsigned i = 0; i < table->nr; i++) {
+		targets[i] = table->rows[i].target;
+		if (!targets[i].nr_loops)
+			targets[i].status = TARGET_NOT_PYTHON;
+	}
+	err = ask_loops(targets, table->nr, loops);
+	for (unsigned i = 0; !err && i < table->nr; i++) {
+		for (unsigned k = 0; k < loops[i].nr; k++) {
+			struct ps_loop *loop = ps_add_loop(&table->rows[i]);
+
+			if (!loop)
+				return -ENOMEM;
+			loop->ns_tid = loops[i].loops[k].ns_tid;
+			loop->kind = loops[i].loops[k].kind;
+		}
+	}
+	return err;
+}
+
+/* Asks what they are, and keeps those to be listed. How many may not be looked at; or a negative errno. */
+static int take_rows(struct ps_table *table, const struct opts *opts, const pid_t *pids, unsigned nr)
+{
+	cleanup_free struct ev_target *answers = calloc(nr + 1, sizeof(*answers));
+	int err, nr_denied = 0;
+
+	table->rows = calloc(nr + 1, sizeof(*table->rows));
+	if (!answers || !table->rows)
+		return -ENOMEM;
+	err = ask_targets(pids, nr, answers);
+	for (unsigned i = 0; !err && i < nr; i++) {
+		nr_denied += answers[i].status == TARGET_DENIED;
+		if (is_listed(opts, &answers[i]))
+			table->rows[table->nr++].target = answers[i];
+	}
+	if (!err)
+		err = take_loops(table);
+	return err ? err : nr_denied;
+}
+
+static int find(const struct opts *opts, pid_t **pids)
+{
+	struct find_filter filter = { opts->name_glob, opts->cgroup };
+	int err;
+
+	if (!opts->nr_pids)
+		return find_processes(&filter, pids);
+	*pids = calloc(opts->nr_pids, sizeof(**pids));
+	if (!*pids)
+		return -ENOMEM;
+	for (unsigned i = 0; i < opts->nr_pids; i++) {
+		err = find_exists(opts->pids[i]);
+		if (err) {
+			log_write(LOG_ERR, "-p %d: %s", opts->pids[i],
+				  err == -EINVAL ? "a thread, not a process" : "no such process");
+			return err;
+		}
+		(*pids)[i] = opts->pids[i];
+	}
+	return (int)opts->nr_pids;
+}
+
+static void say_what_is_not_seen(int nr_denied, bool is_empty)
+{
+	if (is_empty)
+		log_write(LOG_NOTE, "no Python process found");
+	if (nr_denied)
+		log_write(geteuid() ? LOG_WARN : LOG_INFO, "%d processes may not be looked at%s", nr_denied,
+			  geteuid() ? ": run it as root, or with CAP_SYS_PTRACE" : "");
 }
 
 int cmd_ps(const struct opts *opts)
 {
-	cleanup_free struct ev_target *answers = NULL;
+	cleanup(ps_free) struct ps_table table = { .is_live = opts->live_s > 0, .is_verbose = opts->is_verbose };
 	cleanup_free pid_t *pids = NULL;
-	unsigned nr_shown = 0, nr_denied = 0;
-	bool is_json = !strcmp(opts->format, "jsonl");
-	struct find_filter filter = { opts->name_glob, opts->cgroup };
-	int nr = find_processes(&filter, &pids), err;
+	int nr = find(opts, &pids), nr_denied, code;
 
+	if (nr < 0 && opts->nr_pids)
+		return EXIT_FAILED;
 	if (nr < 0)
 		return log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-nr));
-	answers = calloc((size_t)nr + 1, sizeof(*answers));
-	err = answers ? ask_targets(pids, (size_t)nr, answers) : -ENOMEM;
-	if (err)
-		return log_err(EXIT_FAILED, "cannot ask the reader process: %s", strerror(-err));
-	for (int i = 0; i < nr; i++) {
-		const struct ev_target *t = &answers[i];
-
-		nr_denied += t->status == TARGET_DENIED;
-		if (!is_asked_for(opts, t->pid) || (!t->version && t->status != TARGET_OK))
-			continue;
-		if (!nr_shown++ && !is_json)
-			printf("%7s  %-8s %-12s %5s  %-14s  %-12s  %s\n", "PID", "PYTHON", "BUILD",
-			       "LOOPS", "KIND", "CONTAINER", "EXECUTABLE");
-		if (is_json)
-			print_json(t);
-		else
-			print_row(t);
-	}
-	if (!nr_shown && !is_json)
-		log_write(LOG_NOTE, "no Python process found");
-	if (nr_denied)
-		log_write(geteuid() ? LOG_WARN : LOG_INFO, "%u processes may not be looked at%s", nr_denied,
-			  geteuid() ? ": run it as root, or with CAP_SYS_PTRACE" : "");
-	return EXIT_OK;
+	nr_denied = take_rows(&table, opts, pids, (unsigned)nr);
+	if (nr_denied < 0)
+		return log_err(EXIT_FAILED, "cannot ask the reader process: %s", strerror(-nr_denied));
+	code = table.is_live ? ps_live(opts, &table) : EXIT_OK;
+	if (code && code != EXIT_INTERRUPTED)
+		return code;
+	sort(&table, opts->sort);
+	if (!strcmp(opts->format, "jsonl"))
+		ps_print_json(&table, stdout);
+	else
+		ps_print_text(&table, stdout);
+	say_what_is_not_seen(nr_denied, !table.nr);
+	return code;
 }

@@ -176,7 +176,8 @@ static int open_report(struct engine *engine, const struct session *session)
 				      .is_verbose = opts->is_verbose };
 
 	terminal_describe(engine->out, &report);
-	return pipeline_new(&engine->pipeline, reporter_find(opts->format), &report);
+	return pipeline_new(&engine->pipeline, opts->reporter ? opts->reporter : reporter_find(opts->format),
+			    &report);
 }
 
 static int open_out(struct engine *engine)

@@ -12,7 +12,7 @@
 
 enum {
 	KEY_NAME = 256, KEY_ALL, KEY_FORMAT, KEY_LIMIT, KEY_RULE, KEY_NO_RULE, KEY_ALLOW, KEY_FAIL_ON,
-	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY, KEY_CGROUP, KEY_LATENT,
+	KEY_RECORD, KEY_BOUNDARY, KEY_LIBRARY, KEY_CGROUP, KEY_LATENT, KEY_LIVE, KEY_SORT,
 };
 
 /* What each subcommand takes besides the common options. */
@@ -55,6 +55,8 @@ static const struct argp_option options[] = {
 	{ "latent", KEY_LATENT, NULL, 0, "blocking calls that were quick, too; every call of the host pays", 3 },
 	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken, or `latent` seen", 3 },
 	{ "boundary", KEY_BOUNDARY, "auto|tracepoint|raw", 0, "how loop boundaries are seen (default: auto)", 4 },
+	{ "live", KEY_LIVE, "SECONDS", OPTION_ARG_OPTIONAL, "ps: watch for a second, show how busy loops are", 4 },
+	{ "sort", KEY_SORT, "pid|user|python|loops|busy|where", 0, "ps: order (default: pid; busy with --live)", 4 },
 	{ "verbose", 'v', NULL, 0, "whole stacks; twice: what the kernel says", 4 },
 	{ 0 },
 };
@@ -128,6 +130,16 @@ static int parse_duration(struct parse_state *state, const char *arg)
 	if (!parse_time(arg, NSEC_PER_SEC, &ns))
 		return usage(state, "-d %s: not a time above 0; 10 and 10s are ten seconds", arg);
 	state->opts->duration_s = ns / NSEC_PER_SEC;
+	return 0;
+}
+
+static int parse_live(struct parse_state *state, const char *arg)
+{
+	double ns = NSEC_PER_SEC;
+
+	if (arg && !parse_time(arg, NSEC_PER_SEC, &ns))
+		return usage(state, "--live=%s: not a time above 0; 2 and 2s are two seconds", arg);
+	state->opts->live_s = ns / NSEC_PER_SEC;
 	return 0;
 }
 
@@ -292,6 +304,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *argp)
 	case KEY_LATENT: opts->is_latent = true; return 0;
 	case KEY_BOUNDARY:
 		return parse_choice(state, "--boundary", arg, "auto|tracepoint|raw", &opts->boundary);
+	case KEY_LIVE: return parse_live(state, arg);
+	case KEY_SORT:
+		return parse_choice(state, "--sort", arg, "pid|user|python|loops|busy|where", &opts->sort);
 	case 'v': state->nr_verbose++; return 0;
 	case ARGP_KEY_ARG: return parse_argument(state, argp);
 	}

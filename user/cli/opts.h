@@ -21,6 +21,8 @@ enum exit_code {
 
 #define OPTS_MAX_PIDS 256
 
+struct reporter;
+
 struct opts {
 	const char *command;
 	pid_t pids[OPTS_MAX_PIDS];
@@ -36,6 +38,9 @@ struct opts {
 	bool is_latent;
 	bool fails_on[RULE_MAX], fails_on_latent;
 	bool is_verbose;
+	double live_s;	  /* ps: 0: not asked for */
+	const char *sort; /* ps: NULL: by what is asked for */
+	const struct reporter *reporter; /* NULL: the one of format */
 	/* What follows the options: a file, a rule, or the program to run. */
 	char **args;
 	int nr_args;

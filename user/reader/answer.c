@@ -65,7 +65,7 @@ static bool is_valid_loops(const struct protocol_request *request, const struct 
 	if (bytes != sizeof(*loops) || loops->pid != (__u32)request->pid || loops->nr > EV_MAX_LOOPS)
 		return false;
 	for (unsigned i = 0; i < loops->nr; i++)
-		if (loops->loops[i].kind > LOOP_KIND_UVLOOP)
+		if (loops->loops[i].kind >= LOOP_KIND_MAX)
 			return false;
 	return true;
 }

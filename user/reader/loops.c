@@ -79,6 +79,14 @@ static enum loop_kind kind_by_slot(struct scratch *s)
 									  LOOP_KIND_ASYNCIO;
 }
 
+/* What the n-th thread runs. */
+static enum loop_kind loop_of(struct scratch *s, unsigned n)
+{
+	if (has_running_loop(s))
+		return kind_by_slot(s);
+	return n < MAX_WALKS ? kind_by_frames(s) : LOOP_KIND_UNKNOWN;
+}
+
 unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
 		     uint16_t *kinds)
 {
@@ -95,11 +103,7 @@ unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_lay
 		return 0;
 	for (i = 0; i < MAX_THREADS && tstate; i++) {
 		s.tstate_addr = tstate;
-		kind = LOOP_KIND_UNKNOWN;
-		if (has_running_loop(&s))
-			kind = kind_by_slot(&s);
-		else if (i < MAX_WALKS)
-			kind = kind_by_frames(&s);
+		kind = loop_of(&s, i);
 		if (kind != LOOP_KIND_UNKNOWN) {
 			*kinds |= (uint16_t)(1u << kind);
 			nr++;
@@ -139,11 +143,13 @@ void loops_list(struct mem *mem, const struct py_layout *layout, struct ev_loops
 	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
 		return;
 	for (unsigned i = 0; i < MAX_THREADS && tstate && ev->nr < EV_MAX_LOOPS; i++) {
+		uint32_t kind;
+
 		s.tstate_addr = tstate;
-		if (has_running_loop(&s)) {
+		kind = loop_of(&s, i);
+		if (kind != LOOP_KIND_UNKNOWN) {
 			ev->loops[ev->nr].ns_tid = native_id(mem, layout, tstate);
-			ev->loops[ev->nr++].kind = pyrunning_is_uvloop(&s) ? LOOP_KIND_UVLOOP
-									   : LOOP_KIND_ASYNCIO;
+			ev->loops[ev->nr++].kind = kind;
 		}
 		if (procmem_read_u64(mem, tstate + TSTATE_NEXT, &tstate))
 			break;

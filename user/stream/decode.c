@@ -155,7 +155,7 @@ static bool loops_are_sane(const struct ev_loops *ev)
 	bool is_sane = ev->nr <= EV_MAX_LOOPS;
 
 	for (unsigned i = 0; is_sane && i < ev->nr; i++)
-		is_sane = ev->loops[i].kind <= LOOP_KIND_UVLOOP;
+		is_sane = ev->loops[i].kind < LOOP_KIND_MAX;
 	return is_sane;
 }
 
