@@ -44,11 +44,12 @@ def open_fuse(folder: str) -> int:
     return os.open(node, os.O_RDWR)
 
 
-def fork_helper(serve) -> None:
-    """Run serve() in a process that ends with this one."""
+def fork_helper(serve) -> int:
+    """Run serve() in a process that ends with this one, and say which."""
     parent = os.getpid()
-    if os.fork():
-        return
+    helper = os.fork()
+    if helper:
+        return helper
     try:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
@@ -63,7 +64,7 @@ class SlowFs:
         device = open_fuse(folder)
         options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"
         mount("slow", folder, "fuse", 0, options)
-        fork_helper(lambda: Server(device, self.is_slow).serve())
+        self.server = fork_helper(lambda: Server(device, self.is_slow).serve())
         os.close(device)
 
     def slow(self, is_slow: bool) -> None:
