@@ -145,6 +145,21 @@ static int take_loops(struct ps_table *table)
 	return err;
 }
 
+/* Of one that kept the reader waiting the kernel still tells its name, without touching its memory. */
+static void name_stuck(struct ev_target *t)
+{
+	cleanup_fclose FILE *file = NULL;
+	char path[40];
+	size_t bytes;
+
+	if (t->status != TARGET_STUCK)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/comm", t->pid);
+	file = fopen(path, "re");
+	bytes = file ? fread(t->comm, 1, sizeof(t->comm) - 1, file) : 0;
+	t->comm[bytes ? bytes - 1 : 0] = '\0'; /* the line's end */
+}
+
 /* Asks what they are, and keeps those to be listed. How many may not be looked at; or a negative errno. */
 static int take_rows(struct ps_table *table, const struct opts *opts, const pid_t *pids, unsigned nr)
 {
@@ -157,6 +172,7 @@ static int take_rows(struct ps_table *table, const struct opts *opts, const pid_
 	err = ask_targets(pids, nr, answers);
 	for (unsigned i = 0; !err && i < nr; i++) {
 		nr_denied += answers[i].status == TARGET_DENIED;
+		name_stuck(&answers[i]);
 		if (is_listed(opts, &answers[i]))
 			table->rows[table->nr++].target = answers[i];
 	}
