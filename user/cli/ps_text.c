@@ -271,22 +271,33 @@ static void print_loops(const struct shape *shape, const struct ps_row *row)
 		text_print(&shape->report, STYLE_DIM, "        … %u more loops\n", row->nr_loops - MAX_LOOPS);
 }
 
+/* Why it, or a loop of it, cannot be watched; NULL: all of it can. */
+static const char *why_not(const struct ev_target *t)
+{
+	if (t->status != TARGET_OK)
+		return t->reason;
+	for (uint32_t kind = 0; kind < LOOP_KIND_MAX; kind++)
+		if (t->layout.loop_kinds & 1u << kind && facts_loop_unsupported(kind))
+			return facts_loop_unsupported(kind);
+	return NULL;
+}
+
 static void print_row(const struct shape *shape, const struct ps_row *row)
 {
-	const struct ev_target *t = &row->target;
+	const char *reason = why_not(&row->target);
 	char cell[CELL_BYTES];
 
 	for (enum cell at = 0; at < CELL_MAX; at++) {
 		fill_cell(row, at, cell, sizeof(cell));
 		print_cell(shape, at, at == CELL_BUSY ? STYLE_BOLD : STYLE_PLAIN, cell);
 	}
-	if (t->status != TARGET_OK && !shape->is_terminal) {
-		sanitize(cell, sizeof(cell), t->reason, WIDE_COLUMNS, CUT_END);
+	if (reason && !shape->is_terminal) {
+		sanitize(cell, sizeof(cell), reason, WIDE_COLUMNS, CUT_END);
 		fprintf(shape->report.out, "  (%s)", cell);
 	}
 	putc('\n', shape->report.out);
-	if (t->status != TARGET_OK && shape->is_terminal)
-		text_paragraph(&shape->report, STYLE_DIM, "", t->reason, NULL);
+	if (reason && shape->is_terminal)
+		text_paragraph(&shape->report, STYLE_DIM, "", reason, NULL);
 	print_loops(shape, row);
 }
 
