@@ -53,7 +53,7 @@
 	X(27, HOST,       host)		/* daemon: what kept a target's processes from running */ \
 	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */ \
 	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */ \
-	X(40, SPAWN,      spawn)	/* kernel: a process began that may be a Python */
+	X(40, SPAWN,      spawn)	/* kernel: a process began that may be a Python */ \
 	X(46, LOOPS,      loops)	/* reader: loops that run in a process; not a part of a watch */
 /* clang-format on */
 

@@ -161,6 +161,7 @@ static int open_probes(struct engine *engine)
 									  BOUNDARY_AUTO;
 	config.finds_new = opts_is_search(engine->opts);
 	config.finds_moved = engine->opts->cgroup;
+	config.is_without_uprobes = engine->opts->is_without_uprobes;
 	config.is_latent = engine->opts->is_latent && limits->is_enabled[RULE_BLOCKING_CALL];
 	err = probes_open(&engine->probes, &config, why, sizeof(why));
 	if (!err)

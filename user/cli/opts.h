@@ -40,6 +40,7 @@ struct opts {
 	bool is_verbose;
 	double live_s;	  /* ps: 0: not asked for */
 	const char *sort; /* ps: NULL: by what is asked for */
+	bool is_without_uprobes; /* see probes_config */
 	const struct reporter *reporter; /* NULL: the one of format */
 	/* What follows the options: a file, a rule, or the program to run. */
 	char **args;

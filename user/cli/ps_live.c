@@ -96,6 +96,7 @@ int ps_live(const struct opts *opts, struct ps_table *to_fill)
 	live.output = live.record_to = NULL;
 	live.reporter = &keeper;
 	live.is_latent = false;
+	live.is_without_uprobes = true;
 	table = to_fill;
 	code = engine_open(&engine, &live);
 	if (code)
@@ -104,7 +105,8 @@ int ps_live(const struct opts *opts, struct ps_table *to_fill)
 		if (table->rows[i].target.status != TARGET_OK)
 			continue;
 		nr++;
-		nr_refused += engine_watch_pid(engine, (pid_t)table->rows[i].target.pid, false) != 0;
+		nr_refused += engine_watch_pid(engine, (pid_t)table->rows[i].target.pid,
+						TARGETS_SEARCHED) != 0;
 	}
 	if (nr_refused)
 		log_warn("--live: %u of %u processes are not looked at: more than there is room for", nr_refused, nr);

@@ -350,7 +350,7 @@ struct entries probes_entries(const struct probes *probes)
 
 int probes_attach(struct probes *probes, const struct ev_probes *where)
 {
-	return pyprobes_attach(probes->pyprobes, where);
+	return probes->config.is_without_uprobes ? -ENOENT : pyprobes_attach(probes->pyprobes, where);
 }
 
 void probes_detach(struct probes *probes, uint32_t target_id)

@@ -38,6 +38,7 @@ struct probes_config {
 	bool finds_moved; /* and for those that are moved into another cgroup */
 	bool attaches_singly; /* to probes within targets, though the kernel could at once (for tests) */
 	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
+	bool is_without_uprobes; /* attaches to no probe of a target: letting go of them takes its time */
 };
 extern const struct probes_config probes_default_config;
 
