@@ -19,11 +19,11 @@ WORKLOADS = {
     "tornado": "time_sleep",
     "anyio-asyncio": "healthy_to_thread",
     "twisted-asyncio": "time_sleep",
-    "trio": "time_sleep cpu_python file_fsync gc_explicit two_sites healthy_to_thread healthy_saturated",
+    "trio": "time_sleep file_fsync gc_explicit two_sites healthy_to_thread healthy_saturated",
     "trio-guest": "time_sleep",
     "anyio-trio": "time_sleep",
-    "twisted": "time_sleep cpu_python healthy_to_thread",
-    "gevent": "time_sleep cpu_python healthy_to_thread healthy_saturated",
+    "twisted": "time_sleep healthy_to_thread",
+    "gevent": "time_sleep healthy_to_thread healthy_saturated",
 }
 
 
@@ -40,6 +40,21 @@ def check(outcome, workload: str, loop: str) -> None:
 )
 def test_loop(loop, workload, python):
     check(watch_workload(workload, python, **on_loop(python, loop)), workload, loop)
+
+
+@pytest.mark.parametrize("loop", ["trio", "twisted", "gevent"])
+def test_work_on_the_cpu(loop, python):
+    """Which step of an iteration it was; how long exactly, test_workloads.py asks of asyncio."""
+    outcome = watch_workload("cpu_python", python, **on_loop(python, loop))
+    ended = [breach for breach in outcome.of_type("breach") if not breach["ongoing"]]
+    found = [breach for breach in ended if breach["rule"] == "cpu-bound"]
+
+    assert outcome.truths and sum(breach["count"] for breach in found) == len(outcome.truths), outcome.output
+    for breach in found:
+        assert breach["site"]["line"] in outcome.truths[0]["lines"], outcome.output
+        assert breach["coroutine"]["function"] == "handler", outcome.output
+        assert breach["loop"] == loop and breach["cause"] == "python", outcome.output
+    assert {breach["rule"] for breach in ended} <= {"cpu-bound", "host-starved"}, outcome.output
 
 
 OTHERS = [each for each in find_interpreters() if each != system_interpreter()]
