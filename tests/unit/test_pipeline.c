@@ -218,6 +218,11 @@ void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t
 	(void)targets, (void)ev, (void)at_ns;
 }
 
+void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64_t at_ns)
+{
+	(void)targets, (void)ev, (void)at_ns;
+}
+
 void targets_on_exit(struct targets *targets, const struct ev_exit *ev)
 {
 	(void)targets, (void)ev;
