@@ -54,7 +54,9 @@
 	X(28, PROBES,     probes)	/* reader: where a target's build has USDT probes */ \
 	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */ \
 	X(40, SPAWN,      spawn)	/* kernel: a process began that may be a Python */ \
-	X(46, LOOPS,      loops)	/* reader: loops that run in a process; not a part of a watch */
+	X(46, LOOPS,      loops)	/* reader: loops that run in a process; not a part of a watch */ \
+	X(50, CONNECTION, connection)	/* daemon: counters of one destination, cumulative */ \
+	X(51, CONNECT,    connect)	/* kernel: who begins connections, sampled */
 /* clang-format on */
 
 enum ev_type {
@@ -280,6 +282,7 @@ struct ev_host {
 };
 _Static_assert(sizeof(struct ev_host) == 24 + 64 + 256, "stream ABI");
 
+#include "evconnection.h"
 #include "evlatent.h"
 #include "evprobe.h"
 #include "evspawn.h"
@@ -382,7 +385,9 @@ _Static_assert(sizeof(struct ev_loop_stats) == 24 + 48 + 88 * 8, "stream ABI");
 	X(NAMES_FAILED,       names_failed)	  /* daemon: of which not named */ \
 	X(NAMES_REFUSED,      names_refused)	  /* daemon: not asked, a bound was reached */ \
 	X(READER_RESTARTS,    reader_restarts)	  /* daemon: readers killed or died */ \
-	X(BREACHES_INCOMPLETE, breaches_incomplete) /* daemon: reported without all their names */
+	X(BREACHES_INCOMPLETE, breaches_incomplete) /* daemon: reported without all their names */ \
+	X(DESTINATIONS_REFUSED, destinations_refused) /* kernel: connections counted with their process only */ \
+	X(CONNECTIONS_MISSED, connections_missed) /* kernel: a change of state was not delivered; made good */
 /* clang-format on */
 enum stat_id {
 #define X(upper, lower) STAT_##upper,

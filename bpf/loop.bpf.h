@@ -169,8 +169,11 @@ static __always_inline void loop_left(struct loop_thread *th, u64 now_ns)
 	}
 }
 
-/* Makes sure that the record of the stack that was walked last has been sent. Its id, never 0. */
-static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
+/*
+ * Makes sure that the record of the stack that was walked last has been sent. Its id, never 0.  Of a loop's
+ * thread (th; else NULL) a new one wakes the daemon: its names must be read soon.
+ */
+static __always_inline u64 stack_send(struct scratch *s, struct loop_thread *th, u32 target_id, u64 now_ns)
 {
 	u64 id, nr;
 	u8 seen = 1;
@@ -188,7 +191,7 @@ static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratc
 	if (nr > EV_MAX_FRAMES)
 		nr = EV_MAX_FRAMES;
 	head_init(&s->stack.head, EV_STACK, sizeof(s->stack) + nr * sizeof(struct ev_frame), now_ns,
-		  th->target_id, th->loop_id);
+		  target_id, th ? th->loop_id : EV_NO_LOOP);
 	s->stack.stack_id = id;
 	s->stack.nr_frames = nr;
 	s->stack.status = s->status;
@@ -196,9 +199,15 @@ static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratc
 	s->stack.pad = 0;
 	if (s->passing[0] | s->passing[1])
 		py_send_codes(s, now_ns);
-	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame), wakeup_flags(th, now_ns)))
+	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame),
+		  th ? wakeup_flags(th, now_ns) : BPF_RB_NO_WAKEUP))
 		bpf_map_update_elem(&seen_stacks, &id, &seen, BPF_ANY);
 	return id;
+}
+
+static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	return stack_send(s, th, th->target_id, now_ns);
 }
 
 /*

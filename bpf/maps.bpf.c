@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Defines what maps.bpf.h declares. */
-#include "maps.bpf.h"
+/* Defines what maps.bpf.h and connection.bpf.h declare. */
+#include "connection.bpf.h"
 
 struct targets_map targets SEC(".maps");
 struct exes_map exes SEC(".maps");
@@ -16,6 +16,12 @@ struct latent_sites_map latent_sites SEC(".maps");
 struct latent_scratch_map latent_scratch SEC(".maps");
 struct stats_map stats SEC(".maps");
 struct events_map events SEC(".maps");
+struct connections_map connections SEC(".maps");
+struct unix_connections_map unix_connections SEC(".maps");
+struct connection_keys_map connection_keys SEC(".maps");
+struct connection_slots_map connection_slots SEC(".maps");
+struct free_connection_slots_map free_connection_slots SEC(".maps");
+struct listening_ports_map listening_ports SEC(".maps");
 
 __u8 target_hints[TARGET_HINTS];
 

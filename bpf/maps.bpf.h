@@ -67,7 +67,8 @@ struct loop_thread {
 	u64 queue_of, queue_addr; /* the loop's ready callbacks; of which slot_value; 0: not found */
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */
 	u32 nr_callbacks; /* ready when it began, if a sample could read it */
-	u32 pad2;
+	u32 nr_connects;  /* begun in the iteration connect_iteration */
+	u64 connect_iteration;
 	/* The collector and imports: pyprobe.bpf.c; of this iteration, but for has_gc_probes. */
 	u64 gc_start_ns, import_start_ns; /* under way since; 0: not */
 	u64 gc_on_cpu_ns, import_on_cpu_ns, import_asleep_ns; /* of those that ended */
@@ -109,7 +110,8 @@ enum {
 	SCRATCH_TICK = 2,
 	SCRATCH_PROBE = 3, /* several: these contexts preempt each other */
 	NR_SCRATCH_PROBE = 3,
-	SCRATCH_MAX = 6,
+	SCRATCH_CONNECT = 6,
+	SCRATCH_MAX = 7,
 };
 
 struct targets_map {

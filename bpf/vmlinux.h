@@ -26,6 +26,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -36,6 +37,7 @@ enum {
 	BPF_EXIST = 2,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	BPF_F_CLONE = 512,
 	BPF_F_MMAPABLE = 1024,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -126,11 +128,25 @@ struct inode {
 	struct super_block *i_sb;
 };
 
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+typedef struct {
+	atomic_long_t refcnt;
+} file_ref_t;
+
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;
 	void *private_data;
+	file_ref_t f_ref; /* 6.13+: one less than the number of references */
+};
+
+/* Before. */
+struct file___count {
+	atomic_long_t f_count;
 };
 
 struct fdtable {
@@ -152,6 +168,18 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	u32 skc_daddr;
 	u32 skc_rcv_saddr;
@@ -161,6 +189,7 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	possible_net_t skc_net;
 };
 
 struct sock {
@@ -170,6 +199,13 @@ struct sock {
 	int sk_sndbuf;
 	int sk_wmem_queued;
 	refcount_t sk_wmem_alloc;
+	int sk_err;
+};
+
+struct tcp_sock {
+	u64 bytes_acked;
+	u64 bytes_received;
+	u32 data_segs_out;
 };
 
 struct socket {
@@ -216,6 +252,17 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct bpf_local_storage *bpf_storage; /* NULL: no BPF program keeps anything of this task */
 	char comm[16];
+};
+
+struct bpf_iter_meta {
+	u64 session_id;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
 };
 
 struct hrtimer;

@@ -9,8 +9,12 @@ static void print_rule(const struct rule *rule)
 {
 	printf("%s\n", rule->id);
 	printf("  guideline  %s\n", rule->guideline);
-	printf("  limit      %llu ms: %s\n",
-	       (unsigned long long)(rule->default_limit_ns / NSEC_PER_MSEC), rule->limit);
+	if (rule->unit == RULE_UNIT_NS)
+		printf("  limit      %llu ms: %s\n",
+		       (unsigned long long)(rule->default_limit_ns / NSEC_PER_MSEC), rule->limit);
+	else
+		printf("  limit      %llu %s: %s\n", (unsigned long long)rule->default_limit_ns,
+		       rules_unit_name(rule->unit), rule->limit);
 	printf("  evidence   %s\n", rule->evidence);
 	printf("  advice     %s\n", rule->advice);
 	if (rule->lint)

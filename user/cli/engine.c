@@ -49,6 +49,8 @@ static void on_tick(struct engine *engine)
 	if (++engine->ticks % SECOND_TICKS == 0) {
 		engine_feed_latent(engine, EV_NO_LOOP, now_ns - LATENT_QUIET_NS);
 		engine_feed_counters(engine, now_ns);
+		engine_round_of_connections(engine, now_ns);
+		engine_feed_connections(engine, now_ns);
 		targets_reconcile(engine->targets, now_ns, on_lost, engine);
 	}
 	host_look(engine->host, now_ns);
@@ -69,7 +71,11 @@ static void arm_retry(struct engine *engine)
 
 int engine_watch_pid(struct engine *engine, pid_t pid, enum targets_why why)
 {
-	return targets_add(engine->targets, pid, why, engine_now_ns());
+	int err = targets_add(engine->targets, pid, why, engine_now_ns());
+
+	if (!err)
+		engine_look_at_connections(engine, pid);
+	return err;
 }
 
 unsigned engine_targets(const struct engine *engine)
@@ -143,6 +149,7 @@ static void drain(struct engine *engine)
 	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 	engine_feed_latent(engine, EV_NO_LOOP, UINT64_MAX);
 	engine_feed_counters(engine, engine_now_ns());
+	engine_feed_connections(engine, engine_now_ns());
 	engine_feed_head(engine, EV_END, engine_now_ns());
 }
 

@@ -163,6 +163,9 @@ static int open_probes(struct engine *engine)
 	config.finds_moved = engine->opts->cgroup;
 	config.is_without_uprobes = engine->opts->is_without_uprobes;
 	config.is_latent = engine->opts->is_latent && limits->is_enabled[RULE_BLOCKING_CALL];
+	config.has_connections = limits->is_enabled[RULE_UNBOUNDED_CONCURRENCY] ||
+				 limits->is_enabled[RULE_CONNECTION_CHURN] ||
+				 limits->is_enabled[RULE_CONNECTION_LEAK];
 	err = probes_open(&engine->probes, &config, why, sizeof(why));
 	if (!err)
 		return EXIT_OK;
@@ -251,7 +254,9 @@ int engine_open(struct engine **out, const struct opts *opts)
 	engine->loop_target = calloc(max_loops, sizeof(*engine->loop_target));
 	engine->loop_tid = calloc(max_loops, sizeof(*engine->loop_tid));
 	engine->told = calloc(max_loops, sizeof(*engine->told));
-	code = engine->is_loop_alive && engine->loop_target && engine->loop_tid && engine->told ?
+	engine->connections = engine_connections_new();
+	code = engine->is_loop_alive && engine->loop_target && engine->loop_tid && engine->told &&
+			       engine->connections ?
 		       open_out(engine) :
 		       EXIT_FAILED;
 	if (!code)
@@ -282,6 +287,7 @@ void engine_free(struct engine *engine)
 	closep(&engine->epoll_fd);
 	if (engine->out && engine->out != stdout)
 		fclose(engine->out);
+	engine_connections_free(engine->connections);
 	free(engine->told);
 	free(engine->loop_tid);
 	free(engine->loop_target);

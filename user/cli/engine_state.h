@@ -37,6 +37,7 @@ struct engine {
 	uint32_t *loop_target;
 	pid_t *loop_tid; /* as the host sees it */
 	struct told *told; /* by loop_id */
+	struct engine_connections *connections;
 	uint64_t consumed;
 	uint64_t look_again_ns; /* at the ring: see LOOK_AGAIN_NS; UINT64_MAX: no need */
 	unsigned nr_at_once; /* records taken out of the ring in this turn */
@@ -68,6 +69,15 @@ void engine_note_loop(struct engine *engine, const struct ev_head *ev, uint64_t 
 /* The evidence for an iteration that waited long for a CPU, if it did. head says whose it is. */
 void engine_feed_host(struct engine *engine, const struct ev_head *head,
 		      const struct ev_iteration *iteration, uint64_t now_ns);
+/* What was said of connections so far. NULL: no memory. */
+struct engine_connections *engine_connections_new(void);
+void engine_connections_free(struct engine_connections *state);
+/* The counters of each destination that changed; a window ends with it. */
+void engine_feed_connections(struct engine *engine, uint64_t now_ns);
+/* Sockets that a process has open are counted from here on. */
+void engine_look_at_connections(struct engine *engine, pid_t pid);
+/* All targets are looked at, if it is time. */
+void engine_round_of_connections(struct engine *engine, uint64_t now_ns);
 /* Takes what waits in the ring, up to a bound. True: there is more, and the next turn comes at once. */
 bool engine_feed_ring(struct engine *engine);
 /* A reader_answer_fn. */

@@ -2,6 +2,7 @@
 #include "opts.h"
 
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -46,8 +47,8 @@ static const struct argp_option options[] = {
 	{ "format", KEY_FORMAT, "text|jsonl", 0, "form of the report (default: text)", 2 },
 	{ "output", 'o', "FILE", 0, "write there instead of standard output", 2 },
 	{ "record", KEY_RECORD, "FILE", 0, "keep the raw events as well", 2 },
-	{ "limit", KEY_LIMIT, "RULE=TIME", 0,
-	  "from which on a rule is broken: 20ms, 0.5s; a bare number is of milliseconds", 3 },
+	{ "limit", KEY_LIMIT, "RULE[@DESTINATION]=LIMIT", 0,
+	  "from which on a rule is broken: 20ms, 0.5s, a bare number of milliseconds; or connections", 3 },
 	{ "rule", KEY_RULE, "RULE[,RULE]", 0, "only these rules", 3 },
 	{ "no-rule", KEY_NO_RULE, "RULE[,RULE]", 0, "without these rules", 3 },
 	{ "allow", KEY_ALLOW, "FILE:FUNCTION", 0, "say nothing of this site (repeatable)", 3 },
@@ -148,22 +149,73 @@ static int unknown_rule(struct parse_state *state, const char *option, const cha
 	return usage(state, "%s %s: no such rule; `loophound rules` lists them", option, rule);
 }
 
-static int parse_limit(struct parse_state *state, const char *arg)
+/* The limit of a rule in its own unit. */
+static int parse_limit_value(struct parse_state *state, const char *arg, enum rule_id id, const char *value,
+			     uint64_t *out)
 {
-	const char *equals = strchr(arg, '=');
-	char rule[64];
-	enum rule_id id;
+	char *end;
 	double ns;
 
-	if (!equals || (size_t)(equals - arg) >= sizeof(rule))
-		return usage(state, "--limit %s: expected RULE=TIME, as in blocking-call=20ms", arg);
-	snprintf(rule, sizeof(rule), "%.*s", (int)(equals - arg), arg);
+	if (rules[id].unit != RULE_UNIT_NS) {
+		errno = 0;
+		*out = strtoull(value, &end, 10);
+		if (errno || end == value || *end || !*out || *out > UINT32_MAX || !isdigit((unsigned char)*value))
+			return usage(state, "--limit %s: %s is not a number of %s above 0", arg,
+				     *value ? value : "nothing", rules_unit_name(rules[id].unit));
+		return 0;
+	}
+	if (!parse_time(value, NSEC_PER_MSEC, &ns))
+		return usage(state, "--limit %s: %s is not a time above 0; 20 and 20ms are the same", arg,
+			     *value ? value : "nothing");
+	*out = (uint64_t)ns;
+	return 0;
+}
+
+static int parse_destination_limit(struct parse_state *state, const char *arg, enum rule_id id,
+				   const char *destination, uint64_t limit)
+{
+	struct rules_config *config = &state->opts->rules;
+
+	if (!rules_is_about_connections(id))
+		return usage(state, "--limit %s: %s has no limits of single destinations", arg, rules[id].id);
+	if (config->nr_destinations == RULES_MAX_DESTINATIONS)
+		return usage(state, "--limit %s: more than %d limits of single destinations", arg,
+			     RULES_MAX_DESTINATIONS);
+	if (!rules_parse_peer(destination, &config->destinations[config->nr_destinations].peer))
+		return usage(state,
+			     "--limit %s: %s is no destination; 10.0.0.5:5432, [::1]:80, /run/x.sock and @name are",
+			     arg, destination);
+	config->destinations[config->nr_destinations].rule = id;
+	config->destinations[config->nr_destinations++].limit = limit;
+	return 0;
+}
+
+/* "RULE=LIMIT", or "RULE@DESTINATION=LIMIT"; a path may have a "=" too, so the last one counts. */
+static int parse_limit(struct parse_state *state, const char *arg)
+{
+	const char *equals = strrchr(arg, '=');
+	cleanup_free char *rule = strdup(arg);
+	char *destination;
+	enum rule_id id;
+	uint64_t limit = 0;
+	int err;
+
+	if (!rule)
+		return ENOMEM;
+	if (!equals)
+		return usage(state, "--limit %s: expected RULE=LIMIT, as in blocking-call=20ms", arg);
+	rule[equals - arg] = '\0';
+	destination = strchr(rule, '@');
+	if (destination)
+		*destination++ = '\0';
 	if (rules_find(rule, &id))
 		return unknown_rule(state, "--limit", rule);
-	if (!parse_time(equals + 1, NSEC_PER_MSEC, &ns))
-		return usage(state, "--limit %s: %s is not a time above 0; 20 and 20ms are the same", arg,
-			     equals[1] ? equals + 1 : "nothing");
-	state->opts->rules.limit_ns[id] = (uint64_t)ns;
+	err = parse_limit_value(state, arg, id, equals + 1, &limit);
+	if (err)
+		return err;
+	if (destination)
+		return parse_destination_limit(state, arg, id, destination, limit);
+	state->opts->rules.limit_ns[id] = limit;
 	return 0;
 }
 

@@ -232,6 +232,17 @@ uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 	return next;
 }
 
+bool targets_has(const struct targets *targets, uint32_t target_id)
+{
+	return find(targets, target_id) != NULL;
+}
+
+void targets_each(const struct targets *targets, void (*call)(void *ctx, pid_t pid), void *ctx)
+{
+	for (const struct entry *entry = targets->entries; entry; entry = entry->hh.next)
+		call(ctx, entry->pid);
+}
+
 unsigned targets_alive(const struct targets *targets)
 {
 	return HASH_COUNT(targets->entries);

@@ -59,6 +59,10 @@ void targets_reconcile(struct targets *targets, uint64_t now_ns,
 /* Asks again where it is time to. Returns when it is time next, UINT64_MAX: never. */
 uint64_t targets_tick(struct targets *targets, uint64_t now_ns);
 
+/* Whether it is followed. */
+bool targets_has(const struct targets *targets, uint32_t target_id);
+/* Calls for each process that is followed. */
+void targets_each(const struct targets *targets, void (*call)(void *ctx, pid_t pid), void *ctx);
 /* Followed processes, identified or not. */
 unsigned targets_alive(const struct targets *targets);
 /* The identity of a target, for the reader; NULL if it is not known (any more). */

@@ -19,6 +19,7 @@ const struct model_bounds model_default_bounds = {
 	.waiting = 1024,
 	.threads = 1024,
 	.name_bytes = 32ULL * 1024 * 1024,
+	.connections = 4096,
 };
 
 int model_new(struct model **out, const struct model_bounds *bounds)
@@ -37,6 +38,7 @@ int model_new(struct model **out, const struct model_bounds *bounds)
 	TAILQ_INIT(&model->waiting);
 	TAILQ_INIT(&model->ready);
 	TAILQ_INIT(&model->spare);
+	connections_new(model);
 	err = processes_new(model);
 	if (err) {
 		model_free(model);
@@ -51,6 +53,7 @@ void model_free(struct model *model)
 	if (!model)
 		return;
 	iteration_free(model);
+	connections_free(model);
 	processes_free(model);
 	stacks_free(model);
 	tasks_free(model);
@@ -84,9 +87,15 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_FORK: processes_add_fork(model, (const struct ev_fork *)ev); break;
 	case EV_EXEC: processes_add_exec(model, (const struct ev_exec *)ev); break;
 	case EV_EXIT: processes_end_target(model, ev->target_id); break;
-	case EV_LOSS: model->loss = *(const struct ev_loss *)ev; break;
+	case EV_LOSS: /* an older one has fewer counters */
+		memset(&model->loss, 0, sizeof(model->loss));
+		memcpy(&model->loss, ev, min((size_t)ev->size, sizeof(model->loss)));
+		break;
+	case EV_CONNECTION: return connections_add(model, (const struct ev_connection *)ev);
+	case EV_CONNECT: return connections_add_connect(model, (const struct ev_connect *)ev);
 	case EV_END:
 		latent_end(model);
+		connections_end(model);
 		model->ended = true;
 		break;
 	default: /* EV_TICK: only its time counts */ break;
@@ -105,6 +114,7 @@ int model_add(struct model *model, const struct ev_head *ev)
 	err = dispatch(model, ev);
 	/* Here and not where they are taken: when one comes out must not depend on who asks. */
 	iteration_settle(model);
+	connections_settle(model);
 	return err;
 }
 

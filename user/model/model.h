@@ -25,6 +25,7 @@ struct model_bounds {
 	uint32_t waiting;			 /* iterations that wait for names */
 	uint32_t threads;			 /* whose names are kept */
 	uint64_t name_bytes;			 /* of all names and line tables together */
+	uint32_t connections;			 /* destinations; the longest silent one is forgotten */
 };
 extern const struct model_bounds model_default_bounds;
 
@@ -142,6 +143,50 @@ static inline bool iteration_is_ongoing(const struct iteration *iteration)
 	return iteration->ev.end == ITERATION_UNDER_WAY || iteration->ev.end == ITERATION_UNSEEN;
 }
 
+#define MODEL_CONNECTION_SITES 8
+#define MODEL_CONNECTION_RULES 3 /* that may have a finding about one record */
+
+/* Where connections to a destination are begun, from samples. */
+struct connection_site {
+	const struct stack *stack; /* never NULL */
+	uint64_t task_id;	   /* of the latest sample */
+	const char *task;	   /* its name; NULL: none ran, or not known. As of a sleep */
+	uint32_t pid, tid, loop_id;
+	uint64_t nr;	 /* connections that its samples stand for */
+	uint64_t recent; /* the same, halved with each record */
+};
+
+/* What rules keep of a destination from record to record; zero at first, and no matter of the model. */
+struct connection_memory {
+	struct connection_episode {
+		bool is_active, is_told;
+		uint32_t cause;
+		uint32_t peak, burst;
+		uint64_t since_ns;		/* the record before the first that was past the limit */
+		struct connection_counts since; /* counters then */
+	} concurrency, churn, leak;
+	struct connection_counts churn_base, grow_base;
+	uint64_t churn_base_ns, grow_base_ns;
+	uint64_t first_ns;	/* of the first record */
+	uint64_t close_wait_ns; /* since when more than the limit are in CLOSE_WAIT; 0: not */
+};
+
+/* A destination of a process, as its latest record has it.  Valid until the next call on the model. */
+struct connection {
+	struct ev_connection ev, previous; /* previous: all zero but for head.ts_ns: there was none */
+	bool is_over;	  /* nothing more will come of it */
+	bool has_changed; /* its counters are not those of the record before */
+	uint32_t other_burst; /* CONNECTION_PROCESS: the largest window_burst of its destinations then */
+	struct connection_site sites[MODEL_CONNECTION_SITES]; /* most recent ones first */
+	uint32_t nr_sites;
+	/*
+	 * What findings about it, one of each rule, call their iteration: of no length, of the loop that began
+	 * most of the connections, or of one that stands for none; ->loop->target is never NULL.
+	 */
+	struct iteration about[MODEL_CONNECTION_RULES];
+	struct connection_memory memory;
+};
+
 /* How many of the frames run inside the iteration; the rest runs the loop. */
 int stack_nr_inside(const struct loop *loop, const struct stack *stack);
 /*
@@ -186,6 +231,10 @@ uint64_t model_nr_unwanted(const struct model *model);
  * record: of those not taken only model_bounds.waiting are kept.
  */
 const struct iteration *model_next_iteration(struct model *model);
+/* The next destination with a record that rules have not seen; NULL: none. To be drained likewise. */
+struct connection *model_next_connection(struct model *model);
+/* The n-th destination that is known, in order of appearance; NULL: no more. */
+const struct connection *model_connection(const struct model *model, uint32_t n);
 /* After EV_END: nothing waits any more, so model_next_iteration() gives out all that is left. */
 
 /* The n-th loop, dead ones included (up to the bound; the oldest dead are forgotten first); NULL: no more. */

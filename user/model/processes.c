@@ -95,6 +95,8 @@ static bool is_forgettable(const struct target_entry *target)
 {
 	const struct loop_entry *entry;
 
+	if (target->nr_connections)
+		return false;
 	TAILQ_FOREACH (entry, &target->loops, of_target)
 		if (entry->refs || !entry->loop.ended)
 			return false;

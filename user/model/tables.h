@@ -96,6 +96,9 @@ struct target_entry {
 	TAILQ_HEAD(, loop_entry) loops;
 	struct code_list queued;
 	TAILQ_ENTRY(target_entry) dead; /* while target.ended */
+	uint32_t nr_connections; /* destinations that are known */
+	uint64_t burst_ns;	 /* time of the latest record of one, and the largest window_burst then */
+	uint32_t burst;
 	UT_hash_handle hh;
 };
 
@@ -153,6 +156,19 @@ struct thread {
 	UT_hash_handle hh;
 };
 
+struct connection_entry {
+	struct connection connection;
+	struct loop loop; /* of connection.about */
+	struct target_entry *target;
+	uint32_t serial;
+	uint64_t deadline_ns; /* names are waited for until then */
+	enum { CONNECTION_IDLE = 0, CONNECTION_DUE, CONNECTION_READY } state;
+	TAILQ_ENTRY(connection_entry) used; /* of all, the longest silent first */
+	TAILQ_ENTRY(connection_entry) due;
+	UT_hash_handle hh;
+};
+TAILQ_HEAD(connection_list, connection_entry);
+
 struct model {
 	struct model_bounds bounds;
 	uint64_t now_ns;
@@ -191,6 +207,12 @@ struct model {
 	struct thread *threads;
 	uint32_t nr_threads, nr_threads_unasked;
 	TAILQ_HEAD(, thread) threads_by_age;
+
+	struct connection_entry *connections; /* by serial, in order of appearance */
+	uint32_t nr_connections;
+	TAILQ_HEAD(, connection_entry) connections_used;
+	struct connection_list connections_due, connections_ready;
+	bool connections_finished;
 
 	struct draft_list waiting, ready, spare;
 	uint32_t nr_waiting, nr_ready, nr_spare;
@@ -280,6 +302,14 @@ void within_drop(struct model *model, struct draft *draft);
 bool within_is_pending(const struct draft *draft);
 /* Names are there as far as they will be: marks what runs below importlib, and adds it up. */
 void within_estimate(struct draft *draft);
+/* Connections (connections.c). */
+void connections_new(struct model *model);
+int connections_add(struct model *model, const struct ev_connection *ev);
+int connections_add_connect(struct model *model, const struct ev_connect *ev);
+/* Moves on what is named or has waited long enough. */
+void connections_settle(struct model *model);
+void connections_end(struct model *model);
+void connections_free(struct model *model);
 /* Quick calls (latent.c). */
 int latent_add(struct model *model, const struct ev_latent *ev);
 /* The iteration of a draft was healthy, or its end was lost: lets its quick calls come out, if any. NULL is fine. */

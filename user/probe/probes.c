@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "destinations.h"
 #include "entries.h"
 #include "latent.h"
 #include "log.h"
@@ -24,6 +25,7 @@ struct probes {
 	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
 	struct pyprobes *pyprobes;
+	struct destinations *destinations;
 	struct ring_buffer *ring;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
@@ -47,6 +49,7 @@ const struct probes_config probes_default_config = {
 	.max_candidates = 4096,
 	.max_loops = 1024,
 	.boundary = BOUNDARY_AUTO,
+	.has_connections = true,
 };
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -128,6 +131,8 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 
 	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
+	if (!err && probes->config.has_connections)
+		probes->nr_links += destinations_attach(skel->obj, probes->links + probes->nr_links);
 	return err;
 }
 
@@ -178,8 +183,19 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	if (probes->is_multi)
 		set_uprobes(skel);
 	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
+	destinations_prepare(skel->obj, config->has_connections);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
+}
+
+static int open_destinations(struct probes *probes)
+{
+	struct probes__kernel_half *skel = probes->skel;
+	const struct destinations_half half = { skel->obj, (void *)&skel->bss->connection_scan,
+						&skel->data->connection_window,
+						&skel->bss->connection_high };
+
+	return destinations_new(&probes->destinations, &half, MAX_DESTINATIONS);
 }
 
 static int fill_free_loop_ids(struct probes *probes)
@@ -295,6 +311,8 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 		err = map_arrays(probes);
 	if (!err)
 		err = open_pyprobes(probes);
+	if (!err && config->has_connections)
+		err = open_destinations(probes);
 	if (!err) {
 		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
 						on_ring_record, probes, NULL);
@@ -316,6 +334,7 @@ void probes_close(struct probes *probes)
 	ring_buffer__free(probes->ring);
 	unmap_arrays(probes);
 	pyprobes_free(probes->pyprobes);
+	destinations_free(probes->destinations);
 	unload(probes);
 	free(probes);
 }
@@ -323,6 +342,11 @@ void probes_close(struct probes *probes)
 enum probes_boundary probes_boundary(const struct probes *probes)
 {
 	return probes->config.boundary;
+}
+
+struct destinations *probes_destinations(const struct probes *probes)
+{
+	return probes->destinations;
 }
 
 int probes_ring_fd(const struct probes *probes)

@@ -39,9 +39,11 @@ struct probes_config {
 	bool attaches_singly; /* to probes within targets, though the kernel could at once (for tests) */
 	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
 	bool is_without_uprobes; /* attaches to no probe of a target: letting go of them takes its time */
+	bool has_connections; /* connections are counted */
 };
 extern const struct probes_config probes_default_config;
 
+struct destinations;
 struct probes;
 
 /*
@@ -51,6 +53,8 @@ struct probes;
 int probes_open(struct probes **out, const struct probes_config *config, char *why, size_t why_size);
 void probes_close(struct probes *probes);
 enum probes_boundary probes_boundary(const struct probes *probes);
+/* Their counters (probe/connections.h); NULL: they are not counted. */
+struct destinations *probes_destinations(const struct probes *probes);
 
 /* Readable when records wait and one of them asked for a wake-up. */
 int probes_ring_fd(const struct probes *probes);

@@ -164,19 +164,49 @@ static int show_ongoing(struct pipeline *pipeline, struct finding *finding)
 	return min(is_remembered, 0);
 }
 
-/* Of an iteration that is over, or whose end nobody will see. */
-static int count_finding(struct pipeline *pipeline, struct finding *finding, uint64_t now_ns)
+static void count_finding(struct pipeline *pipeline, const struct finding *finding)
 {
-	if (finding->is_latent && ranking_knows(pipeline->ranking, finding))
-		return 0;
 	if (finding->is_latent)
 		pipeline->nr_latent += finding->calls;
 	else
 		pipeline->nr_breaches[finding->rule]++;
 	ranking_add(pipeline->ranking, finding);
+}
+
+/* Of an iteration that is over, or whose end nobody will see. */
+static int report_finding(struct pipeline *pipeline, struct finding *finding, uint64_t now_ns)
+{
+	if (finding->is_latent && ranking_knows(pipeline->ranking, finding))
+		return 0;
+	count_finding(pipeline, finding);
 	if (!told_end(pipeline->told, finding))
 		return fold_add(pipeline->fold, finding, now_ns);
 	fold_show(pipeline->fold, finding);
+	return 0;
+}
+
+/* Each rule itself sees to it that what it said to go on is said to end. */
+static int report_connection(struct pipeline *pipeline, struct connection *connection)
+{
+	struct finding findings[RULES_MAX_FINDINGS];
+	unsigned int nr, i;
+	int err;
+
+	if (connection->has_changed && pipeline->reporter->connections)
+		pipeline->reporter->connections(&pipeline->opts, connection);
+	nr = rules_eval_connection(&pipeline->rules, connection, findings, ARRAY_SIZE(findings));
+	for (i = 0; i < nr; i++) {
+		if (check_output(pipeline))
+			return pipeline->write_err;
+		if (iteration_is_ongoing(findings[i].iteration)) {
+			fold_show(pipeline->fold, &findings[i]);
+			continue;
+		}
+		count_finding(pipeline, &findings[i]);
+		err = fold_add(pipeline->fold, &findings[i], model_now_ns(pipeline->model));
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
@@ -185,8 +215,9 @@ static int report_findings(struct pipeline *pipeline)
 	struct finding findings[RULES_MAX_FINDINGS];
 	uint64_t now_ns = model_now_ns(pipeline->model);
 	const struct iteration *iteration;
+	struct connection *connection;
 	unsigned int nr, i;
-	int err;
+	int err = 0;
 
 	while ((iteration = model_next_iteration(pipeline->model))) {
 		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
@@ -196,14 +227,16 @@ static int report_findings(struct pipeline *pipeline)
 				return pipeline->write_err;
 			err = iteration->ev.end == ITERATION_UNDER_WAY ?
 				      show_ongoing(pipeline, &findings[i]) :
-				      count_finding(pipeline, &findings[i], now_ns);
+				      report_finding(pipeline, &findings[i], now_ns);
 			if (err)
 				return err;
 		}
 		if (iteration->ev.end != ITERATION_UNDER_WAY && iteration->ev.head.type != EV_LATENT)
 			told_close(pipeline->told, iteration);
 	}
-	return 0;
+	while (!err && (connection = model_next_connection(pipeline->model)))
+		err = report_connection(pipeline, connection);
+	return err;
 }
 
 int pipeline_add(struct pipeline *pipeline, const void *record, size_t size)

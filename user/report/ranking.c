@@ -99,7 +99,8 @@ void ranking_add(struct ranking *ranking, const struct finding *finding)
 		return;
 	}
 	site->count += finding->is_latent ? finding->calls : 1;
-	site->total_ns += finding->duration_ns;
+	if (!rules_is_about_connections(finding->rule))
+		site->total_ns += finding->duration_ns;
 	site->max_ns = max(site->max_ns, finding->duration_ns);
 }
 

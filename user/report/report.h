@@ -62,6 +62,8 @@ struct reporter {
 	void (*breach)(const struct report_opts *opts, const struct breach *breach);
 	/* Once a second for each loop; may be NULL. */
 	void (*loop)(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns);
+	/* Once a second for each destination whose counters have changed; may be NULL. */
+	void (*connections)(const struct report_opts *opts, const struct connection *connection);
 	void (*summary)(const struct report_opts *opts, const struct report_summary *summary);
 };
 extern const struct reporter report_text, report_jsonl;

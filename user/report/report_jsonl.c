@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "connection_report.h"
 #include "evidence.h"
 #include "facts.h"
 #include "holder.h"
@@ -211,7 +212,12 @@ static void print_session(const struct report_opts *opts)
 		json_object(&json, NULL);
 		json_string(&json, "rule", rules[rule].id);
 		json_bool(&json, "enabled", opts->rules->is_enabled[rule]);
-		json_u64(&json, "limit_ns", opts->rules->limit_ns[rule]);
+		if (rules[rule].unit == RULE_UNIT_NS)
+			json_u64(&json, "limit_ns", opts->rules->limit_ns[rule]);
+		else
+			json_null(&json, "limit_ns");
+		json_u64(&json, "limit", opts->rules->limit_ns[rule]);
+		json_string(&json, "unit", rules_unit_name(rules[rule].unit));
 		json_object_end(&json);
 	}
 	json_array_end(&json);
@@ -282,6 +288,18 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	evidence_json_callbacks(&json, finding);
 	put_advice(&json, finding);
 	evidence_json_ready_at_end(&json, finding);
+	connection_json(&json, finding);
+	end_line(&json);
+}
+
+static void print_connections(const struct report_opts *opts, const struct connection *connection)
+{
+	struct json json = { .out = opts->out };
+
+	begin_line(&json, "connections");
+	json_u64(&json, "ts_ns", connection->ev.head.ts_ns);
+	put_time(&json, "time", opts, connection->ev.head.ts_ns);
+	connection_json_members(&json, connection);
 	end_line(&json);
 }
 
@@ -375,6 +393,7 @@ static void print_summary(const struct report_opts *opts, const struct report_su
 		put_site(&json, &summary->sites[i]);
 	json_array_end(&json);
 	json_u64(&json, "sites_refused", summary->nr_sites_refused);
+	connection_json_all(&json, summary->model);
 	json_object(&json, "lost");
 	for (i = 0; i < STAT_MAX; i++)
 		json_u64(&json, facts_stat_names[i], summary->loss.stats[i]);
@@ -388,5 +407,6 @@ const struct reporter report_jsonl = {
 	.target = print_target,
 	.breach = print_breach,
 	.loop = print_loop,
+	.connections = print_connections,
 	.summary = print_summary,
 };

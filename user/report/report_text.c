@@ -22,7 +22,7 @@ static void print_limits(const struct report_opts *opts)
 		char limit[TEXT_FIGURE_LEN], text[128];
 		unsigned int len;
 
-		text_limit(opts->rules->limit_ns[rule], limit);
+		text_rule_limit(rule, opts->rules->limit_ns[rule], limit);
 		len = (unsigned int)snprintf(text, sizeof(text), "%s %s%s", rules[rule].id,
 					     opts->rules->is_enabled[rule] ? limit : "off",
 					     is_last ? "" : ",");

@@ -98,6 +98,15 @@ void text_limit(uint64_t ns, char out[TEXT_FIGURE_LEN])
 		text_duration(ns, out);
 }
 
+void text_rule_limit(enum rule_id rule, uint64_t limit, char out[TEXT_FIGURE_LEN])
+{
+	if (rules[rule].unit == RULE_UNIT_NS)
+		text_limit(limit, out);
+	else
+		snprintf(out, TEXT_FIGURE_LEN, "%llu%s", (unsigned long long)limit,
+			 rules[rule].unit == RULE_UNIT_CONNECTIONS_PER_SECOND ? "/s" : "");
+}
+
 void text_count(uint64_t count, char out[TEXT_FIGURE_LEN])
 {
 	char digits[TEXT_FIGURE_LEN];

@@ -33,6 +33,8 @@ unsigned int text_columns(const struct report_opts *opts);
 void text_duration(uint64_t ns, char out[TEXT_FIGURE_LEN]);
 /* The same without digits that say nothing: "10 ms". */
 void text_limit(uint64_t ns, char out[TEXT_FIGURE_LEN]);
+/* The limit of a rule in its unit: "10 ms", "100", "10/s". */
+void text_rule_limit(enum rule_id rule, uint64_t limit, char out[TEXT_FIGURE_LEN]);
 /* "12,034" */
 void text_count(uint64_t count, char out[TEXT_FIGURE_LEN]);
 

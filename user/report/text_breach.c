@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "connection_report.h"
 #include "evidence.h"
 #include "facts.h"
 #include "holder.h"
@@ -315,6 +316,8 @@ void text_breach(const struct report_opts *opts, const struct breach *breach)
 		print_gc(opts, finding);
 	else if (finding->rule == RULE_IMPORT_ON_LOOP)
 		print_import(opts, finding);
+	else if (finding->connection.is_set)
+		connection_text(opts, finding);
 	else
 		evidence_text_starved(opts, finding);
 	if (finding->stack && finding->site >= 0)

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "connection_report.h"
 #include "facts.h"
 #include "sanitize.h"
 #include "text.h"
@@ -98,7 +99,10 @@ static void print_site(const struct report_opts *opts, const struct site_total *
 	unsigned int columns = text_columns(opts) - 3 * COLUMNS_FIGURE - 2 - COLUMNS_CAUSE;
 	char place[TEXT_PLACE_LEN], figure[TEXT_FIGURE_LEN];
 
-	text_duration(site->total_ns, figure);
+	if (rules_is_about_connections(site->rule))
+		snprintf(figure, sizeof(figure), "-");
+	else
+		text_duration(site->total_ns, figure);
 	print_figure(opts, STYLE_TIME_LOST, COLUMNS_FIGURE, figure);
 	text_count(site->count, figure);
 	print_figure(opts, STYLE_PLAIN, COLUMNS_FIGURE, figure);
@@ -178,6 +182,8 @@ static const struct {
 	{ STAT_NAMES_REFUSED, "code objects past the number that can be named" },
 	{ STAT_READER_RESTARTS, "restarts of the reader process" },
 	{ STAT_BREACHES_INCOMPLETE, "breaches reported without all their names" },
+	{ STAT_DESTINATIONS_REFUSED, "connections to destinations past the number that are counted apart" },
+	{ STAT_CONNECTIONS_MISSED, "changes of connections that the kernel did not deliver; made good" },
 };
 
 static void print_losses(const struct report_opts *opts, const struct report_summary *summary)
@@ -223,5 +229,6 @@ void text_summary(const struct report_opts *opts, const struct report_summary *s
 	print_loops(opts, summary->model);
 	print_sites(opts, summary);
 	print_latent_sites(opts, summary);
+	connection_text_all(opts, summary->model);
 	print_losses(opts, summary);
 }

@@ -11,6 +11,10 @@
 typedef unsigned int rule_eval(const struct rules_config *config, const struct iteration *iteration,
 			       struct finding *findings, unsigned int cap);
 
+/* The same of the latest record of a destination; see rules_eval_connection(). */
+typedef unsigned int rule_eval_connection(const struct rules_config *config, struct connection *connection,
+					  struct finding *findings, unsigned int cap);
+
 /*
  * Quick calls of the iteration that can block, and that none of the nr findings so far is about: adds them
  * behind those. The new number.
@@ -28,6 +32,9 @@ rule_eval rule_gil_wait;
 rule_eval rule_loop_overload;
 rule_eval rule_gc_pause;
 rule_eval rule_import_on_loop;
+rule_eval_connection rule_unbounded_concurrency;
+rule_eval_connection rule_connection_churn;
+rule_eval_connection rule_connection_leak;
 
 /* Of gc-pause and import-on-loop, and of no other rule. */
 static inline bool sample_is_within(const struct sample *sample)

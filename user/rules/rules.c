@@ -107,6 +107,52 @@ const struct rule rules[RULE_MAX] = {
 			"look at the host: CPU limits and neighbours (run-queue), memory "
 			"pressure and swap (page-fault), signals and debuggers (stopped)",
 	},
+	[RULE_UNBOUNDED_CONCURRENCY] = {
+		.id = "unbounded-concurrency",
+		.guideline = "Bound every fan-out with a Semaphore.",
+		.default_limit_ns = 100,
+		.unit = RULE_UNIT_CONNECTIONS,
+		.limit =
+			"connections to one destination at the same time; or half as many begun in "
+			"one iteration of the loop, unless by a pool, which has its own bound",
+		.evidence =
+			"The kernel half counts every socket from its connect to its close; the "
+			"stack is sampled as it connects.",
+		.advice =
+			"put `async with semaphore:` (asyncio.Semaphore(10)) around each request of "
+			"the fan-out, or give the client a pool with a limit",
+	},
+	[RULE_CONNECTION_CHURN] = {
+		.id = "connection-churn",
+		.guideline = "Share one session: a new connection for each request is waste.",
+		.default_limit_ns = 10,
+		.unit = RULE_UNIT_CONNECTIONS_PER_SECOND,
+		.limit =
+			"connections to one destination that last less than a second each, over "
+			"five seconds",
+		.evidence =
+			"When each was established and closed, and how much went over it; the stack "
+			"is sampled as it connects.",
+		.advice =
+			"make one ClientSession (httpx.AsyncClient, connection pool) when the program "
+			"starts, and use it for all requests, with `async with`",
+	},
+	[RULE_CONNECTION_LEAK] = {
+		.id = "connection-leak",
+		.guideline = "`async with` for whatever has a lifecycle.",
+		.default_limit_ns = 10,
+		.unit = RULE_UNIT_CONNECTIONS,
+		.limit =
+			"connections to one destination that are left open: in CLOSE_WAIT for five "
+			"seconds; opened within a minute and none closed; closed only by the "
+			"collector or the end of the process",
+		.evidence =
+			"The state of each socket, and who closes it; the stack is sampled as it "
+			"connects.",
+		.advice =
+			"close the connection on every path: `async with` for the session and the "
+			"response, or writer.close() and await writer.wait_closed() in a finally",
+	},
 };
 /* clang-format on */
 
@@ -131,6 +177,13 @@ const char *const cause_names[CAUSE_MAX] = {
 	[CAUSE_EXPLICIT] = "explicit",
 	[CAUSE_IMPORT] = "import",
 	[CAUSE_CALLBACKS] = "callbacks",
+	[CAUSE_CONCURRENT] = "concurrent",
+	[CAUSE_ITERATION] = "iteration",
+	[CAUSE_SHORT_LIVED] = "short-lived",
+	[CAUSE_CLOSE_WAIT] = "close-wait",
+	[CAUSE_GROWTH] = "growth",
+	[CAUSE_AT_EXIT] = "at-exit",
+	[CAUSE_COLLECTOR] = "collector",
 };
 
 /* Those with few findings first: blocking-call takes the room that is left. */
@@ -145,6 +198,15 @@ static const struct {
 	{ RULE_GIL_WAIT, rule_gil_wait },
 	{ RULE_LOOP_OVERLOAD, rule_loop_overload },
 	{ RULE_BLOCKING_CALL, rule_blocking_call },
+};
+
+static const struct {
+	enum rule_id rule;
+	rule_eval_connection *eval;
+} connection_evals[] = {
+	{ RULE_UNBOUNDED_CONCURRENCY, rule_unbounded_concurrency },
+	{ RULE_CONNECTION_CHURN, rule_connection_churn },
+	{ RULE_CONNECTION_LEAK, rule_connection_leak },
 };
 
 void rules_config_init(struct rules_config *config)
@@ -174,6 +236,8 @@ int rules_find(const char *id, enum rule_id *out)
 void rules_describe(struct finding *finding)
 {
 	finding->object[0] = '\0';
+	if (finding->connection.is_set)
+		rules_format_peer(&finding->connection.peer, finding->object, sizeof(finding->object));
 	if (finding->sleep)
 		object_format(&finding->sleep->ev.object, finding->object, sizeof(finding->object));
 	if (finding->sleep && finding->is_latent)
@@ -208,4 +272,39 @@ unsigned rules_eval(const struct rules_config *config, const struct iteration *i
 	}
 	sort_findings(findings, nr);
 	return rule_latent(config, iteration, findings, nr, cap);
+}
+
+unsigned rules_eval_connection(const struct rules_config *config, struct connection *connection,
+			       struct finding *findings, unsigned cap)
+{
+	unsigned int nr = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(connection_evals); i++) {
+		if (config->is_enabled[connection_evals[i].rule])
+			nr += connection_evals[i].eval(config, connection, findings + nr, cap - nr);
+	}
+	return nr;
+}
+
+bool rules_is_about_connections(enum rule_id rule)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(connection_evals); i++) {
+		if (connection_evals[i].rule == rule)
+			return true;
+	}
+	return false;
+}
+
+const char *rules_unit_name(enum rule_unit unit)
+{
+	switch (unit) {
+	case RULE_UNIT_CONNECTIONS:
+		return "connections";
+	case RULE_UNIT_CONNECTIONS_PER_SECOND:
+		return "connections/s";
+	default:
+		return "ns";
+	}
 }

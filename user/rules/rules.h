@@ -7,6 +7,7 @@
 #define RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model.h"
@@ -19,14 +20,25 @@ enum rule_id {
 	RULE_IMPORT_ON_LOOP = 4,
 	RULE_LOOP_OVERLOAD = 5,
 	RULE_HOST_STARVED = 6,
+	RULE_UNBOUNDED_CONCURRENCY = 7,
+	RULE_CONNECTION_CHURN = 8,
+	RULE_CONNECTION_LEAK = 9,
 	RULE_MAX
+};
+
+/* What a limit counts. */
+enum rule_unit {
+	RULE_UNIT_NS = 0,
+	RULE_UNIT_CONNECTIONS,
+	RULE_UNIT_CONNECTIONS_PER_SECOND,
 };
 
 /* What a rule is, for `loophound rules`, for reports and for documentation. */
 struct rule {
 	const char *id;	       /* "blocking-call": the one word that leads everywhere */
 	const char *guideline; /* in a sentence */
-	uint64_t default_limit_ns;
+	uint64_t default_limit_ns; /* or a number of what unit says */
+	enum rule_unit unit;
 	const char *limit;    /* what the limit is compared with */
 	const char *evidence; /* how it is known */
 	const char *advice;   /* what to do in general */
@@ -63,15 +75,33 @@ enum cause {
 	CAUSE_IMPORT,
 	/* of loop-overload */
 	CAUSE_CALLBACKS,
+	/* of unbounded-concurrency */
+	CAUSE_CONCURRENT, /* open at the same time */
+	CAUSE_ITERATION,  /* begun in one iteration of the loop */
+	/* of connection-churn */
+	CAUSE_SHORT_LIVED,
+	/* of connection-leak */
+	CAUSE_CLOSE_WAIT, /* the peer has closed, this end does not */
+	CAUSE_GROWTH,	  /* opened and never closed */
+	CAUSE_AT_EXIT,	  /* closed by the end of the process */
+	CAUSE_COLLECTOR,  /* closed by the garbage collector */
 	CAUSE_MAX
 };
 extern const char *const cause_names[CAUSE_MAX]; /* "sleep", ..., "run-queue" */
 
 #define RULES_MAX_ALLOW	  64
 #define RULES_MAX_LIBRARY 16
+#define RULES_MAX_DESTINATIONS 64
 
 struct rules_config {
-	uint64_t limit_ns[RULE_MAX];
+	uint64_t limit_ns[RULE_MAX]; /* or in the rule's unit */
+	/* Limits of single destinations, of rules that have such. */
+	struct {
+		enum rule_id rule;
+		struct connection_peer peer; /* its kind does not matter */
+		uint64_t limit;
+	} destinations[RULES_MAX_DESTINATIONS];
+	unsigned nr_destinations;
 	bool is_enabled[RULE_MAX];
 	/* Silenced sites: file ends with .file (at a path component) and function or name equals
 	 * .function. */
@@ -100,6 +130,23 @@ struct finding_holder {
 	uint64_t waited_ns;  /* that the loop waited for it */
 	uint32_t nr_others;  /* further holders in this iteration */
 	bool is_native;	     /* it stood in one call of C code */
+};
+
+/* What a rule about connections has seen, since start_ns of its finding. */
+struct finding_connection {
+	bool is_set;
+	struct connection_peer peer;
+	char service[20]; /* well-known name of the port; empty: none */
+	uint64_t limit;	  /* that holds for this destination */
+	uint32_t peak;	  /* open at the same time */
+	uint32_t before;  /* open at the start */
+	uint32_t burst;	  /* most begun in one iteration of a loop */
+	uint32_t close_wait; /* now */
+	uint64_t begun, closed, nr_short;
+	uint64_t failed[FAILURE_MAX];
+	uint64_t lifetime_ns, bytes_out, bytes_in, segments_out; /* sums over the closed ones */
+	uint64_t closed_at_exit, closed_by_gc;
+	double share; /* of the recently begun ones, that the finding's stack did */
 };
 
 #define FINDING_OBJECT_LEN 320
@@ -144,6 +191,7 @@ struct finding {
 	} gc;
 	uint64_t asleep_ns;	    /* of an import; the rest it was on CPU */
 	char module[EV_MODULE_LEN]; /* of an import; empty: not known */
+	struct finding_connection connection;
 	/* What follows is filled by rules_describe(). What the descriptor is: "127.0.0.1:5432",
 	 * "/srv/x", "pipe:[123]"; or empty. */
 	char object[FINDING_OBJECT_LEN];
@@ -157,6 +205,22 @@ struct finding {
 /* Writes up to cap findings, costliest first; returns how many. */
 unsigned rules_eval(const struct rules_config *config, const struct iteration *iteration,
 		    struct finding *findings, unsigned cap);
+
+/*
+ * The same of a destination whose record came.  What rules must remember until its next one is kept in
+ * connection->memory.  A finding of a burst that goes on has an iteration that is under way.
+ */
+unsigned rules_eval_connection(const struct rules_config *config, struct connection *connection,
+			       struct finding *findings, unsigned cap);
+/* The rule is about connections: its iteration has no length, and its duration is no time lost. */
+bool rules_is_about_connections(enum rule_id rule);
+/* "ns", "connections", "connections/s" */
+const char *rules_unit_name(enum rule_unit unit);
+/* "10.0.0.5:5432", "[::1]:80", "/run/x.sock", "@name"; empty of a CONNECTION_PROCESS. Not yet safe. */
+void rules_format_peer(const struct connection_peer *peer, char *out, size_t size);
+
+/* What rules_format_peer() writes, and "[::ffff:10.0.0.5]:80" for an IPv4 one. False: it is no destination. */
+bool rules_parse_peer(const char *text, struct connection_peer *out);
 
 /*
  * Fills the words of a finding: object, advice, lint.  Apart from rules_eval(), because of

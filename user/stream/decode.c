@@ -40,6 +40,10 @@ bool decode_size_fits(uint32_t type, uint32_t size)
 		       (size - types[type].size) / sizeof(struct ev_frame) <= EV_MAX_FRAMES;
 	if (type == EV_TARGET && size == EV_TARGET_BYTES_BEFORE_PLACE)
 		return true;
+	/* Counters are only ever added. */
+	if (type == EV_LOSS)
+		return size >= sizeof(struct ev_head) && size <= types[type].size &&
+		       (size - sizeof(struct ev_head)) % sizeof(uint64_t) == 0;
 	if (type == EV_CODE)
 		return size >= types[type].size && size <= EV_RECORD_MAX;
 	if (type == EV_FORK && size == EV_FORK_BYTES_BEFORE_START)
@@ -169,6 +173,14 @@ static bool code_is_sane(const struct ev_code *ev)
 	       ev->table_bytes <= EV_TABLE_MAX && bytes <= ev->head.size - sizeof(*ev);
 }
 
+static bool connection_is_sane(const struct ev_connection *ev)
+{
+	const struct connection_peer *peer = &ev->peer;
+
+	return peer->kind < CONNECTION_KIND_MAX && peer->name_len <= sizeof(peer->name) && ev->is_over <= 1 &&
+	       HAS_NUL(ev->service);
+}
+
 static bool is_sane(const struct ev_head *ev)
 {
 	switch (ev->type) {
@@ -186,6 +198,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_PROBES: return probes_are_sane((const struct ev_probes *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
 	case EV_LOOPS: return loops_are_sane((const struct ev_loops *)ev);
+	case EV_CONNECTION: return connection_is_sane((const struct ev_connection *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
 	case EV_LOOP_STATS: return ((const struct ev_loop_stats *)ev)->counters.in_wait <= 2;
 	default: return true;

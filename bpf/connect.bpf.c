@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Who begins connections.  A stack costs some microseconds, so not each has its own taken: the first few
+ * to a destination, some of each second, and of a burst one of eight.  What a sample stands for, the
+ * connections since the one before, goes along.
+ */
+#include "connection.bpf.h"
+#include "connect.bpf.h"
+#include "pytask.bpf.h"
+
+#define SAMPLE_FIRST   8
+#define SAMPLE_GAP_NS  50000000
+#define SAMPLE_OPEN    32 /* from so many open ones on it may become a burst */
+#define SAMPLE_OF      8
+
+/* Notes one more of the iteration that the thread is in. How many the iteration has begun to this destination. */
+static __always_inline u32 note_burst(struct connection_slot *slot, struct loop_thread *th)
+{
+	struct connection_slot *process;
+	u64 iteration;
+
+	if (!th || !th->start_ns || th->in_wait || th->left_ns)
+		return 0;
+	if (th->connect_iteration != th->iteration + 1) {
+		th->connect_iteration = th->iteration + 1;
+		th->nr_connects = 0;
+	}
+	th->nr_connects++;
+	iteration = (u64)th->loop_id << 48 | ((th->iteration + 1) & 0xffffffffffff);
+	if (slot->burst_iteration != iteration) {
+		slot->burst_iteration = iteration;
+		slot->nr_in_burst = 0;
+	}
+	slot->nr_in_burst++;
+	window_raise(slot->window_burst, slot->nr_in_burst);
+	process = slot_get(slot->process_slot);
+	if (process && process != slot)
+		window_raise(process->window_burst, th->nr_connects);
+	return th->nr_connects;
+}
+
+static __always_inline bool is_due(struct connection_slot *slot, u64 begun, u32 burst, u64 now_ns)
+{
+	if (begun <= SAMPLE_FIRST || now_ns - slot->sampled_ns >= SAMPLE_GAP_NS)
+		return true;
+	if (slot->counts.open < SAMPLE_OPEN && burst < SAMPLE_OPEN / 2)
+		return false;
+	return slot->nr_to_sample >= SAMPLE_OF;
+}
+
+/* The stack of the current thread; what was walked is in s. 0: it has none, or is not readable. */
+static __always_inline u64 take_stack(struct scratch *s, struct loop_thread *th, u64 now_ns)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tgid = task->tgid;
+	struct target_entry *target;
+
+	if (th)
+		return loop_take_stack(th, s, now_ns);
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !target->layout.valid || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
+		return 0;
+	s->layout = target->layout;
+	if (pyframe_thread(s, task->thread.fsbase))
+		return 0;
+	py_walk(s, target->target_id);
+	if (s->status == STACK_OK && !s->nr)
+		return 0;
+	return stack_send(s, NULL, target->target_id, now_ns);
+}
+
+__noinline int connect_sample(u32 slot_id, u64 *stack_id)
+{
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, bpf_get_current_task_btf(), 0, 0);
+	struct connection_slot *slot = slot_get(slot_id);
+	struct scratch *s = scratch_get(SCRATCH_CONNECT);
+	u64 now_ns = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid(), begun;
+	struct connection_slot *process;
+	struct ev_connect ev = {};
+	u32 burst;
+
+	if (!slot || !s || !stack_id)
+		return 0;
+	begun = __sync_fetch_and_add(&slot->counts.begun, 1) + 1;
+	__sync_fetch_and_add(&slot->nr_to_sample, 1);
+	burst = note_burst(slot, th);
+	if (!is_due(slot, begun, burst, now_ns))
+		return 0;
+	slot->sampled_ns = now_ns;
+	head_init(&ev.head, EV_CONNECT, sizeof(ev), now_ns, slot->target_id,
+		  th ? th->loop_id : EV_NO_LOOP);
+	ev.weight = __sync_lock_test_and_set(&slot->nr_to_sample, 0);
+	ev.serial = slot->serial;
+	ev.open = slot->counts.open;
+	process = slot_get(slot->process_slot);
+	ev.process_serial = process ? process->serial : slot->serial;
+	ev.burst = burst;
+	ev.pid = id >> 32;
+	ev.tid = (u32)id;
+	ev.stack_id = take_stack(s, th, now_ns);
+	if (ev.stack_id && th && th->start_ns && task_find(th, s, now_ns)) {
+		ev.task_id = pytask_record(s)->task_id;
+		task_send(pytask_record(s));
+	}
+	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+	*stack_id = ev.stack_id;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Who begins connections: samples of the connecting thread's stack; and whether its collector runs. */
+#ifndef CONNECT_BPF_H
+#define CONNECT_BPF_H
+
+#include "loop.bpf.h"
+
+/* The current thread of a target begins a connection that is counted in the slot. Id of its stack; 0: not taken. */
+extern int connect_sample(u32 slot_id, u64 *stack_id);
+
+static __always_inline u64 connect_begun(u32 slot_id)
+{
+	u64 stack_id = 0;
+
+	connect_sample(slot_id, &stack_id);
+	return stack_id;
+}
+
+/* Whether the collector runs in the current thread, which is a loop's (th) or not (NULL). */
+static __always_inline bool connect_is_in_gc(struct task_struct *task, struct loop_thread *th)
+{
+	u32 tgid = task->tgid;
+	struct target_entry *target;
+	s32 collecting = 0;
+
+	if (!th)
+		return false;
+	if (th->has_gc_probes)
+		return th->gc_start_ns != 0;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !target->layout.valid || !target->layout.collecting_addr)
+		return false;
+	read_user(&collecting, sizeof(collecting), target->layout.collecting_addr);
+	return collecting == 1;
+}
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Counting connections: every socket of a target has a place, which is a slot (process and
+ * destination) and a class (how far it is).  Whoever learns something new about a socket exchanges its place
+ * for another in one step and books the difference, so that the counters of a slot are at any time the
+ * number of sockets whose place it is, whoever came first: an event, another CPU, a look at what was
+ * open before.
+ */
+#ifndef CONNECTION_BPF_H
+#define CONNECTION_BPF_H
+
+#include "emit.bpf.h"
+#include "object.bpf.h"
+
+#include "connection.h"
+
+enum connection_class {
+	CLASS_NONE = 0, /* not connected, or not any more */
+	CLASS_CONNECTING = 1,
+	CLASS_ESTABLISHED = 2,
+	CLASS_CLOSE_WAIT = 3, /* established, and the peer has closed its end */
+	CLASS_LISTEN = 4,
+};
+
+#define IPPROTO_TCP 6
+
+#define ECONNREFUSED 111
+
+/* The contexts of tracepoints of system calls. */
+struct syscall_exit {
+	u64 common;
+	long nr, ret;
+};
+
+struct syscall_enter {
+	u64 common;
+	long nr;
+	u64 args[6];
+};
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_FIN_WAIT1 = 4,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+};
+
+#define NO_SLOT 0xffffffffu
+
+/* A socket of a target.  TCP: in the socket's own storage, gone with it.  AF_UNIX: in a hash by its address. */
+struct connection {
+	u64 sk_addr;   /* whose it is: a copy that a listening socket left to its child is not the child's */
+	u64 place;     /* slot << 8 | class */
+	u64 stack_id;
+	u64 since_ns;  /* established since; 0: before it was looked at */
+	u32 tgid, target_id; /* that it is counted for */
+	/* Looks through descriptors: the latest round in which that process, and another one, had it. */
+	u32 owner_round, other_round;
+	u32 doubt_round; /* in which its state was not the one of its place */
+	u32 pad;
+};
+
+struct connections_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct connection);
+};
+
+struct unix_connections_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_UNIX_CONNECTIONS);
+	__type(key, u64); /* address of the socket */
+	__type(value, struct connection);
+};
+
+struct connection_keys_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_DESTINATIONS);
+	__type(key, struct connection_key);
+	__type(value, u32); /* slot */
+};
+
+struct connection_slots_map { /* the daemon maps it */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_DESTINATIONS);
+	__type(key, u32);
+	__type(value, struct connection_slot);
+};
+
+struct free_connection_slots_map { /* the daemon fills it, and gives back */
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_DESTINATIONS);
+	__uint(value_size, sizeof(u32));
+};
+
+struct listening_ports_map { /* (network namespace, port) of listening sockets: seen by looks */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct connection_peer);
+};
+
+extern struct connections_map connections SEC(".maps");
+extern struct unix_connections_map unix_connections SEC(".maps");
+extern struct connection_keys_map connection_keys SEC(".maps");
+extern struct connection_slots_map connection_slots SEC(".maps");
+extern struct free_connection_slots_map free_connection_slots SEC(".maps");
+extern struct listening_ports_map listening_ports SEC(".maps");
+
+extern __u32 connection_window; /* number of the window under way; the daemon counts */
+extern struct connection_scan connection_scan; /* the look that is under way, or was the last */
+
+static __always_inline u32 place_slot(u64 place)
+{
+	return place >> 8;
+}
+
+static __always_inline u32 place_class(u64 place)
+{
+	return place & 0xff;
+}
+
+static __always_inline u64 place_of(u32 slot, u32 class)
+{
+	return (u64)slot << 8 | class;
+}
+
+static __always_inline bool class_is_open(u32 class)
+{
+	return class == CLASS_CONNECTING || class == CLASS_ESTABLISHED || class == CLASS_CLOSE_WAIT;
+}
+
+/* The slot of that number; NULL: there is none. */
+static __always_inline struct connection_slot *slot_get(u32 slot)
+{
+	return bpf_map_lookup_elem(&connection_slots, &slot);
+}
+
+/* The slot for a peer of a target, found or made; NO_SLOT: no room for either.  name_hash: of peer->name. */
+extern int connection_slot_find(u32 target_id, const struct connection_peer *peer, u64 name_hash);
+
+/* Raises the value of the window under way. */
+static __always_inline void window_raise(u64 windows[2], u32 value)
+{
+	u32 window = *(volatile u32 *)&connection_window;
+	u64 mine = (u64)window << 32 | value, *at = window & 1 ? &windows[1] : &windows[0];
+	u64 seen = *(volatile u64 *)at, got;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		if (seen >= mine)
+			return;
+		got = __sync_val_compare_and_swap(at, seen, mine);
+		if (got == seen)
+			return;
+		seen = got;
+	}
+}
+
+static __always_inline void peak_raise(u32 *at, u32 value)
+{
+	u32 seen = *(volatile u32 *)at, got;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		if (seen >= value)
+			return;
+		got = __sync_val_compare_and_swap(at, seen, value);
+		if (got == seen)
+			return;
+		seen = got;
+	}
+}
+
+static __always_inline void book_class(struct connection_counts *counts, u32 class, int by)
+{
+	switch (class) {
+	case CLASS_CONNECTING:
+		__sync_fetch_and_add(&counts->connecting, by);
+		break;
+	case CLASS_CLOSE_WAIT:
+		__sync_fetch_and_add(&counts->close_wait, by);
+		__sync_fetch_and_add(&counts->established, by);
+		break;
+	case CLASS_ESTABLISHED:
+		__sync_fetch_and_add(&counts->established, by);
+		break;
+	case CLASS_LISTEN:
+		__sync_fetch_and_add(&counts->listening, by);
+		break;
+	}
+}
+
+/* Books that a socket went from one place to another. */
+static __always_inline void book(u64 from, u64 to)
+{
+	bool was_open = class_is_open(place_class(from)), is_open = class_is_open(place_class(to));
+	bool is_move = place_slot(from) != place_slot(to);
+	struct connection_slot *slot;
+	u32 open;
+
+	/* First what is more, then what is less: the sum over all slots is never too small. */
+	slot = slot_get(place_slot(to));
+	if (slot) {
+		if (is_open && (!was_open || is_move)) {
+			open = __sync_fetch_and_add(&slot->counts.open, 1) + 1;
+			peak_raise(&slot->counts.peak, open);
+			window_raise(slot->window_peak, open);
+		}
+		book_class(&slot->counts, place_class(to), 1);
+	}
+	slot = slot_get(place_slot(from));
+	if (slot) {
+		book_class(&slot->counts, place_class(from), -1);
+		if (was_open && (!is_open || is_move))
+			__sync_fetch_and_add(&slot->counts.open, -1);
+	}
+}
+
+/* Gives the socket a class and leaves it where it is counted. The place that it had; ~0: it is being moved. */
+static __always_inline u64 connection_set_class(struct connection *connection, u32 class)
+{
+	u64 was = *(volatile u64 *)&connection->place, got;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		got = __sync_val_compare_and_swap(&connection->place, was,
+						  place_of(place_slot(was), class));
+		if (got == was) {
+			if (place_class(was) != class)
+				book(was, place_of(place_slot(was), class));
+			return was;
+		}
+		was = got;
+	}
+	return ~0ULL;
+}
+
+/* Gives the socket a place in any case. */
+static __always_inline void connection_set_place(struct connection *connection, u64 place)
+{
+	u64 was = __sync_lock_test_and_set(&connection->place, place);
+
+	if (was != place)
+		book(was, place);
+}
+
+/* Moves the socket to another slot, whatever its class. */
+static __always_inline void connection_move(struct connection *connection, u32 slot)
+{
+	u64 was = *(volatile u64 *)&connection->place, got;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		got = __sync_val_compare_and_swap(&connection->place, was, place_of(slot, place_class(was)));
+		if (got == was) {
+			if (place_slot(was) != slot)
+				book(was, place_of(slot, place_class(was)));
+			return;
+		}
+		was = got;
+	}
+}
+
+static __always_inline bool is_mapped_v4(const u8 *addr)
+{
+	const u32 *words = (const u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+}
+
+/* The address of an INET socket: its peer's, or (is_local) its own. False: it is neither IPv4 nor IPv6. */
+static __always_inline bool peer_of_inet(const struct sock *sk, bool is_local, struct connection_peer *peer)
+{
+	u32 family = BPF_CORE_READ(sk, __sk_common.skc_family), v4;
+	struct in6_addr v6;
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	peer->family = family;
+	peer->port = is_local ? BPF_CORE_READ(sk, __sk_common.skc_num) :
+				__builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (family == AF_INET) {
+		v4 = is_local ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) :
+				BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		__builtin_memcpy(peer->addr, &v4, sizeof(v4));
+		return true;
+	}
+	if (is_local)
+		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_rcv_saddr);
+	else
+		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_daddr);
+	__builtin_memcpy(peer->addr, &v6, sizeof(v6));
+	if (is_mapped_v4(peer->addr)) {
+		peer->family = AF_INET;
+		__builtin_memcpy(peer->addr, peer->addr + 12, 4);
+		__builtin_memset(peer->addr + 4, 0, 12);
+	}
+	return true;
+}
+
+static __always_inline u32 class_of_state(u32 state)
+{
+	switch (state) {
+	case TCP_SYN_SENT:
+		return CLASS_CONNECTING;
+	case TCP_ESTABLISHED:
+		return CLASS_ESTABLISHED;
+	case TCP_CLOSE_WAIT:
+		return CLASS_CLOSE_WAIT;
+	case TCP_LISTEN:
+		return CLASS_LISTEN;
+	}
+	return CLASS_NONE;
+}
+
+/* An established connection of the slot is over, that began at since_ns; 0: before it was looked at. */
+static __always_inline void slot_note_end(struct connection_slot *slot, u64 since_ns)
+{
+	u64 life_ns;
+
+	__sync_fetch_and_add(&slot->counts.closed, 1);
+	if (!since_ns)
+		return;
+	life_ns = bpf_ktime_get_ns() - since_ns;
+	__sync_fetch_and_add(&slot->counts.lifetime_ns, life_ns);
+	if (life_ns < CONNECTION_SHORT_NS)
+		__sync_fetch_and_add(&slot->counts.nr_short, 1);
+}
+
+#endif

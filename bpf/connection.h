@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the daemon reads of connections by mmap: shared by both halves, no record. */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+
+#include "events.h"
+
+#define MAX_DESTINATIONS	   4096 /* of all targets; the daemon may lower it before load */
+#define MAX_DESTINATIONS_OF_TARGET 1024
+#define MAX_UNIX_CONNECTIONS	   65536
+
+/* The place where connections of one process and destination are counted. */
+struct connection_slot {
+	__u32 target_id; /* 0: free, or not filled in yet: written last */
+	__u32 serial;
+	__u32 nr_places; /* CONNECTION_PROCESS: slots of this target, itself included */
+	__u32 nr_to_sample; /* begun since the last sample */
+	__u64 sampled_ns;
+	__u64 burst_iteration; /* of which thread's which iteration nr_in_burst is */
+	__u32 nr_in_burst;
+	__u32 pid;
+	/* In one window, the even and the odd ones apart: window << 32 | value. */
+	__u64 window_peak[2], window_burst[2];
+	struct connection_counts counts;
+	struct connection_peer peer;
+	__u32 process_slot; /* of the same target */
+	__u32 is_released; /* by the daemon: no new connection finds it */
+	__u32 pad;
+	__u64 name_hash; /* as in its key */
+};
+
+struct connection_key {
+	__u32 target_id;
+	__u8 kind, family;
+	__u16 port;
+	__u8 addr[16];
+	__u64 name_hash;
+};
+_Static_assert(sizeof(struct connection_key) == 32, "hashed as bytes: no padding");
+
+/* What a look through the descriptors of a target is for. */
+struct connection_scan {
+	__u32 tgid;
+	__u32 round;	/* numbers the looks; from 2 on */
+	__u32 pass;	/* 0: listening sockets, 1: all others */
+	__u32 nr_files; /* looked at */
+	__u32 is_first; /* of this target: what it finds was there before */
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * connection-churn: many connections to one destination that last less than a second each, where one that is
+ * kept would do.  Looked at over five seconds; whoever passes the limit sooner is told of sooner.
+ */
+#include "episode.h"
+#include "rule.h"
+#include "util.h"
+
+#define WINDOW_S 5
+
+unsigned int rule_connection_churn(const struct rules_config *config, struct connection *connection,
+				   struct finding *findings, unsigned int cap)
+{
+	struct connection_memory *memory = &connection->memory;
+	const struct ev_connection *ev = &connection->ev;
+	uint64_t nr_short, since_ns, enough = episode_limit(config, RULE_CONNECTION_CHURN, connection) * WINDOW_S;
+	struct connection_counts since;
+	bool is_full, is_past;
+
+	if (!cap || ev->peer.kind != CONNECTION_OUT)
+		return 0;
+	if (!memory->churn_base_ns) {
+		memory->churn_base_ns = connection->previous.head.ts_ns;
+		memory->churn_base = connection->previous.counts;
+	}
+	nr_short = ev->counts.nr_short - memory->churn_base.nr_short;
+	is_past = nr_short >= enough;
+	is_full = is_past || ev->head.ts_ns - memory->churn_base_ns >= WINDOW_S * NSEC_PER_SEC;
+	if (!is_full && !connection->is_over)
+		return 0;
+	since_ns = memory->churn_base_ns;
+	since = memory->churn_base;
+	memory->churn_base_ns = ev->head.ts_ns;
+	memory->churn_base = ev->counts;
+	return episode_step(config, RULE_CONNECTION_CHURN, connection, &memory->churn,
+			    is_past ? CAUSE_SHORT_LIVED : CAUSE_MAX, since_ns, &since, findings);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * unbounded-concurrency: more connections to one destination at the same time than its limit, or half as
+ * many begun in one iteration of the loop, which is a gather over a list.  The latter also of a process and
+ * all its destinations together, as a crawler has.
+ *
+ * A pool begins as many as it has room for at once, and no more: it is held to the limit only.
+ */
+#include <string.h>
+
+#include "episode.h"
+#include "rule.h"
+#include "util.h"
+
+/* Parts of the files that pools of connections are in. */
+static const char *const pools[] = {
+	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/pool.py", "/aiomysql/pool.py", "/aiopg/pool.py",
+	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",	"/sqlalchemy/pool/",
+};
+
+static bool is_pool(const struct stack *stack)
+{
+	for (uint32_t i = 0; i < stack->nr; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(pools); k++)
+			if (strstr(stack->frames[i].file, pools[k]))
+				return true;
+	return false;
+}
+
+static enum cause cause_of(const struct rules_config *config, const struct connection *connection)
+{
+	const struct ev_connection *ev = &connection->ev;
+	uint64_t limit = episode_limit(config, RULE_UNBOUNDED_CONCURRENCY, connection);
+
+	if (ev->peer.kind == CONNECTION_IN)
+		return CAUSE_MAX;
+	if (ev->window_peak > limit)
+		return CAUSE_CONCURRENT;
+	if (ev->window_burst <= limit / 2)
+		return CAUSE_MAX;
+	/* One destination that did it alone is told of as itself. */
+	if (ev->peer.kind == CONNECTION_PROCESS && connection->other_burst > limit / 2)
+		return CAUSE_MAX;
+	return connection->nr_sites && is_pool(connection->sites[0].stack) ? CAUSE_MAX : CAUSE_ITERATION;
+}
+
+unsigned int rule_unbounded_concurrency(const struct rules_config *config, struct connection *connection,
+					struct finding *findings, unsigned int cap)
+{
+	enum cause cause = cause_of(config, connection);
+
+	if (!cap)
+		return 0;
+	return episode_step(config, RULE_UNBOUNDED_CONCURRENCY, connection, &connection->memory.concurrency,
+			    cause, connection->previous.head.ts_ns, &connection->previous.counts, findings);
+}
