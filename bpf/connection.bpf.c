@@ -51,19 +51,23 @@ static __always_inline void note_closer(struct connection_counts *counts)
 		__sync_fetch_and_add(&counts->closed_by_gc, 1);
 }
 
-/* An established connection is over. */
+/* An established connection (was: ESTABLISHED or CLOSE_WAIT) is over. */
 static __always_inline void note_end(struct connection *connection, const struct sock *sk, u32 slot_id,
-				     int state)
+				     u32 was, int state)
 {
 	struct connection_slot *slot = slot_get(slot_id);
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	u64 out, in;
 	int err;
 
 	if (!slot)
 		return;
 	slot_note_end(slot, connection->since_ns);
-	__sync_fetch_and_add(&slot->counts.bytes_out, BPF_CORE_READ(tp, bytes_acked));
-	__sync_fetch_and_add(&slot->counts.bytes_in, BPF_CORE_READ(tp, bytes_received));
+	out = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
+	in = BPF_CORE_READ(tp, bytes_received);
+	__sync_fetch_and_add(&slot->counts.bytes_out, out);
+	/* The peer's FIN counts as a byte. */
+	__sync_fetch_and_add(&slot->counts.bytes_in, in && was == CLASS_CLOSE_WAIT ? in - 1 : in);
 	__sync_fetch_and_add(&slot->counts.segments_out, BPF_CORE_READ(tp, data_segs_out));
 	err = BPF_CORE_READ(sk, sk_err);
 	if (state == TCP_CLOSE && err)
@@ -123,7 +127,7 @@ static __always_inline void change(struct connection *connection, const struct s
 	else if (class == CLASS_NONE && was == CLASS_CONNECTING)
 		note_failed(sk, place_slot(place));
 	else if (class == CLASS_NONE && was != CLASS_LISTEN)
-		note_end(connection, sk, place_slot(place), state);
+		note_end(connection, sk, place_slot(place), was, state);
 }
 
 /* A connect or a listen of the current process, which may be a target. */

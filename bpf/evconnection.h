@@ -53,7 +53,7 @@ struct connection_counts {
 	/* Of the closed ones: */
 	__u64 lifetime_ns;	  /* sum */
 	__u64 nr_short;		  /* that lasted less than CONNECTION_SHORT_NS */
-	__u64 bytes_out, bytes_in; /* TCP: that the peer has got, that came from it */
+	__u64 bytes_out, bytes_in; /* TCP */
 	__u64 segments_out;	  /* TCP: with data */
 	__u64 closed_at_exit;	  /* by the kernel, when the process ended */
 	__u64 closed_by_gc;	  /* while the garbage collector ran */

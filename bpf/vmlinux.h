@@ -203,7 +203,8 @@ struct sock {
 };
 
 struct tcp_sock {
-	u64 bytes_acked;
+	u64 bytes_sent; /* retransmissions included */
+	u64 bytes_retrans;
 	u64 bytes_received;
 	u32 data_segs_out;
 };

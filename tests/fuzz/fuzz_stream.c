@@ -24,6 +24,7 @@ static const struct model_bounds bounds = {
 	.tasks = 3,
 	.waiting = 3,
 	.name_bytes = 4096,
+	.connections = 3,
 };
 
 /* The size that the type asks for: a mutation mostly gets it wrong, and learns nothing. */
@@ -45,6 +46,7 @@ static uint32_t plausible_size(const struct ev_head *head, size_t left)
 
 static void drain(struct model *model)
 {
+	const struct connection *connection;
 	const struct iteration *it;
 	struct model_want want;
 	uint64_t sum = 0;
@@ -63,6 +65,12 @@ static void drain(struct model *model)
 			for (uint32_t f = 0; it->samples[i].stack && f < it->samples[i].stack->nr;
 			     f++)
 				sum += strlen(it->samples[i].stack->frames[f].name);
+	}
+	while ((connection = model_next_connection(model))) {
+		sum += connection->about[0].loop->target->info.pid;
+		for (uint32_t i = 0; i < connection->nr_sites; i++)
+			for (uint32_t f = 0; f < connection->sites[i].stack->nr; f++)
+				sum += strlen(connection->sites[i].stack->frames[f].file);
 	}
 	while (model_next_want(model, &want))
 		sum += want.target->pid;

@@ -167,6 +167,7 @@ struct connection_memory {
 	} concurrency, churn, leak;
 	struct connection_counts churn_base, grow_base;
 	uint64_t churn_base_ns, grow_base_ns;
+	uint32_t churn_peak; /* of open, since churn_base_ns */
 	uint64_t first_ns;	/* of the first record */
 	uint64_t close_wait_ns; /* since when more than the limit are in CLOSE_WAIT; 0: not */
 };

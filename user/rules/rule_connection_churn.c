@@ -2,6 +2,8 @@
 /*
  * connection-churn: many connections to one destination that last less than a second each, where one that is
  * kept would do.  Looked at over five seconds; whoever passes the limit sooner is told of sooner.
+ *
+ * As many as were open at the same time would be needed with a session, too: a fan-out is no churn.
  */
 #include "episode.h"
 #include "rule.h"
@@ -24,8 +26,9 @@ unsigned int rule_connection_churn(const struct rules_config *config, struct con
 		memory->churn_base_ns = connection->previous.head.ts_ns;
 		memory->churn_base = connection->previous.counts;
 	}
+	memory->churn_peak = max(memory->churn_peak, (uint32_t)ev->window_peak);
 	nr_short = ev->counts.nr_short - memory->churn_base.nr_short;
-	is_past = nr_short >= enough;
+	is_past = nr_short >= enough && nr_short >= 2ULL * memory->churn_peak;
 	is_full = is_past || ev->head.ts_ns - memory->churn_base_ns >= WINDOW_S * NSEC_PER_SEC;
 	if (!is_full && !connection->is_over)
 		return 0;
@@ -33,6 +36,7 @@ unsigned int rule_connection_churn(const struct rules_config *config, struct con
 	since = memory->churn_base;
 	memory->churn_base_ns = ev->head.ts_ns;
 	memory->churn_base = ev->counts;
+	memory->churn_peak = 0;
 	return episode_step(config, RULE_CONNECTION_CHURN, connection, &memory->churn,
 			    is_past ? CAUSE_SHORT_LIVED : CAUSE_MAX, since_ns, &since, findings);
 }

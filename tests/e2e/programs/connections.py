@@ -1,0 +1,126 @@
+"""Connects in a way that its argument names, and says how many it had open at its own peak, and from where."""
+
+import asyncio
+import inspect
+import os
+import socket
+import sys
+
+from truth import emit, run
+
+COUNT = 150
+left_open = []  # until the program ends
+
+
+async def serve(reader, writer):
+    """Echoes, until the client goes."""
+    while data := await reader.read(4096):
+        if data == b"leave me":  # what a server does with who is idle
+            break
+        writer.write(data)
+    writer.close()
+
+
+class Client:
+    """Connections to one server, and the most that were open."""
+
+    def __init__(self, address):
+        self.address = address
+        self.open = self.peak = 0
+
+    async def connect(self):
+        if isinstance(self.address, str):
+            reader, writer = await asyncio.open_unix_connection(self.address)
+        else:
+            reader, writer = await asyncio.open_connection(*self.address[:2])
+        self.open += 1
+        self.peak = max(self.peak, self.open)
+        return reader, writer
+
+    async def close(self, writer):
+        writer.close()
+        await writer.wait_closed()
+        self.open -= 1
+
+    async def fetch(self, everyone=None):
+        line = inspect.currentframe().f_lineno + 1
+        reader, writer = await self.connect()
+        writer.write(b"hello")
+        await reader.read(5)
+        if everyone is not None:
+            everyone["left"] -= 1
+            if not everyone["left"]:
+                everyone["event"].set()
+            await everyone["event"].wait()
+        await self.close(writer)
+        return line
+
+
+async def unbounded(client):
+    """A gather over a list: all of them are connected at the same time."""
+    everyone = {"left": COUNT, "event": asyncio.Event()}
+    await asyncio.gather(*(client.fetch(everyone) for _ in range(COUNT)))
+
+
+async def bounded(client):
+    semaphore = asyncio.Semaphore(10)
+
+    async def one():
+        async with semaphore:
+            await client.fetch()
+
+    await asyncio.gather(*(one() for _ in range(COUNT)))
+
+
+async def churn(client):
+    for _ in range(60):
+        await client.fetch()
+
+
+async def kept(client):
+    reader, writer = await client.connect()
+    for _ in range(60):
+        writer.write(b"hello")
+        await reader.read(5)
+    await client.close(writer)
+
+
+async def leak(client):
+    """The server closes, this end does not: a read would tell, and nobody reads."""
+    kept = left_open
+    for _ in range(15):
+        sock = socket.create_connection(client.address)  # noqa: ASYNC210, loopback
+        client.open += 1
+        client.peak = max(client.peak, client.open)
+        sock.sendall(b"leave me")
+        kept.append(sock)
+        await asyncio.sleep(0)
+    while sum(state == 8 for state in map(tcp_state, kept)) < 15:
+        await asyncio.sleep(0.01)
+
+
+def tcp_state(sock):
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+
+
+async def start(where):
+    if where == "unix":
+        address = f"/tmp/loophound-test-{os.getpid()}.sock"
+        return await asyncio.start_unix_server(serve, address, backlog=1000), address
+    server = await asyncio.start_server(serve, where, 0, backlog=1000)
+    return server, server.sockets[0].getsockname()
+
+
+async def plant():
+    how, where = sys.argv[1:3]
+    server, address = await start(where)
+    client = Client(address)
+    try:
+        await globals()[how](client)
+        emit(peak=client.peak, address=address)
+    finally:
+        if where == "unix":
+            os.unlink(address)
+
+
+run(plant)
