@@ -11,6 +11,7 @@ import traceback
 
 import hooks
 import part_attach
+import part_connections
 import part_flood
 import part_iteration
 import part_latency
@@ -35,6 +36,7 @@ PARTS = {
     "latent": part_latent.run,
     "storm": part_storm.run,
     "targets": part_targets.run,
+    "connections": part_connections.run,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """

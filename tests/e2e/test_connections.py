@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -20,7 +18,8 @@ LOOPBACK = {"127.0.0.1": "127.0.0.1:%d", "::1": "[::1]:%d"}
 def run(interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None) -> tuple[Outcome, dict]:
     """One program under watch; until: the line to wait for before it ends.  PID in an argument is its own."""
     with contextlib.ExitStack() as stack:
-        workload = stack.enter_context(Workload("connections", interpreter, how, where))
+        program = "clients" if where == "clients" else "connections"
+        workload = stack.enter_context(Workload(program, interpreter, how, *where.split()))
         workload.wait_ready()
         watch = stack.enter_context(Watch(workload.pid, "--rule", RULES, *(each.replace("PID", str(workload.pid)) for each in arguments)))
         watch.wait_attached()
@@ -47,15 +46,19 @@ def check_counts(outcome: Outcome, truth: dict, *directions: str) -> None:
             if each["destination"] == destination(truth) and each["direction"] == direction
         ]
         assert seen["peak"] == truth["peak"], outcome.output
-    lines = [each for each in outcome.of_type("connections") if each["destination"] == destination(truth)]
-    assert max(each["window_peak"] for each in lines) == truth["peak"], outcome.output
+        lines = [
+            each["window_peak"]
+            for each in outcome.of_type("connections")
+            if each["destination"] == destination(truth) and each["direction"] == direction
+        ]
+        assert max(lines) == truth["peak"], outcome.output
 
 
 def breaches(outcome: Outcome) -> list[dict]:
     return [line for line in outcome.of_type("breach") if not line["ongoing"]]
 
 
-@pytest.mark.parametrize("where", ["127.0.0.1", "::1", "unix"])
+@pytest.mark.parametrize("where", ["127.0.0.1", "unix", "::1 netns"])
 def test_a_gather_without_a_semaphore(where):
     outcome, truth = run(system_interpreter(), "unbounded", where)
 
@@ -119,3 +122,22 @@ def test_a_recording_tells_the_same(tmp_path):
     with Loophound("report", str(recording), "--format", "jsonl", "--rule", RULES) as report:
         assert report.wait() == 0, report.dump()
         assert report.records() == outcome.records, report.dump()
+
+
+@pytest.mark.parametrize("how", ["default_pool", "threads"])
+def test_real_clients_with_their_bounds(how):
+    outcome, truth = run(system_interpreter(), how, "clients")
+
+    check_counts(outcome, truth, "out", "in")
+    assert outcome.of_type("breach") == [], outcome.output
+
+
+@pytest.mark.parametrize("how, rule", [("no_limit", "unbounded-concurrency"), ("session_each", "connection-churn")])
+def test_real_clients_without(how, rule):
+    outcome, truth = run(system_interpreter(), how, "clients")
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert breach["rule"] == rule, outcome.output
+    assert breach["connection"]["destination"] == destination(truth), outcome.output
+    assert "fetch" in [frame["function"] for frame in breach["stack"]], outcome.output

@@ -206,6 +206,8 @@ void connections_end(struct model *model)
 		if (entry->connection.is_over && entry->state == CONNECTION_IDLE)
 			continue;
 		entry->connection.is_over = true;
+		/* Its latest record may still wait for names: it is news then. */
+		entry->connection.has_changed &= entry->state != CONNECTION_IDLE;
 		make_due(model, entry, model->now_ns);
 	}
 }

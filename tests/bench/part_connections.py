@@ -1,0 +1,75 @@
+"""What counting connections costs those who connect; whether a great many of them are counted right."""
+
+from __future__ import annotations
+
+import time
+
+from child import target
+from daemon import Usage, Watch
+from spread import spread
+from table import Row, row
+
+RULES = "unbounded-concurrency,connection-churn,connection-leak"
+LEAST_RATIO = 0.97
+HELD = 100_000
+
+
+def _rates(rounds: int, seconds: float) -> tuple[list[float], list[float], float]:
+    """Connects a second with connections counted, without (the same watch otherwise); cores of the daemon, with."""
+    counted, without, cores = [], [], []
+    with target("connections_target.py") as client:
+        for _ in range(rounds):
+            for option, rates in (("--rule", counted), ("--no-rule", without)):
+                with Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
+                    usage = Usage(watch)
+                    rates.append(int(client.ask(f"connect {seconds}")) / seconds)
+                    if option == "--rule":
+                        cores.append(usage.cores())
+                    watch.stop()
+    return counted, without, spread(cores).median
+
+
+def _sum(summary: dict, key: str) -> int:
+    return sum(each[key] for each in summary["connections"] if each["direction"] == "out")
+
+
+def _held(count: int) -> list[Row]:
+    with target("connections_target.py") as client:
+        with Watch(client.pid, arguments=("--rule", RULES)).wait_attached() as watch:
+            before = watch.rss_kib()
+            started = time.monotonic()
+            client.ask(f"hold {count}", patience=200)
+            took = time.monotonic() - started
+            wait_told(watch, count)
+            usage = Usage(watch)
+            time.sleep(2)
+            cores, growth = usage.cores(), (watch.rss_kib() - before) / 1024
+            client.ask("drop", patience=100)
+            summary = watch.stop()
+    peak, left = _sum(summary, "peak"), _sum(summary, "established")
+    return [
+        row(f"{count} connections held: counted at the peak, then left", f"{peak}, {left}", f"{count}, 0",
+            (peak, left) == (count, 0)),
+        row(f"{count} connections held, opened at {count / took:.0f}/s: growth of the daemon's RSS, MiB",
+            f"{growth:.1f}"),
+        row(f"{count} connections held: the daemon, cores", f"{cores:.3f}"),
+    ]  # fmt: skip
+
+
+def wait_told(watch: Watch, count: int) -> None:
+    """Until the lines about the destinations add up to so many."""
+    latest: dict[str, int] = {}
+    while sum(latest.values()) != count:
+        _, line = watch.expect("connections", direction="out")
+        latest[line["destination"]] = line["established"]
+
+
+def run(is_quick: bool) -> list[Row]:
+    counted, without, cores = _rates(*((2, 0.5) if is_quick else (15, 2)))
+    ratio = spread([a / b for a, b in zip(counted, without)])
+    return [
+        row(f"connects/s of one process ({spread(without).median:.0f}), connections counted / not",
+            ratio.text("{:.3f}"), f">= {LEAST_RATIO}", ratio.median >= LEAST_RATIO),
+        row(f"{spread(counted).median:.0f} connects/s: the daemon, cores", f"{cores:.3f}"),
+        *_held(2_000 if is_quick else HELD),
+    ]  # fmt: skip

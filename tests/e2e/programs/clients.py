@@ -1,0 +1,78 @@
+"""Real clients of a real HTTP server, with and without their bounds, as the argument names; says its own peak.
+
+The server is aiohttp's, in this process: how many connections it has is how many its clients have.
+"""
+
+import asyncio
+import concurrent.futures
+import sys
+
+import aiohttp
+import requests
+from aiohttp import web
+from truth import emit, run
+
+COUNT = 150
+held = {"now": 0, "peak": 0}
+
+
+async def slow(request):
+    """Answers once no more clients come, so that those that may come at the same time do."""
+    held["now"] += 1
+    held["peak"] = max(held["peak"], held["now"])
+    seen = -1
+    while seen != held["peak"]:
+        seen = held["peak"]
+        await asyncio.sleep(0.05)
+    held["now"] -= 1
+    return web.Response(text="hello")
+
+
+async def fetch(session, url):
+    async with session.get(url) as response:
+        await response.text()
+
+
+async def fetch_all(url, limit):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit)) as session:
+        await asyncio.gather(*(fetch(session, url) for _ in range(COUNT)))
+
+
+async def default_pool(url):
+    await fetch_all(url, 100)  # what aiohttp has if it is not told
+
+
+async def no_limit(url):
+    await fetch_all(url, 0)
+
+
+async def session_each(url):
+    for _ in range(60):
+        async with aiohttp.ClientSession() as session:
+            await fetch(session, url)
+
+
+async def threads(url):
+    """A pool of requests' own, used by threads."""
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=10))
+    with concurrent.futures.ThreadPoolExecutor(10) as executor:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(executor, session.get, url) for _ in range(40)))
+    session.close()
+
+
+async def plant():
+    app = web.Application()
+    app.router.add_get("/", slow)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1000)
+    await site.start()
+    address = runner.addresses[0]
+    await globals()[sys.argv[1]]("http://%s:%d/" % address)
+    emit(peak=held["peak"], address=address)
+    await runner.cleanup()
+
+
+run(plant)
