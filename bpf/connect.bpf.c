@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Who begins connections.  A stack costs some microseconds, so not each has its own taken: the first few
- * to a destination, some of each second, and of a burst one of eight.  What a sample stands for, the
+ * to a destination, some of each second, and of a burst one of eight, or one a millisecond.  What a sample stands for, the
  * connections since the one before, goes along.
  */
 #include "connection.bpf.h"
@@ -12,6 +12,7 @@
 #define SAMPLE_GAP_NS  50000000
 #define SAMPLE_OPEN    32 /* from so many open ones on it may become a burst */
 #define SAMPLE_OF      8
+#define SAMPLE_BURST_GAP_NS 1000000 /* a stack takes 5 to 10 us: 1 % of the thread at most */
 
 /* Notes one more of the iteration that the thread is in. How many the iteration has begun to this destination. */
 static __always_inline u32 note_burst(struct connection_slot *slot, struct loop_thread *th)
@@ -45,7 +46,7 @@ static __always_inline bool is_due(struct connection_slot *slot, u64 begun, u32 
 		return true;
 	if (slot->counts.open < SAMPLE_OPEN && burst < SAMPLE_OPEN / 2)
 		return false;
-	return slot->nr_to_sample >= SAMPLE_OF;
+	return slot->nr_to_sample >= SAMPLE_OF && now_ns - slot->sampled_ns >= SAMPLE_BURST_GAP_NS;
 }
 
 /* The stack of the current thread; what was walked is in s. 0: it has none, or is not readable. */
