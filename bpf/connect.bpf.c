@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Who begins connections.  A stack costs some microseconds, so not each has its own taken: the first few
- * to a destination, some of each second, and of a burst one of eight, or one a millisecond.  What a sample stands for, the
- * connections since the one before, goes along.
+ * to a destination, some of each second, and of a burst one of eight, or one a millisecond.  What a
+ * sample stands for, the connections since the one before, goes along.
  */
 #include "connection.bpf.h"
 #include "connect.bpf.h"
@@ -54,11 +54,8 @@ static __always_inline u64 take_stack(struct scratch *s, struct loop_thread *th,
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 tgid = task->tgid;
-	struct target_entry *target;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
 
-	if (th)
-		return loop_take_stack(th, s, now_ns);
-	target = bpf_map_lookup_elem(&targets, &tgid);
 	if (!target || !target->layout.valid || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return 0;
 	s->layout = target->layout;
@@ -67,7 +64,7 @@ static __always_inline u64 take_stack(struct scratch *s, struct loop_thread *th,
 	py_walk(s, target->target_id);
 	if (s->status == STACK_OK && !s->nr)
 		return 0;
-	return stack_send(s, NULL, target->target_id, now_ns);
+	return stack_send(s, th, target->target_id, now_ns);
 }
 
 __noinline int connect_sample(u32 slot_id, u64 *stack_id)

@@ -36,7 +36,8 @@ static int decoded(const void *rec, size_t size)
 static bool is_older(uint32_t type, uint32_t size)
 {
 	return (type == EV_TARGET && size == EV_TARGET_BYTES_BEFORE_PLACE) ||
-	       (type == EV_FORK && size == EV_FORK_BYTES_BEFORE_START);
+	       (type == EV_FORK && size == EV_FORK_BYTES_BEFORE_START) ||
+	       (type == EV_LOSS && size < sizeof(struct ev_loss) && size >= 24 && size % 8 == 0);
 }
 
 static void check_sizes(uint32_t type, uint32_t right, const char *name)

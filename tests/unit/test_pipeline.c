@@ -107,7 +107,8 @@ static void records_become_text(void **state)
 		"loophound 0.1.0  watch -p 4711                           2026-11-23 06:00:00 UTC\n"
 		"on web-1, kernel 6.18.0\n"
 		"limits: blocking-call 10 ms, cpu-bound 50 ms, gil-wait 20 ms, gc-pause 20 ms,\n"
-		"        import-on-loop 20 ms, loop-overload 250 ms, host-starved 50 ms\n"
+		"        import-on-loop 20 ms, loop-overload 250 ms, host-starved 50 ms,\n"
+		"        unbounded-concurrency 100, connection-churn 10/s, connection-leak 10\n"
 		"06:00:00.000  watching python3 4711, CPython 3.11.2\n");
 	assert_int_equal(count_of("blocking-call, sleep, 20.0 ms"), 11);
 	assert_has(

@@ -252,7 +252,8 @@ static void json_says_all_of_a_breach(void **state)
 		"\"coroutine\":false}],\"stack_status\":null,\"holder\":null,\"evidence\":null,"
 		"\"callbacks\":null,\"callbacks_exact\":null,\"hot\":null,"
 		"\"advice\":\"await asyncio.sleep() instead of "
-		"time.sleep()\",\"lint\":[\"ASYNC251\"],\"ready_at_end\":null}\n");
+		"time.sleep()\",\"lint\":[\"ASYNC251\"],\"ready_at_end\":null,"
+		"\"connection\":null}\n");
 }
 
 static void versions_and_figures(void **state)
