@@ -81,7 +81,7 @@ async def main(port: int) -> None:
 
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 with contextlib.suppress(ValueError, OSError):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (300_000, max(most, 300_000)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 server = listen()
 port = server.getsockname()[1]
 read_end, write_end = os.pipe()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import time
 
 from child import target
@@ -34,18 +36,24 @@ def _sum(summary: dict, key: str) -> int:
 
 
 def _held(count: int) -> list[Row]:
-    with target("connections_target.py") as client:
-        with Watch(client.pid, arguments=("--rule", RULES)).wait_attached() as watch:
-            before = watch.rss_kib()
-            started = time.monotonic()
-            client.ask(f"hold {count}", patience=200)
-            took = time.monotonic() - started
-            wait_told(watch, count)
-            usage = Usage(watch)
-            time.sleep(2)
-            cores, growth = usage.cores(), (watch.rss_kib() - before) / 1024
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000
+    shares = [most] * (count // most) + [count % most] * (count % most > 0)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(target("connections_target.py")) for _ in shares]
+        watch = Watch(*(client.pid for client in clients), arguments=("--rule", RULES))
+        stack.enter_context(watch).wait_attached()
+        before = watch.rss_kib()
+        started = time.monotonic()
+        for client, share in zip(clients, shares):
+            client.ask(f"hold {share}", patience=100)
+        took = time.monotonic() - started
+        wait_told(watch, count)
+        usage = Usage(watch)
+        time.sleep(2)
+        cores, growth = usage.cores(), (watch.rss_kib() - before) / 1024
+        for client in clients:
             client.ask("drop", patience=100)
-            summary = watch.stop()
+        summary = watch.stop()
     peak, left = _sum(summary, "peak"), _sum(summary, "established")
     return [
         row(f"{count} connections held: counted at the peak, then left", f"{peak}, {left}", f"{count}, 0",
@@ -58,10 +66,10 @@ def _held(count: int) -> list[Row]:
 
 def wait_told(watch: Watch, count: int) -> None:
     """Until the lines about the destinations add up to so many."""
-    latest: dict[str, int] = {}
+    latest: dict[tuple[int, str], int] = {}
     while sum(latest.values()) != count:
         _, line = watch.expect("connections", direction="out")
-        latest[line["destination"]] = line["established"]
+        latest[line["pid"], line["destination"]] = line["established"]
 
 
 def run(is_quick: bool) -> list[Row]:

@@ -234,7 +234,7 @@ uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 
 bool targets_has(const struct targets *targets, uint32_t target_id)
 {
-	return find(targets, target_id) != NULL;
+	return targets_entry(targets, target_id) != NULL;
 }
 
 void targets_each(const struct targets *targets, void (*call)(void *ctx, pid_t pid), void *ctx)
