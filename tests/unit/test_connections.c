@@ -247,7 +247,7 @@ static void a_fan_out_is_no_churn(void **state)
 	(void)state;
 	begin();
 	second(80);
-	last.counts.closed = last.counts.nr_short = 80;
+	last.counts.closed = last.counts.nr_short = 80 * 3;
 	second(0);
 	for (int i = 0; i < 6; i++) {
 		second(0);

@@ -3,13 +3,15 @@
  * connection-churn: many connections to one destination that last less than a second each, where one that is
  * kept would do.  Looked at over five seconds; whoever passes the limit sooner is told of sooner.
  *
- * As many as were open at the same time would be needed with a session, too: a fan-out is no churn.
+ * As many as were open at the same time would be needed with a session, too: a fan-out is no churn, nor is
+ * what a pool closes of one because it keeps only some (httpx: 20 of 100).
  */
 #include "episode.h"
 #include "rule.h"
 #include "util.h"
 
-#define WINDOW_S 5
+#define WINDOW_S   5
+#define TIMES_PEAK 4
 
 unsigned int rule_connection_churn(const struct rules_config *config, struct connection *connection,
 				   struct finding *findings, unsigned int cap)
@@ -28,7 +30,7 @@ unsigned int rule_connection_churn(const struct rules_config *config, struct con
 	}
 	memory->churn_peak = max(memory->churn_peak, (uint32_t)ev->window_peak);
 	nr_short = ev->counts.nr_short - memory->churn_base.nr_short;
-	is_past = nr_short >= enough && nr_short >= 2ULL * memory->churn_peak;
+	is_past = nr_short >= enough && nr_short >= (uint64_t)TIMES_PEAK * memory->churn_peak;
 	is_full = is_past || ev->head.ts_ns - memory->churn_base_ns >= WINDOW_S * NSEC_PER_SEC;
 	if (!is_full && !connection->is_over)
 		return 0;
