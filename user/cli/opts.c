@@ -4,12 +4,12 @@
 #include <argp.h>
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "log.h"
 #include "report.h"
+#include "timetext.h"
 
 enum {
 	KEY_NAME = 256, KEY_ALL, KEY_FORMAT, KEY_LIMIT, KEY_RULE, KEY_NO_RULE, KEY_ALLOW, KEY_FAIL_ON,
@@ -101,34 +101,11 @@ static int parse_pid(struct parse_state *state, const char *arg)
 	return 0;
 }
 
-/* "20", "20ms", "1.5 s": a time above 0, in ns; without a unit it is of unit_ns. */
-static bool parse_time(const char *text, double unit_ns, double *out_ns)
-{
-	static const struct {
-		const char *name;
-		double ns;
-	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "min", 60e9 } };
-	char *end;
-	double number = strtod(text, &end);
-
-	if (end == text)
-		return false;
-	end += *end == ' ';
-	for (size_t i = 0; *end && i < ARRAY_SIZE(units); i++) {
-		if (strcmp(end, units[i].name) != 0)
-			continue;
-		unit_ns = units[i].ns;
-		end += strlen(end);
-	}
-	*out_ns = number * unit_ns;
-	return !*end && isfinite(number) && *out_ns >= 1 && *out_ns <= 1e18;
-}
-
 static int parse_duration(struct parse_state *state, const char *arg)
 {
 	double ns;
 
-	if (!parse_time(arg, NSEC_PER_SEC, &ns))
+	if (!timetext_ns(arg, NSEC_PER_SEC, &ns))
 		return usage(state, "-d %s: not a time above 0; 10 and 10s are ten seconds", arg);
 	state->opts->duration_s = ns / NSEC_PER_SEC;
 	return 0;
@@ -138,7 +115,7 @@ static int parse_live(struct parse_state *state, const char *arg)
 {
 	double ns = NSEC_PER_SEC;
 
-	if (arg && !parse_time(arg, NSEC_PER_SEC, &ns))
+	if (arg && !timetext_ns(arg, NSEC_PER_SEC, &ns))
 		return usage(state, "--live=%s: not a time above 0; 2 and 2s are two seconds", arg);
 	state->opts->live_s = ns / NSEC_PER_SEC;
 	return 0;
@@ -164,7 +141,7 @@ static int parse_limit_value(struct parse_state *state, const char *arg, enum ru
 				     *value ? value : "nothing", rules_unit_name(rules[id].unit));
 		return 0;
 	}
-	if (!parse_time(value, NSEC_PER_MSEC, &ns))
+	if (!timetext_ns(value, NSEC_PER_MSEC, &ns))
 		return usage(state, "--limit %s: %s is not a time above 0; 20 and 20ms are the same", arg,
 			     *value ? value : "nothing");
 	*out = (uint64_t)ns;
