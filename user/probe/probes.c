@@ -52,23 +52,6 @@ const struct probes_config probes_default_config = {
 	.has_connections = true,
 };
 
-static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char line[512];
-
-	if (log_get_level() < LOG_DEBUG || level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
-	return 0;
-}
-
-void probes_quiet_libbpf(void)
-{
-	libbpf_set_print(libbpf_print);
-}
-
 static int open_pyprobes(struct probes *probes)
 {
 	struct bpf_program *const programs[PROBE_MAX] = {
