@@ -34,6 +34,12 @@ static const struct budget {
 	{ "on_import_done",    49747,  28904 },
 	{ "on_latent_exit",    24105,  31248 },
 	{ "on_audit",         15006,  16856 },
+	{ "on_tcp_state",      51365,  37432 },
+	{ "on_tcp_destroy",      732,   3048 },
+	{ "look_through_fi",   26669,  25408 }, /* a name has 15 bytes */
+	{ "on_connect_exit",   48176,  36376 },
+	{ "on_close_enter",      574,   2584 },
+	{ "on_socket_exit",      870,   4712 },
 	/* clang-format on */
 };
 

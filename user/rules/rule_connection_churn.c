@@ -30,7 +30,7 @@ unsigned int rule_connection_churn(const struct rules_config *config, struct con
 	}
 	memory->churn_peak = max(memory->churn_peak, (uint32_t)ev->window_peak);
 	nr_short = ev->counts.nr_short - memory->churn_base.nr_short;
-	is_past = nr_short >= enough && nr_short >= (uint64_t)TIMES_PEAK * memory->churn_peak;
+	is_past = nr_short > enough && nr_short >= (uint64_t)TIMES_PEAK * memory->churn_peak;
 	is_full = is_past || ev->head.ts_ns - memory->churn_base_ns >= WINDOW_S * NSEC_PER_SEC;
 	if (!is_full && !connection->is_over)
 		return 0;
