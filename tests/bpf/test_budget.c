@@ -20,9 +20,9 @@ static const struct budget {
 	uint32_t verified_insns, xlated_bytes;
 } budgets[] = {
 	/* clang-format off */
-	{ "on_fork",            133,   1248 },
+	{ "on_fork",          414,  2360 },
 	{ "on_migrate",          18,    128 },
-	{ "on_exec",            5996,  11272 },
+	{ "on_exec",         6950, 14784 },
 	{ "on_exit",            5995,  11424 },
 	{ "on_sched_switch",   77214,  79016 },
 	{ "on_wait_exits",     18783,  34072 },
