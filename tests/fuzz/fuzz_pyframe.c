@@ -11,6 +11,8 @@
 #define BPF_HOST_MEMORY_ELSEWHERE
 #include "../unit/bpf_host.h"
 #include "layout.h"
+#include "pyhandle.h"
+#include "pyimport.h"
 #include "pytask.h"
 
 #define WINDOW	  0xffff /* addresses repeat every 64 KiB: random pointers lead somewhere ... */
@@ -22,6 +24,7 @@
 #define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES + 2 * EV_MAX_FRAMES)
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
+#define HANDLE_READS_MAX 5 /* of one word of the stack */
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
 #define FRAMES_READS_MAX (READS_MAX + 20 * (EV_MAX_FRAMES + 4))
 
@@ -160,10 +163,24 @@ static void find_task(struct scratch *s)
 		demand(ev->name_bytes <= EV_TASK_NAME_BYTES);
 		demand(!ev->kind || ev->name_bytes % ev->kind == 0);
 	}
-	pytask_of_handle(handle, s->loop_addr);
-	if (!pytask_builtin(s, pytask_builtin_of_handle(handle), 1))
+	pytask_of_callback(pytask_callback_of(handle), s->loop_addr);
+	if (!pytask_builtin(s, pytask_builtin_of_callback(pytask_callback_of(handle)), 1))
 		demand(ev->name_bytes && ev->name_bytes <= PYBUILTIN_BYTES && ev->name[0]);
 	demand_reads(TASK_READS_MAX);
+}
+
+/* What uvloop runs, on a native stack that is not one; and what an import frame that is none imports. */
+static void find_handle_and_import(struct scratch *s)
+{
+	nr_reads = 0;
+	s->dict_left = 0;
+	for (u32 chunk = 0; chunk < PYHANDLE_CHUNKS; chunk++)
+		pyhandle_chunk(s, s->frame_addrs[0], chunk);
+	demand(s->dict_left <= PYHANDLE_MAX_SEEN);
+	demand_reads(PYHANDLE_CHUNKS * (1 + HANDLE_READS_MAX * PYHANDLE_CHUNK));
+	demand(pyimport_nr_inside(s, s->nr / 2) <= s->nr);
+	if (!pyimport_name(s, 0, 1))
+		demand(pytask_record(s)->name_bytes && pytask_record(s)->name_bytes <= EV_TASK_NAME_BYTES);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -178,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data += sizeof(head);
 	size -= sizeof(head);
 	memset(s, 0xa5, sizeof(*s));
-	s->layout = layout_find(LAYOUT_MINOR_FIRST + head.minor % 5)->py;
+	s->layout = layout_find(LAYOUT_MINOR_FIRST + head.minor % (LAYOUT_MINOR_LAST - LAYOUT_MINOR_FIRST + 1))->py;
 	s->layout.tstate_slot = SLOT;
 	if (head.is_layout_hostile & 1)
 		spoil(&s->layout, &data, &size);
@@ -200,5 +217,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	demand_reads(DICT_READS_MAX);
 	walk(s, &head);
 	find_task(s);
+	find_handle_and_import(s);
 	return 0;
 }
