@@ -164,21 +164,28 @@ static int show_ongoing(struct pipeline *pipeline, struct finding *finding)
 	return min(is_remembered, 0);
 }
 
-static void count_finding(struct pipeline *pipeline, const struct finding *finding)
+static int count_finding(struct pipeline *pipeline, const struct finding *finding)
 {
 	if (finding->is_latent)
 		pipeline->nr_latent += finding->calls;
 	else
 		pipeline->nr_breaches[finding->rule]++;
 	ranking_add(pipeline->ranking, finding);
+	if (!pipeline->opts.metrics || finding->is_latent)
+		return 0;
+	return metrics_add_finding(pipeline->opts.metrics, finding);
 }
 
 /* Of an iteration that is over, or whose end nobody will see. */
 static int report_finding(struct pipeline *pipeline, struct finding *finding, uint64_t now_ns)
 {
+	int err;
+
 	if (finding->is_latent && ranking_knows(pipeline->ranking, finding))
 		return 0;
-	count_finding(pipeline, finding);
+	err = count_finding(pipeline, finding);
+	if (err)
+		return err;
 	if (!told_end(pipeline->told, finding))
 		return fold_add(pipeline->fold, finding, now_ns);
 	fold_show(pipeline->fold, finding);
@@ -202,12 +209,24 @@ static int report_connection(struct pipeline *pipeline, struct connection *conne
 			fold_show(pipeline->fold, &findings[i]);
 			continue;
 		}
-		count_finding(pipeline, &findings[i]);
-		err = fold_add(pipeline->fold, &findings[i], model_now_ns(pipeline->model));
+		err = count_finding(pipeline, &findings[i]);
+		if (!err)
+			err = fold_add(pipeline->fold, &findings[i], model_now_ns(pipeline->model));
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* What a scrape shows: each iteration and finding once, when it has ended. */
+static int count_iteration(struct pipeline *pipeline, const struct iteration *iteration)
+{
+	uint64_t asleep_by_cause[CAUSE_MAX];
+
+	if (!pipeline->opts.metrics || iteration_is_ongoing(iteration))
+		return 0;
+	rules_asleep_by_cause(iteration, asleep_by_cause);
+	return metrics_add_iteration(pipeline->opts.metrics, iteration, asleep_by_cause);
 }
 
 static int report_findings(struct pipeline *pipeline)
@@ -220,6 +239,9 @@ static int report_findings(struct pipeline *pipeline)
 	int err = 0;
 
 	while ((iteration = model_next_iteration(pipeline->model))) {
+		err = count_iteration(pipeline, iteration);
+		if (err)
+			return err;
 		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
 		for (i = 0; i < nr; i++) {
 			/* After a write that nobody took, the next one would block again. */
@@ -251,6 +273,8 @@ int pipeline_add(struct pipeline *pipeline, const void *record, size_t size)
 		return err;
 	}
 	err = model_add(pipeline->model, ev);
+	if (!err && pipeline->opts.metrics)
+		err = metrics_add_record(pipeline->opts.metrics, pipeline->model, ev);
 	if (err)
 		return err;
 	fold_flush(pipeline->fold, model_now_ns(pipeline->model));

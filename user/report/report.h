@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "metrics.h"
 #include "model.h"
 #include "rules.h"
 #include "stream.h"
@@ -51,6 +52,7 @@ struct report_opts {
 	bool is_verbose;  /* text: whole stacks */
 	struct session session;
 	const struct rules_config *rules;
+	struct metrics *metrics; /* what happens is added up there as well; NULL: nowhere */
 };
 
 struct reporter {

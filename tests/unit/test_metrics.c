@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Do the series tell what happened, keep their numbers, and stay few, whatever processes do? */
+#include "records.h"
+
+#include "metrics.h"
+#include "util.h"
+
+static struct metrics_config config;
+static struct metrics *metrics;
+static struct model *model;
+static char *text;
+static size_t text_bytes;
+
+static int setup(void **state)
+{
+	(void)state;
+	config = metrics_default_config;
+	assert_int_equal(metrics_new(&metrics, &config), 0);
+	model = new_model(&model_default_bounds);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	metrics_free(metrics);
+	model_free(model);
+	free(text);
+	text = NULL;
+	return 0;
+}
+
+static void restart(void)
+{
+	metrics_free(metrics);
+	assert_int_equal(metrics_new(&metrics, &config), 0);
+}
+
+/* Through the model first, as in the pipeline. */
+static void put(void *record)
+{
+	struct ev_head *head = record;
+
+	head->ts_ns = now_ns;
+	add(model, head);
+	assert_int_equal(metrics_add_record(metrics, model, head), 0);
+}
+
+static const char *scrape(enum exposition_format format)
+{
+	struct exposition e = { .format = format };
+
+	free(text);
+	e.out = open_memstream(&text, &text_bytes);
+	assert_non_null(e.out);
+	metrics_write(metrics, model, &e);
+	exposition_end(&e);
+	fclose(e.out);
+	return text;
+}
+
+static void assert_line(const char *line)
+{
+	size_t length = strlen(line);
+
+	for (const char *at = text; (at = strstr(at, line)); at++)
+		if ((at == text || at[-1] == '\n') && at[length] == '\n')
+			return;
+	fail_msg("no line %s in\n%s", line, text);
+}
+
+static unsigned count_of(const char *part)
+{
+	unsigned nr = 0;
+
+	for (const char *at = text; (at = strstr(at, part)); at++)
+		nr++;
+	return nr;
+}
+
+static void put_target(uint32_t target, const char *exe, const char *container)
+{
+	struct ev_target ev = { HEAD(TARGET, target, EV_NO_LOOP), .status = TARGET_OK,
+				.pid = 1000 + target, .version = 0x030b02f0 };
+
+	ev.layout.minor = 11;
+	snprintf(ev.exe, sizeof(ev.exe), "%s", exe);
+	snprintf(ev.container, sizeof(ev.container), "%s", container);
+	put(&ev);
+}
+
+static void put_loop(uint32_t target, uint32_t loop)
+{
+	struct ev_loop ev = { HEAD(LOOP, target, loop), .pid = 1000 + target, .tid = 1000 + target,
+			      .kind = LOOP_KIND_ASYNCIO };
+
+	put(&ev);
+}
+
+static void put_stats(uint32_t target, uint32_t loop, uint64_t iterations, uint64_t busy_ms)
+{
+	struct ev_loop_stats ev = { HEAD(LOOP_STATS, target, loop),
+				    .counters = { .iterations = iterations,
+						  .busy_ns = busy_ms * MSEC,
+						  .idle_ns = 2 * busy_ms * MSEC } };
+
+	ev.counters.hist[hist_bucket(MSEC)] = iterations;
+	put(&ev);
+}
+
+static void put_loop_exit(uint32_t target, uint32_t loop)
+{
+	struct ev_loop_exit ev = { HEAD(LOOP_EXIT, target, loop) };
+
+	put(&ev);
+}
+
+static void put_exit(uint32_t target)
+{
+	struct ev_exit ev = { HEAD(EXIT, target, EV_NO_LOOP) };
+
+	put(&ev);
+}
+
+static void put_tick(void)
+{
+	struct ev_tick ev = { HEAD(TICK, 0, EV_NO_LOOP) };
+
+	put(&ev);
+}
+
+static void start(uint32_t target, uint32_t loop)
+{
+	put_target(target, "/usr/bin/python3.11", "");
+	put_loop(target, loop);
+}
+
+static void end(uint32_t target, uint32_t loop)
+{
+	put_loop_exit(target, loop);
+	put_exit(target);
+}
+
+static void counters_of_a_loop_are_series(void **state)
+{
+	(void)state;
+	start(7, 3);
+	put_stats(7, 3, 10, 250);
+	now_ns += NSEC_PER_SEC;
+	put_stats(7, 3, 25, 1250);
+	scrape(EXPOSITION_TEXT);
+	assert_line("# TYPE loophound_loop_busy_seconds_total counter");
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.25");
+	assert_line("loophound_loop_idle_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 2.5");
+	assert_line("# TYPE loophound_loop_iteration_duration_seconds histogram");
+	assert_line("loophound_loop_iteration_duration_seconds_bucket"
+		    "{process=\"python3.11\",worker=\"0\",loop=\"0\",le=\"0.000524288\"} 0");
+	assert_line("loophound_loop_iteration_duration_seconds_bucket"
+		    "{process=\"python3.11\",worker=\"0\",loop=\"0\",le=\"0.001048576\"} 25");
+	assert_line("loophound_loop_iteration_duration_seconds_bucket"
+		    "{process=\"python3.11\",worker=\"0\",loop=\"0\",le=\"+Inf\"} 25");
+	assert_line("loophound_loop_iteration_duration_seconds_sum"
+		    "{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.25");
+	assert_line("loophound_loop_iteration_duration_seconds_count"
+		    "{process=\"python3.11\",worker=\"0\",loop=\"0\"} 25");
+	assert_line("loophound_breaches_total{process=\"python3.11\",worker=\"0\",loop=\"0\","
+		    "rule=\"blocking-call\",cause=\"dns\"} 0");
+	assert_line("loophound_target_info{process=\"python3.11\",worker=\"0\",pid=\"1007\","
+		    "python=\"3.11.2\",loop_kind=\"asyncio\",usdt=\"false\"} 1");
+	assert_line("loophound_targets{state=\"ok\"} 1");
+	assert_line("loophound_events_dropped_total{reason=\"ring_full\"} 0");
+}
+
+static void openmetrics_names_counters_its_own_way(void **state)
+{
+	(void)state;
+	start(7, 3);
+	put_stats(7, 3, 10, 250);
+	scrape(EXPOSITION_OPENMETRICS);
+	assert_line("# TYPE loophound_loop_busy_seconds counter");
+	assert_line("# UNIT loophound_loop_busy_seconds seconds");
+	assert_line("# TYPE loophound_target info");
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 0.25");
+	assert_string_equal(text + text_bytes - strlen("# EOF\n"), "# EOF\n");
+}
+
+static void workers_of_one_name_are_numbered(void **state)
+{
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 1, 1000);
+	start(2, 2);
+	put_stats(2, 2, 1, 2000);
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"1\",loop=\"0\"} 2.0");
+}
+
+static void a_successor_inherits_number_and_sums(void **state)
+{
+	unsigned nr;
+
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 4, 1000);
+	start(2, 2);
+	put_stats(2, 2, 4, 1000);
+	scrape(EXPOSITION_TEXT);
+	nr = count_of("\n");
+	for (uint32_t id = 2; id < 502; id++) {
+		end(id, 2);
+		now_ns += NSEC_PER_SEC;
+		put_tick();
+		start(id + 1, 2);
+		put_stats(id + 1, 2, 4, 1000);
+	}
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("\n"), nr);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"1\",loop=\"0\"} 501.0");
+}
+
+static void what_has_ended_is_shown_for_a_while(void **state)
+{
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 4, 1000);
+	end(1, 1);
+	now_ns += config.retention_ns - 1;
+	put_tick();
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
+	assert_int_equal(count_of("loop_utilization_ratio{"), 0); /* it has none any more */
+	assert_int_equal(count_of("target_info{"), 0);
+	now_ns += 1;
+	put_tick();
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("process=\"python3.11\""), 0);
+}
+
+static void loops_of_a_process_are_numbered_and_inherited(void **state)
+{
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 4, 1000);
+	put_loop(1, 2);
+	put_stats(1, 2, 4, 2000);
+	put_loop_exit(1, 1);
+	put_loop(1, 5);
+	put_stats(1, 5, 4, 500);
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.5");
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"1\"} 2.0");
+	assert_int_equal(count_of("loop_busy_seconds_total{"), 2);
+}
+
+static void what_finds_no_room_is_other(void **state)
+{
+	struct metrics_size size;
+
+	(void)state;
+	config.max_workers = 2;
+	restart();
+	for (uint32_t id = 1; id <= 5; id++) {
+		start(id, id);
+		put_stats(id, id, 4, 1000);
+		put_stats(id, id, 5, 1500);
+	}
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"1\",loop=\"0\"} 1.5");
+	assert_line("loophound_loop_busy_seconds_total{process=\"other\",worker=\"0\",loop=\"0\"} 4.5");
+	assert_line("loophound_label_overflow_total 6");
+	metrics_get_size(metrics, &size);
+	assert_int_equal(size.workers, 2);
+	assert_int_equal(size.loops, 2);
+	/* One that is called so is not mistaken for it. */
+	end(1, 1);
+	now_ns += config.retention_ns;
+	put_tick();
+	put_target(9, "/srv/other", "");
+	put_loop(9, 1);
+	put_stats(9, 1, 1, 250);
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"other\",worker=\"1\",loop=\"0\"} 0.25");
+}
+
+static void loops_have_a_bound_too(void **state)
+{
+	(void)state;
+	config.max_loops = 3;
+	restart();
+	start(1, 1);
+	put_stats(1, 1, 1, 1000);
+	for (uint32_t loop = 2; loop <= 10; loop++) {
+		put_loop(1, loop);
+		put_stats(1, loop, 1, 1000);
+	}
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("loop_busy_seconds_total{process=\"python3.11\""), 3);
+	assert_line("loophound_loop_busy_seconds_total{process=\"other\",worker=\"0\",loop=\"0\"} 7.0");
+}
+
+static const struct iteration *put_iteration(uint32_t target, uint32_t loop)
+{
+	struct ev_iteration ev = { HEAD(ITERATION, target, loop),
+				   .iteration = 1,
+				   .start_ns = now_ns - 100 * MSEC,
+				   .end_ns = now_ns,
+				   .on_cpu_ns = 30 * MSEC,
+				   .gc_on_cpu_ns = 10 * MSEC,
+				   .run_queue_ns = 20 * MSEC,
+				   .off_ns = { [OFF_SYSCALL] = 50 * MSEC } };
+
+	add(model, &ev);
+	return model_next_iteration(model);
+}
+
+static void breaches_and_lost_time_add_up(void **state)
+{
+	uint64_t asleep[CAUSE_MAX] = { [CAUSE_DNS] = 45 * MSEC };
+	struct finding finding = { .rule = RULE_BLOCKING_CALL, .cause = CAUSE_DNS,
+				   .duration_ns = 45 * MSEC };
+
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 1, 100);
+	for (int i = 0; i < 2; i++) {
+		finding.iteration = put_iteration(1, 1);
+		assert_non_null(finding.iteration);
+		assert_int_equal(metrics_add_iteration(metrics, finding.iteration, asleep), 0);
+		assert_int_equal(metrics_add_finding(metrics, &finding), 0);
+	}
+	scrape(EXPOSITION_TEXT);
+#define OF_LOOP "{process=\"python3.11\",worker=\"0\",loop=\"0\","
+	assert_line("loophound_breaches_total" OF_LOOP "rule=\"blocking-call\",cause=\"dns\"} 2");
+	assert_line("loophound_breach_seconds_total" OF_LOOP "rule=\"blocking-call\",cause=\"dns\"} 0.09");
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"dns\"} 0.09");
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"other\"} 0.01");
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"on-cpu\"} 0.04");
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"gc\"} 0.02");
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"run-queue\"} 0.04");
+}
+
+/* Its names came after it had ended: it counts, and keeps nothing alive. */
+static void a_breach_may_come_after_the_end(void **state)
+{
+	uint64_t asleep[CAUSE_MAX] = {};
+	struct metrics_size size;
+	struct iteration late;
+
+	(void)state;
+	start(1, 1);
+	late = *put_iteration(1, 1);
+	end(1, 1);
+	assert_int_equal(metrics_add_iteration(metrics, &late, asleep), 0);
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_lost_seconds_total" OF_LOOP "cause=\"gc\"} 0.01");
+	now_ns += config.retention_ns;
+	put_tick();
+	metrics_get_size(metrics, &size);
+	assert_int_equal(size.workers, 0);
+	assert_int_equal(size.loops, 0);
+}
+
+static void hostile_names_leave_as_one_label(void **state)
+{
+	(void)state;
+	put_target(1, "/srv/a\"b\\c\nd\xff\x1b[31m", "");
+	put_loop(1, 1);
+	put_stats(1, 1, 1, 1000);
+	put_target(2, "/usr/bin/python3.11", "0123456789ab");
+	put_loop(2, 2);
+	put_stats(2, 2, 1, 1000);
+	scrape(EXPOSITION_TEXT);
+#define BAD "\xef\xbf\xbd"
+	assert_line("loophound_loop_busy_seconds_total{process=\"a\\\"b\\\\c" BAD "d" BAD BAD "[31m\","
+		    "worker=\"0\",loop=\"0\"} 1.0");
+	assert_line("loophound_loop_busy_seconds_total{process=\"0123456789ab\",worker=\"0\",loop=\"0\"} 1.0");
+}
+
+static void a_bucket_ends_where_the_kernel_counts(void **state)
+{
+	struct metrics *refused;
+
+	(void)state;
+	assert_int_equal(metrics_bucket_near(10 * MSEC), 10485760);
+	assert_int_equal(metrics_bucket_near(1), 1 << HIST_SHIFT);
+	config.bucket_ns[2] = 2500000;
+	assert_int_equal(metrics_new(&refused, &config), -EINVAL);
+	config = metrics_default_config;
+	config.bucket_ns[3] = config.bucket_ns[2];
+	assert_int_equal(metrics_new(&refused, &config), -EINVAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(counters_of_a_loop_are_series),
+		TEST(openmetrics_names_counters_its_own_way),
+		TEST(workers_of_one_name_are_numbered),
+		TEST(a_successor_inherits_number_and_sums),
+		TEST(what_has_ended_is_shown_for_a_while),
+		TEST(loops_of_a_process_are_numbered_and_inherited),
+		TEST(what_finds_no_room_is_other),
+		TEST(loops_have_a_bound_too),
+		TEST(breaches_and_lost_time_add_up),
+		TEST(a_breach_may_come_after_the_end),
+		TEST(hostile_names_leave_as_one_label),
+		TEST(a_bucket_ends_where_the_kernel_counts),
+	};
+
+	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}
