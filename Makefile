@@ -19,18 +19,20 @@ BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_$(ARCH) -Ibpf 
 	-Wall -Wextra -Wno-unused-function -Wno-unused-parameter -Werror \
 	-Wno-missing-declarations -Wno-gnu-variable-sized-type-not-at-end -Wno-compare-distinct-pointer-types
 WARN    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
-STAGES  := base stream model rules report reader probe target cli
+STAGES  := base stream model rules report reader probe target serve cli
 CFLAGS  ?= -O2 -g
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(SANFLAGS) \
 	-Ibpf $(STAGES:%=-Iuser/%) -I$(OUT) -MMD -MP
-LDLIBS  := -lbpf -lelf -lz -lcap-ng
+LDLIBS  := -lbpf -lelf -lz -lcap-ng -lmicrohttpd -lgnutls -lseccomp -lyaml -lcrypt
 
 # maps.bpf.o first: the linker of libbpf 1.1 loses the offset of a map whose extern it meets before it.
 BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
 SKEL      := $(OUT)/probes.skel.h
 obj        = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)))
 USER_OBJ  := $(call obj,user/*.c user/*/*.c)
+# A test that includes a file of the service, to see what is static in it, is not linked with it again.
+TESTED_IN_web := web_auth
 # Stages that promise to be pure: their tests link nothing else, so a kernel call is a link error.
 PURE_OBJ  := $(call obj,user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c)
 READER_OBJ := $(call obj,user/base/*.c user/stream/*.c user/reader/*.c)
@@ -139,6 +141,10 @@ $(OUT)/tests/unit/test_py%: $(OUT)/tests/unit/test_py%.o $(READER_OBJ)
 $(OUT)/tests/unit/test_target_%: $(OUT)/tests/unit/test_target_%.o $(call obj,user/base/*.c user/target/*.c)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -o $@
+
+$(OUT)/tests/unit/test_serve_%: $(OUT)/tests/unit/test_serve_%.o $(LIVE_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(filter-out $(OUT)/user/serve/$(TESTED_IN_$*).o,$^) $(LDLIBS) -lcmocka -o $@
 
 $(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(PURE_OBJ)
 	$(call msg,LINK,$@)

@@ -28,7 +28,7 @@ grep -rln 'probes.skel.h' user | grep -v user/probe/probes.c && complain "only p
 grep -rnE 'uretprobe|PTRACE_(ATTACH|SEIZE)' bpf user && complain "never on a target"
 
 # A stage never includes the header of a later one.
-order='base stream model rules report reader probe target cli'
+order='base stream model rules report reader probe target serve cli'
 seen=
 for stage in $order; do
 	seen="$seen $stage"

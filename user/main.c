@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child.h"
 #include "commands.h"
 #include "log.h"
 #include "reader.h"
+#include "web.h"
 
 static const struct {
 	const char *name;
@@ -55,9 +57,11 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	fill_standard_streams();
-	/* The reader process is this executable again: see user/reader/client.c. */
-	if (argc == 3 && !strcmp(argv[1], "__reader"))
+	/* The reader and the web process are this executable again: see user/reader/child.c. */
+	if (argc == 3 && !strcmp(argv[1], CHILD_READER))
 		return reader_main(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], CHILD_WEB))
+		return web_main(atoi(argv[2]), CHILD_EXTRA_FD);
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help") || !strcmp(argv[1], "-h")) {
 		opts_print_overview();
 		return finish(argc < 2 ? EXIT_USAGE : EXIT_OK);

@@ -430,7 +430,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_deleted_interpreter_is_identified),
 	};
 
-	if (argc == 3 && strcmp(argv[1], CHILD_COMMAND) == 0) {
+	if (argc == 3 && strcmp(argv[1], CHILD_READER) == 0) {
 		const char *mode = getenv(MODE);
 
 		return mode && strcmp(mode, "true") != 0 ? run_bad_reader(mode, atoi(argv[2]))

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,29 +14,34 @@
 
 /* Room for a few of the longest records; the kernel allows less at most hosts, one always fits. */
 #define SOCKET_BYTES  (1 << 20)
-#define CHILD_FD      3
 #define CHILD_FD_TEXT "3"
 #define FIRST_SAFE_FD 10
 
 /* Between fork and exec: only what is safe in a signal handler. */
-static void __attribute__((noreturn)) become_reader(int socket_fd, pid_t parent)
+static void __attribute__((noreturn)) become(const char *command, int socket_fd, int extra_fd,
+					     pid_t parent)
 {
-	char *const argv[] = { "loophound-reader", CHILD_COMMAND, CHILD_FD_TEXT, NULL };
+	const char *name = strcmp(command, CHILD_WEB) ? "loophound-reader" : "loophound-web";
+	char *const argv[] = { (char *)name, (char *)command, CHILD_FD_TEXT, NULL };
+	int high, null, extra = -1, last = CHILD_FD;
 	sigset_t none;
-	int high, null;
 
 	/* The daemon may have died before this took effect. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(126);
 	high = fcntl(socket_fd, F_DUPFD_CLOEXEC, FIRST_SAFE_FD);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (extra_fd >= 0) {
+		extra = fcntl(extra_fd, F_DUPFD_CLOEXEC, FIRST_SAFE_FD);
+		last = CHILD_EXTRA_FD;
+	}
 	if (high < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    dup2(high, CHILD_FD) < 0)
+	    dup2(high, CHILD_FD) < 0 || (extra_fd >= 0 && dup2(extra, CHILD_EXTRA_FD) < 0))
 		_exit(126);
 	/* Everything is close-on-exec; this is for what a library opened otherwise. */
-	syscall(SYS_close_range, CHILD_FD + 1, ~0U, 0);
+	syscall(SYS_close_range, last + 1, ~0U, 0);
 	/*
-	 * Ignored from the first moment: what ends the daemon's group is not for the reader to act
+	 * Ignored from the first moment: what ends the daemon's group is not for its children to act
 	 * on.
 	 */
 	signal(SIGINT, SIG_IGN);
@@ -55,7 +61,7 @@ static void set_buffers(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-int child_start(pid_t *pid, int *socket_fd)
+int child_start(const char *command, int extra_fd, pid_t *pid, int *socket_fd)
 {
 	cleanup_close int ours = -1;
 	cleanup_close int theirs = -1;
@@ -74,7 +80,7 @@ int child_start(pid_t *pid, int *socket_fd)
 	if (child < 0)
 		return -errno;
 	if (child == 0)
-		become_reader(theirs, parent);
+		become(command, theirs, extra_fd, parent);
 	*pid = child;
 	*socket_fd = take_fd(&ours);
 	return 0;

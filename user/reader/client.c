@@ -102,7 +102,7 @@ static int start_process(struct reader *reader)
 
 	if (reader->nr_unreaped == UNREAPED_MAX)
 		return -EAGAIN;
-	err = child_start(&pid, &fd);
+	err = child_start(CHILD_READER, -1, &pid, &fd);
 	if (err)
 		return err;
 	if (epoll_ctl(reader->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {

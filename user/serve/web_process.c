@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The web process (web.h): HTTP by libmicrohttpd, in one thread and one poll set.  Whoever is slow,
+ * huge or many loses his own connection: it has a bound in bytes, in time, and in number.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "util.h"
+#include "web_sandbox.h"
+#include "web_server.h"
+
+#define MEMORY_PER_CONNECTION \
+	(16 * 1024) /* headers of a request have to fit in, with room for gzip's */
+#define IDLE_SECONDS 5
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct web_server *server = context;
+
+	(void)state;
+	for (unsigned i = 0; info && i < WEB_CONNECTIONS_MAX; i++) {
+		struct web_connection *row = &server->connections[i];
+
+		if (code == MHD_CONNECTION_NOTIFY_STARTED && row->fd < 0) {
+			*row = (struct web_connection){ info->connect_fd, web_now_ns() };
+			return;
+		}
+		if (code == MHD_CONNECTION_NOTIFY_CLOSED && row->fd == info->connect_fd)
+			row->fd = -1;
+	}
+}
+
+/* MHD's own time-out starts anew with each byte; this one does not. */
+static void end_old_connections(struct web_server *server)
+{
+	uint64_t now_ns = web_now_ns();
+
+	for (unsigned i = 0; i < WEB_CONNECTIONS_MAX; i++) {
+		struct web_connection *row = &server->connections[i];
+
+		if (row->fd >= 0 && now_ns - row->since_ns >= WEB_CONNECTION_MAX_NS)
+			shutdown(row->fd, SHUT_RDWR);
+	}
+}
+
+static void on_error(void *context, const char *format, va_list arguments)
+{
+	char line[256];
+
+	(void)context;
+	vsnprintf(line, sizeof(line), format, arguments);
+	line[strcspn(line, "\r\n")] = '\0';
+	log_debug("web: %s", line);
+}
+
+int web_restart(struct web_server *server, char *why, size_t why_bytes)
+{
+	const struct web_settings *settings = &server->settings;
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_PEDANTIC_CHECKS;
+	struct MHD_OptionItem tls[4] = {};
+	struct MHD_Daemon *old = take(server->daemon);
+	unsigned nr = 0;
+	int err;
+
+	if (settings->has_tls) {
+		flags |= MHD_USE_TLS;
+		tls[nr++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0,
+						     (void *)settings->key };
+		tls[nr++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0,
+						     (void *)settings->cert };
+		tls[nr++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_PRIORITIES, 0,
+			settings->min_tls_1_3 ? "NORMAL:-VERS-ALL:+VERS-TLS1.3"
+					      : "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+		};
+	}
+	tls[nr] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	if (old) {
+		MHD_quiesce_daemon(old); /* gives the listening socket back */
+		MHD_stop_daemon(old);
+	}
+	err = web_auth_init(&server->auth, settings);
+	for (unsigned i = 0; i < WEB_CONNECTIONS_MAX; i++)
+		server->connections[i].fd = -1;
+	if (!err)
+		server->daemon = MHD_start_daemon(
+			flags, 0, NULL, NULL, web_route, server, MHD_OPTION_EXTERNAL_LOGGER,
+			on_error, NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+			MHD_OPTION_CONNECTION_LIMIT,
+			min(settings->max_connections, WEB_CONNECTIONS_MAX),
+			MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+			MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY, tls,
+			MHD_OPTION_END);
+	if (server->daemon)
+		return 0;
+	snprintf(why, why_bytes, "HTTP cannot start%s",
+		 settings->has_tls ? ": are certificate and key right, and a pair?" : "");
+	return err ? err : -EINVAL;
+}
+
+static int turn(struct web_server *server)
+{
+	const union MHD_DaemonInfo *info =
+		server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)
+			       : NULL;
+	struct pollfd fds[2] = { { .fd = server->socket_fd, .events = POLLIN },
+				 { .fd = info ? info->epoll_fd : -1, .events = POLLIN } };
+	MHD_UNSIGNED_LONG_LONG timeout_ms = 1000;
+	int err;
+
+	if (server->daemon && MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
+		timeout_ms = min(timeout_ms, 1000ULL);
+	else
+		timeout_ms = 1000;
+	if (poll(fds, ARRAY_SIZE(fds), (int)timeout_ms) < 0 && errno != EINTR)
+		return -errno;
+	err = web_take_settings(server);
+	if (err)
+		return err;
+	if (server->daemon)
+		MHD_run(server->daemon);
+	end_old_connections(server);
+	return server->is_daemon_gone ? -EPIPE : 0;
+}
+
+int web_main(int socket_fd, int listen_fd)
+{
+	cleanup_free struct web_server *server = calloc(1, sizeof(*server));
+	int err;
+
+	if (!server)
+		return 1;
+	server->socket_fd = socket_fd;
+	server->listen_fd = listen_fd;
+	/* Who ends the daemon's group ends the daemon, which ends this. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	err = web_confine();
+	if (err)
+		return log_err(1, "web: cannot confine itself: %s", strerror(-err));
+	do
+		err = turn(server);
+	while (!err);
+	if (server->daemon) {
+		MHD_quiesce_daemon(server->daemon);
+		MHD_stop_daemon(server->daemon);
+	}
+	return err == -EPIPE ? 0 : log_err(1, "web: %s", strerror(-err));
+}
