@@ -24,7 +24,7 @@ CFLAGS  ?= -O2 -g
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(SANFLAGS) \
 	-Ibpf $(STAGES:%=-Iuser/%) -I$(OUT) -MMD -MP
-LDLIBS  := -lbpf -lelf -lz -lcap-ng -lmicrohttpd -lgnutls -lseccomp -lyaml -lcrypt
+LDLIBS  := -lbpf -lelf -lz -lcap-ng -lmicrohttpd -lgnutls -lseccomp -lyaml -lcrypt -lm
 
 # maps.bpf.o first: the linker of libbpf 1.1 loses the offset of a map whose extern it meets before it.
 BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
