@@ -45,6 +45,8 @@ static int run_command(int argc, char **argv)
 	bool is_done;
 	int code;
 
+	if (!strcmp(argv[0], "serve"))
+		return cmd_serve(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, argv[0]))
 			continue;

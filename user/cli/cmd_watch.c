@@ -27,7 +27,7 @@ static unsigned add_all(struct engine *engine, const pid_t *pids, int nr, enum t
 	return nr_refused ? 0 : engine_targets(engine) - nr_before;
 }
 
-static int add_found(struct engine *engine, const struct opts *opts)
+int watch_search(struct engine *engine, const struct opts *opts)
 {
 	struct find_filter filter = { opts->name_glob, opts->cgroup };
 	unsigned nr_new = 1;
@@ -86,7 +86,7 @@ static int watch(const struct opts *opts)
 		return code;
 	code = add_pids(engine, opts);
 	if (!code && is_search)
-		code = add_found(engine, opts);
+		code = watch_search(engine, opts);
 	if (!code && !strcmp(opts->command, "record"))
 		log_write(LOG_NOTE, "recording to %s; Ctrl-C ends it", opts->record_to);
 	if (!code)

@@ -3,6 +3,7 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+#include "engine.h"
 #include "opts.h"
 
 int cmd_ps(const struct opts *opts);
@@ -12,5 +13,9 @@ int cmd_report(const struct opts *opts);
 int cmd_run(const struct opts *opts);
 int cmd_doctor(const struct opts *opts);
 int cmd_rules(const struct opts *opts);
+int cmd_serve(int argc, char **argv); /* it has options of its own */
+
+/* Follows the processes that the options search for. An exit code. */
+int watch_search(struct engine *engine, const struct opts *opts);
 
 #endif

@@ -56,6 +56,8 @@ static void on_tick(struct engine *engine)
 	host_look(engine->host, now_ns);
 	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);
 	engine_feed_head(engine, EV_TICK, now_ns);
+	if (engine->opts->service)
+		engine->opts->service->on_tick(engine->opts->service->ctx, now_ns);
 	if (engine->ticks % SECOND_TICKS == 0)
 		save(engine);
 }
@@ -94,6 +96,11 @@ static bool on_child(struct engine *engine, pid_t child, int *child_status)
 	return engine->has_child_ended;
 }
 
+const struct model *engine_model(const struct engine *engine)
+{
+	return pipeline_model(engine->pipeline);
+}
+
 bool engine_child_ended(const struct engine *engine)
 {
 	return engine->has_child_ended;
@@ -129,8 +136,13 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 			if (read(engine->retry_fd, &expirations, sizeof(expirations)) > 0)
 				engine_feed_ring(engine);
 		} break;
+		case FD_SERVICE:
+			engine->opts->service->on_fd(engine->opts->service->ctx, engine_now_ns());
+			break;
 		}
 	}
+	if (engine_take_reload())
+		engine->opts->service->on_reload(engine->opts->service->ctx);
 	arm_retry(engine);
 	engine_flush(engine);
 	return is_over || engine->err || engine_caught_signal();
@@ -189,7 +201,8 @@ static bool is_over(struct engine *engine, pid_t child)
 		return true;
 	if (targets_failed(engine->targets))
 		return true;
-	return !child && !opts_is_search(engine->opts) && !targets_alive(engine->targets);
+	return !child && !engine->opts->service && !opts_is_search(engine->opts) &&
+	       !targets_alive(engine->targets);
 }
 
 static int report_failed(const struct ev_target *failed)

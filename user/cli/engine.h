@@ -13,6 +13,21 @@
 struct engine;
 
 /*
+ * What makes a watch a service: it goes on without targets, SIGHUP is a wish, and one more descriptor is
+ * looked after.
+ */
+struct engine_service {
+	int fd; /* readable: on_fd */
+	void (*on_fd)(void *ctx, uint64_t now_ns);
+	void (*on_tick)(void *ctx, uint64_t now_ns);
+	void (*on_reload)(void *ctx);
+	void *ctx;
+	const struct reporter *reporter; /* in place of opts->format */
+	void *sink;
+	struct metrics *metrics;
+};
+
+/*
  * Opens outputs, starts the reader, loads and attaches the kernel half, says so (`session`).
  * An exit code; EXIT_OK: *out is to be freed.  Messages are printed.
  */
@@ -34,6 +49,8 @@ int engine_run(struct engine *engine, pid_t child, int *child_status);
 bool engine_child_ended(const struct engine *engine);
 /* The signal that ended the watch; 0: none. */
 int engine_caught_signal(void);
+/* What is known, for who shows it while the watch goes on. */
+const struct model *engine_model(const struct engine *engine);
 /* It was typed at the terminal, whose whole process group got it: Ctrl-C. */
 bool engine_was_typed(void);
 

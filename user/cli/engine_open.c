@@ -46,13 +46,27 @@ int engine_add_fd(struct engine *engine, int fd, enum engine_fd what)
 	return epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static volatile sig_atomic_t caught_signal, is_from_terminal;
+static volatile sig_atomic_t caught_signal, is_from_terminal, wants_reload;
 
 static void on_ending_signal(int nr, siginfo_t *info, void *context)
 {
 	(void)context;
 	caught_signal = nr;
 	is_from_terminal = info->si_code == SI_KERNEL; /* and not from kill() */
+}
+
+static void on_hangup(int nr)
+{
+	(void)nr;
+	wants_reload = 1;
+}
+
+bool engine_take_reload(void)
+{
+	bool is_wanted = wants_reload;
+
+	wants_reload = 0;
+	return is_wanted;
 }
 
 bool engine_was_typed(void)
@@ -85,6 +99,8 @@ static int open_fds(struct engine *engine)
 
 	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
 		catch_signal(ending[i]);
+	if (engine->opts->service)
+		signal(SIGHUP, on_hangup);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -103,6 +119,8 @@ static int open_fds(struct engine *engine)
 		err = engine_add_fd(engine, engine->signal_fd, FD_SIGNAL);
 	if (!err)
 		err = engine_add_fd(engine, engine->tick_fd, FD_TICK);
+	if (!err && engine->opts->service)
+		err = engine_add_fd(engine, engine->opts->service->fd, FD_SERVICE);
 	return err ? err : engine_add_fd(engine, engine->retry_fd, FD_RETRY);
 }
 
@@ -180,6 +198,10 @@ static int open_report(struct engine *engine, const struct session *session)
 				      .is_verbose = opts->is_verbose };
 
 	terminal_describe(engine->out, &report);
+	if (opts->service) {
+		report.metrics = opts->service->metrics;
+		report.sink = opts->service->sink;
+	}
 	return pipeline_new(&engine->pipeline, opts->reporter ? opts->reporter : reporter_find(opts->format),
 			    &report);
 }

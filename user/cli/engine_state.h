@@ -12,7 +12,7 @@
 #include "targets.h"
 #include "util.h"
 
-enum engine_fd { FD_RING, FD_READER, FD_SIGNAL, FD_TICK, FD_RETRY };
+enum engine_fd { FD_RING, FD_READER, FD_SIGNAL, FD_TICK, FD_RETRY, FD_SERVICE };
 
 /* What was said of a stall while it lasted. */
 struct told {
@@ -46,6 +46,8 @@ struct engine {
 };
 
 uint64_t engine_now_ns(void); /* CLOCK_MONOTONIC */
+/* Whether a service was asked to reload since the last call. */
+bool engine_take_reload(void);
 /* The file that the report goes to, for messages. */
 const char *engine_output_name(const struct engine *engine);
 void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns);

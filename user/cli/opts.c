@@ -424,5 +424,6 @@ void opts_print_overview(void)
 	       "Finds what blocks the event loops of running Python programs, from the kernel.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(command_docs); i++)
 		printf("  %-8s %s\n", command_docs[i].name, command_docs[i].doc);
+	printf("  %-8s %s\n", "serve", "the service: all targets, for Prometheus and the log");
 	printf("\n`loophound COMMAND --help` lists the options. Start with: loophound ps\n");
 }

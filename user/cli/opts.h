@@ -22,6 +22,7 @@ enum exit_code {
 #define OPTS_MAX_PIDS 256
 
 struct reporter;
+struct engine_service;
 
 struct opts {
 	const char *command;
@@ -45,6 +46,7 @@ struct opts {
 	/* What follows the options: a file, a rule, or the program to run. */
 	char **args;
 	int nr_args;
+	const struct engine_service *service; /* of `serve`; else NULL */
 };
 
 /*

@@ -53,6 +53,7 @@ struct report_opts {
 	struct session session;
 	const struct rules_config *rules;
 	struct metrics *metrics; /* what happens is added up there as well; NULL: nowhere */
+	void *sink;		 /* a reporter's own, if it does not write to out */
 };
 
 struct reporter {

@@ -55,7 +55,8 @@ static int next_event(struct builder *b, yaml_event_t *event)
 {
 	if (yaml_parser_parse(&b->parser, event))
 		return 0;
-	return fail(b, &b->parser.problem_mark, b->parser.problem ? b->parser.problem : "no memory");
+	return fail(b, &b->parser.problem_mark,
+		    b->parser.problem ? b->parser.problem : "no memory");
 }
 
 /* Nothing that could make the tree larger than its file, or mean something else than it says. */
@@ -89,9 +90,9 @@ static struct yaml_node *new_node(struct builder *b, const yaml_event_t *event)
 	if (!node)
 		return NULL;
 	node->line = (unsigned)event->start_mark.line + 1;
-	node->type = event->type == YAML_SCALAR_EVENT	       ? YAML_SCALAR :
-		     event->type == YAML_SEQUENCE_START_EVENT ? YAML_LIST :
-								YAML_MAP;
+	node->type = event->type == YAML_SCALAR_EVENT		? YAML_SCALAR
+		     : event->type == YAML_SEQUENCE_START_EVENT ? YAML_LIST
+								: YAML_MAP;
 	if (node->type != YAML_SCALAR)
 		return node;
 	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -127,7 +128,8 @@ static int take_key(struct builder *b, yaml_event_t *event, char **key)
 	return err ? err : next_event(b, event);
 }
 
-static int build(struct builder *b, const yaml_event_t *event, unsigned depth, struct yaml_node **out);
+static int build(struct builder *b, const yaml_event_t *event, unsigned depth,
+		 struct yaml_node **out);
 
 /* Fills a list or a map up to its end. */
 static int fill(struct builder *b, struct yaml_node *parent, unsigned depth)
@@ -141,7 +143,8 @@ static int fill(struct builder *b, struct yaml_node *parent, unsigned depth)
 
 		if (err)
 			return err;
-		is_end = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+		is_end = event.type == YAML_SEQUENCE_END_EVENT ||
+			 event.type == YAML_MAPPING_END_EVENT;
 		if (!is_end && parent->type == YAML_MAP)
 			err = take_key(b, &event, &key);
 		if (err)
@@ -156,7 +159,8 @@ static int fill(struct builder *b, struct yaml_node *parent, unsigned depth)
 	}
 }
 
-static int build(struct builder *b, const yaml_event_t *event, unsigned depth, struct yaml_node **out)
+static int build(struct builder *b, const yaml_event_t *event, unsigned depth,
+		 struct yaml_node **out)
 {
 	struct yaml_node *node;
 	int err = check_event(b, event);
@@ -264,9 +268,9 @@ int yaml_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN])
 	data = read_file(path, &bytes, &err);
 	if (!data) {
 		snprintf(error, YAML_ERROR_LEN, "%s: %s", path,
-			 err == -EFBIG	  ? "longer than 1 MiB" :
-			 err == -EINVAL ? "not a regular file" :
-					  strerror(-err));
+			 err == -EFBIG	  ? "longer than 1 MiB"
+			 : err == -EINVAL ? "not a regular file"
+					  : strerror(-err));
 		return err;
 	}
 	yaml->path = strdup(path);

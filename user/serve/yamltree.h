@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * A YAML file as a bounded tree: what the configuration and the web configuration are read from.  Anchors,
- * aliases, tags and further documents are refused: nothing here can grow beyond its file.
+ * A YAML file as a bounded tree: what the configuration and the web configuration are read from.
+ * Anchors, aliases, tags and further documents are refused: nothing here can grow beyond its file.
  */
 #ifndef YAMLTREE_H
 #define YAMLTREE_H
@@ -47,11 +47,13 @@ struct yaml_field {
 };
 
 /*
- * Walks a map by its schema, which ends with a NULL key.  A key that is not in it, or there twice, is an
- * error.  0 or -EINVAL and "line N: key: reason"; yaml_place() puts the path before it.
+ * Walks a map by its schema, which ends with a NULL key.  A key that is not in it, or there twice,
+ * is an error.  0 or -EINVAL and "line N: key: reason"; yaml_place() puts the path before it.
  */
 int yaml_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
 	      char error[YAML_ERROR_LEN]);
+/* Puts "line N: key: " before a reason that has no line yet. */
+void yaml_at(const struct yaml_node *node, char error[YAML_ERROR_LEN]);
 void yaml_place(const struct yaml *yaml, char error[YAML_ERROR_LEN]);
 
 /* Values. 0 or -EINVAL and the reason. */

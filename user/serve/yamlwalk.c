@@ -27,7 +27,7 @@ static int fail(char error[YAML_ERROR_LEN], const char *what)
 }
 
 /* The error of an inner map names its own line already. */
-static void place(const struct yaml_node *node, char error[YAML_ERROR_LEN])
+void yaml_at(const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
 	char reason[YAML_ERROR_LEN];
 
@@ -67,7 +67,7 @@ int yaml_walk(const struct yaml_node *map, const struct yaml_field *fields, void
 		else
 			err = field->read(out, node, error);
 		if (err)
-			place(node, error);
+			yaml_at(node, error);
 	}
 	return err;
 }
@@ -103,7 +103,8 @@ int yaml_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64
 	unsigned long long value;
 	char *end;
 
-	if (node->type != YAML_SCALAR || !node->is_plain || node->text[0] < '0' || node->text[0] > '9')
+	if (node->type != YAML_SCALAR || !node->is_plain || node->text[0] < '0' ||
+	    node->text[0] > '9')
 		return fail(error, "a whole number is expected");
 	errno = 0;
 	value = strtoull(node->text, &end, 10);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Opens, joins and shows the parts of the service. */
+#include "service_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "facts.h"
+#include "sanitize.h"
+#include "util.h"
+#include "web_config.h"
+
+#define PASSED_FD 3 /* systemd's first */
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* ---- what the web process asks for ---- */
+
+static void write_metrics(struct service *service, enum exposition_format format, FILE *out)
+{
+	struct exposition e = { .out = out, .format = format };
+	uint64_t start_ns = clock_now_ns();
+
+	if (service->model)
+		metrics_write(service->metrics, service->model, &e);
+	service_write_self(service, &e);
+	exposition_end(&e);
+	service->last_scrape_ns = clock_now_ns() - start_ns;
+}
+
+static void write_loops(const struct service *service, FILE *out)
+{
+	struct report_opts opts = { .out = out, .session = service->session };
+	const struct loop *loop;
+	bool is_first = true;
+
+	putc('[', out);
+	for (uint32_t i = 0; service->model && (loop = model_loop(service->model, i)); i++) {
+		if (loop->ended || !loop->counters_ns)
+			continue;
+		fputs(is_first ? "\n" : ",", out);
+		report_jsonl.loop(&opts, loop, loop->counters_ns);
+		is_first = false;
+	}
+	fputs("]\n", out);
+}
+
+static void write_landing(const struct service *service, FILE *out)
+{
+	struct metrics_size size;
+
+	metrics_get_size(service->metrics, &size);
+	fprintf(out, "version  %s\nhost     %s, kernel %s\nworkers  %u\nloops    %u\n",
+		LOOPHOUND_VERSION, service->session.host, service->session.kernel, size.workers,
+		size.loops);
+}
+
+static int on_question(void *ctx, enum web_what what, FILE *out)
+{
+	struct service *service = ctx;
+
+	switch (what) {
+	case WEB_METRICS: write_metrics(service, EXPOSITION_TEXT, out); break;
+	case WEB_METRICS_OPENMETRICS: write_metrics(service, EXPOSITION_OPENMETRICS, out); break;
+	case WEB_BREACHES: sink_history(service->sink, out); break;
+	case WEB_LOOPS: write_loops(service, out); break;
+	case WEB_HEALTHY: fputs("healthy\n", out); break;
+	case WEB_READY:
+		fputs(service->model ? "ready\n" : "not ready: not attached yet\n", out);
+		return service->model ? 200 : 503;
+	case WEB_LANDING: write_landing(service, out); break;
+	case WEB_WHAT_MAX: return 404;
+	}
+	return 200;
+}
+
+/* ---- the reporter ---- */
+
+static void on_session(const struct report_opts *opts)
+{
+	struct service *service = opts->sink;
+
+	service->session = opts->session;
+}
+
+/* What is no Python is nobody's business; what is one and cannot be watched is. */
+static void on_target(const struct report_opts *opts, const struct target *target, uint64_t ts_ns)
+{
+	const struct ev_target *info = &target->info;
+	bool is_news = info->status == TARGET_OK || info->status == TARGET_UNSUPPORTED ||
+		       info->status == TARGET_BROKEN || info->status == TARGET_STUCK;
+	char python[FACTS_VERSION_LEN], comm[64], reason[256];
+
+	(void)opts;
+	(void)ts_ns;
+	facts_python(info->version, python);
+	snprintf(comm, sizeof(comm), "%.*s", EV_COMM_LEN, info->comm);
+	sanitize(comm, sizeof(comm), strdupa(comm), 16, CUT_END);
+	sanitize(reason, sizeof(reason), info->reason, 160, CUT_END);
+	log_write(is_news ? LOG_INFO : LOG_DEBUG, "process %u %s: %s%s%s%s%s", info->pid, comm,
+		  facts_target_status(info->status), python[0] ? ", CPython " : "", python,
+		  reason[0] ? ": " : "", reason);
+}
+
+static void on_breach(const struct report_opts *opts, const struct breach *breach)
+{
+	struct service *service = opts->sink;
+	struct report_opts line_opts = *opts;
+	cleanup_free char *line = NULL;
+	size_t bytes = 0;
+
+	line_opts.out = open_memstream(&line, &bytes);
+	if (!line_opts.out)
+		return;
+	report_jsonl.breach(&line_opts, breach);
+	if (fclose(line_opts.out) || !bytes)
+		return;
+	sink_line(service->sink, line, bytes - 1, clock_now_ns()); /* without its newline */
+}
+
+static void on_summary(const struct report_opts *opts, const struct report_summary *summary)
+{
+	(void)opts;
+	log_info("watched for %.0f s: %llu breaches", (double)summary->watched_ns / 1e9,
+		 (unsigned long long)summary->nr_breaches);
+}
+
+const struct reporter service_reporter = { .name = "service",
+					   .session = on_session,
+					   .target = on_target,
+					   .breach = on_breach,
+					   .summary = on_summary };
+
+/* ---- opening ---- */
+
+/* A socket that systemd passed to this very process; -1: none. */
+static int passed_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *nr = getenv("LISTEN_FDS");
+	int type = 0;
+	socklen_t size = sizeof(type);
+
+	if (!pid || !nr || atoi(pid) != getpid() || atoi(nr) < 1)
+		return -1;
+	if (getsockopt(PASSED_FD, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM)
+		return -1;
+	fcntl(PASSED_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(PASSED_FD, F_SETFL, O_NONBLOCK);
+	return PASSED_FD;
+}
+
+static int open_socket(struct service *service, char why[YAML_ERROR_LEN])
+{
+	const char *address = service->config.web.listen_address;
+	bool is_local = true;
+
+	service->listen_fd = passed_socket();
+	if (service->listen_fd >= 0)
+		return 0; /* whoever passed it decided who can reach it */
+	service->listen_fd = web_listen(address, &is_local);
+	if (service->listen_fd == -EINVAL)
+		snprintf(why, YAML_ERROR_LEN,
+			 "--web.listen-address %.128s: expected HOST:PORT with a numeric host, as "
+			 "in 127.0.0.1:10911",
+			 address);
+	else if (service->listen_fd < 0)
+		snprintf(why, YAML_ERROR_LEN, "--web.listen-address %.128s: %s", address,
+			 strerror(-service->listen_fd));
+	if (service->listen_fd < 0)
+		return service->listen_fd;
+	if (is_local || service->settings.nr_users || service->config.web.is_insecure_allowed)
+		return 0;
+	snprintf(why, YAML_ERROR_LEN,
+		 "--web.listen-address %.128s: others can reach it, and nobody is asked for a "
+		 "password: give "
+		 "basic_auth_users in --web.config.file, or --web.allow-insecure",
+		 address);
+	return -EPERM;
+}
+
+static int read_settings(struct web_settings *settings, const struct serve_config *config,
+			 char why[YAML_ERROR_LEN])
+{
+	memset(settings, 0, sizeof(*settings));
+	settings->max_connections = (uint32_t)config->web.max_connections;
+	settings->max_requests_per_second = (uint32_t)config->web.max_requests_per_second;
+	return config->web.config_file[0] ? web_config_read(settings, config->web.config_file, why)
+					  : 0;
+}
+
+int service_open(struct service **out, const struct serve_config *config, char why[YAML_ERROR_LEN])
+{
+	struct service *service = calloc(1, sizeof(*service));
+	int err;
+
+	snprintf(why, YAML_ERROR_LEN, "no memory");
+	if (!service)
+		return -ENOMEM;
+	service->config = *config;
+	service->listen_fd = -1;
+	service->started_wall_ns = (uint64_t)time(NULL) * NSEC_PER_SEC;
+	err = read_settings(&service->settings, config, why);
+	if (!err)
+		err = open_socket(service, why);
+	if (!err)
+		err = sink_open(&service->sink, config, why);
+	if (!err)
+		err = metrics_new(&service->metrics, &config->metrics);
+	if (!err) {
+		err = web_client_start(&service->web, service->listen_fd, &service->settings,
+				       on_question, service);
+		if (err)
+			snprintf(why, YAML_ERROR_LEN, "cannot start the web process: %s",
+				 strerror(-err));
+	}
+	if (err) {
+		service_free(service);
+		return err;
+	}
+	*out = service;
+	return 0;
+}
+
+void service_free(struct service *service)
+{
+	if (!service)
+		return;
+	web_client_free(service->web);
+	sink_free(service->sink);
+	metrics_free(service->metrics);
+	closep(&service->listen_fd);
+	explicit_bzero(&service->settings, sizeof(service->settings));
+	free(service);
+}
+
+struct metrics *service_metrics(struct service *service)
+{
+	return service->metrics;
+}
+
+void service_show(struct service *service, const struct model *model)
+{
+	service->model = model;
+}
+
+int service_fd(const struct service *service)
+{
+	return web_client_fd(service->web);
+}
+
+void service_dispatch(struct service *service, uint64_t now_ns)
+{
+	service->now_ns = now_ns;
+	web_client_dispatch(service->web, now_ns);
+}
+
+void service_tick(struct service *service, uint64_t now_ns)
+{
+	service->now_ns = now_ns;
+	web_client_tick(service->web, now_ns);
+}
+
+/* Keys that are read once. */
+static const char *needs_restart(const struct serve_config *now, const struct serve_config *next)
+{
+	if (strcmp(now->web.listen_address, next->web.listen_address))
+		return "web.listen_address";
+	if (memcmp(now->rules.limit_ns, next->rules.limit_ns, sizeof(now->rules.limit_ns)) ||
+	    memcmp(now->rules.is_enabled, next->rules.is_enabled, sizeof(now->rules.is_enabled)))
+		return "limits and rules";
+	return memcmp(&now->metrics, &next->metrics, sizeof(now->metrics)) ? "metrics" : NULL;
+}
+
+int service_reload(struct service *service, const struct serve_config *config,
+		   char why[YAML_ERROR_LEN])
+{
+	cleanup_free struct web_settings *settings = malloc(sizeof(*settings));
+	const char *key = needs_restart(&service->config, config);
+	int err;
+
+	snprintf(why, YAML_ERROR_LEN, "no memory");
+	if (!settings)
+		return -ENOMEM;
+	err = read_settings(settings, config, why);
+	if (!err)
+		err = sink_reopen(service->sink, config, why);
+	if (err) {
+		char ignored[YAML_ERROR_LEN];
+
+		(void)sink_reopen(service->sink, &service->config, ignored);
+		return err;
+	}
+	if (key)
+		log_warn("reload: %s changed: that takes a restart", key);
+	service->settings = *settings;
+	explicit_bzero(settings, sizeof(*settings));
+	service->config.breaches = config->breaches;
+	service->config.web.max_connections = config->web.max_connections;
+	return web_client_set(service->web, &service->settings);
+}

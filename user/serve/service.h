@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What makes a watch a service: sums for Prometheus, breaches to a sink, a web process that shows
+ * both. */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include "config.h"
+#include "report.h"
+
+struct service;
+
+/*
+ * Opens what the configuration says: the listening socket (or the first that systemd passed), the
+ * sink, the web process.  0, or a negative errno and one line that says what and what to do.
+ */
+int service_open(struct service **out, const struct serve_config *config, char why[YAML_ERROR_LEN]);
+void service_free(struct service *service);
+
+/* Its report_opts.sink is the service. */
+extern const struct reporter service_reporter;
+struct metrics *service_metrics(struct service *service);
+/* What is shown; from now on. The service is ready with it. */
+void service_show(struct service *service, const struct model *model);
+
+/* Readable when the web process asks. */
+int service_fd(const struct service *service);
+void service_dispatch(struct service *service, uint64_t now_ns);
+void service_tick(struct service *service, uint64_t now_ns);
+
+/*
+ * Takes over what can change while it runs: sink, users, certificate.  0, or a negative errno and
+ * why; then all is as it was.  Another address, limit or bucket needs a restart, and is said so.
+ */
+int service_reload(struct service *service, const struct serve_config *config,
+		   char why[YAML_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The daemon's own metrics: what it is, what it costs, what it could not do. */
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "service_state.h"
+#include "util.h"
+
+static void put(struct exposition *e, const char *name, enum exposition_type type, const char *help,
+		uint64_t value)
+{
+	exposition_family(e, name, type, help);
+	exposition_sample(e, NULL);
+	exposition_u64(e, value);
+}
+
+static void put_seconds(struct exposition *e, const char *name, enum exposition_type type,
+			const char *help, uint64_t ns)
+{
+	exposition_family(e, name, type, help);
+	exposition_sample(e, NULL);
+	exposition_seconds(e, ns);
+}
+
+static void write_build(const struct service *service, struct exposition *e)
+{
+	exposition_family(e, "build", EXPOSITION_INFO, "What this daemon was built from.");
+	exposition_sample(e, NULL);
+	exposition_label(e, "version", LOOPHOUND_VERSION);
+	exposition_label(e, "libbpf_version", libbpf_version_string());
+	exposition_label(e, "compiler", __VERSION__);
+	exposition_u64(e, 1);
+	exposition_family(e, "kernel", EXPOSITION_INFO, "The kernel that it runs on.");
+	exposition_sample(e, NULL);
+	exposition_label(e, "release", service->session.kernel);
+	exposition_u64(e, 1);
+}
+
+static uint64_t open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t nr = 0;
+
+	while (dir && readdir(dir))
+		nr++;
+	if (dir)
+		closedir(dir);
+	return nr > 3 ? nr - 3 : 0; /* ".", ".." and the directory itself */
+}
+
+/* Fields of /proc/self/stat behind the name, which may hold anything. */
+static void write_process(const struct service *service, struct exposition *e)
+{
+	cleanup_fclose FILE *file = fopen("/proc/self/stat", "re");
+	unsigned long long start = 0, virtual = 0, resident = 0;
+	char line[1024] = "";
+	struct rusage usage;
+	struct rlimit files;
+	const char *rest;
+
+	if (file && fgets(line, sizeof(line), file) && (rest = strrchr(line, ')')))
+		(void)sscanf(rest + 2,
+			     "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			     "%*s %*s %llu %llu %llu",
+			     &start, &virtual, &resident);
+	if (!getrusage(RUSAGE_SELF, &usage))
+		put_seconds(e, "process_cpu_seconds", EXPOSITION_COUNTER, "CPU time of the daemon.",
+			    (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
+					    NSEC_PER_SEC +
+				    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) *
+					    NSEC_PER_USEC);
+	put_seconds(e, "process_start_time_seconds", EXPOSITION_GAUGE, "When the daemon began.",
+		    service->started_wall_ns);
+	put(e, "process_resident_memory_bytes", EXPOSITION_GAUGE, "Memory of the daemon.",
+	    resident * (uint64_t)sysconf(_SC_PAGESIZE));
+	put(e, "process_virtual_memory_bytes", EXPOSITION_GAUGE, "Address space of the daemon.",
+	    virtual);
+	put(e, "process_open_fds", EXPOSITION_GAUGE, "Open descriptors of the daemon.", open_fds());
+	if (!getrlimit(RLIMIT_NOFILE, &files))
+		put(e, "process_max_fds", EXPOSITION_GAUGE, "Descriptors that it may have open.",
+		    files.rlim_cur);
+}
+
+static void write_web(const struct service *service, struct exposition *e)
+{
+	static const char *const paths[WEB_WHAT_MAX] = {
+		[WEB_METRICS] = "/metrics",
+		[WEB_METRICS_OPENMETRICS] = "/metrics openmetrics",
+		[WEB_BREACHES] = "/api/v1/breaches",
+		[WEB_LOOPS] = "/api/v1/loops",
+		[WEB_HEALTHY] = "/-/healthy",
+		[WEB_READY] = "/-/ready",
+		[WEB_LANDING] = "/",
+	};
+	struct web_client_stats stats;
+
+	web_client_get_stats(service->web, &stats);
+	exposition_family(e, "web_requests", EXPOSITION_COUNTER,
+			  "Requests that reached the daemon.");
+	for (int what = 0; what < WEB_WHAT_MAX; what++) {
+		exposition_sample(e, NULL);
+		exposition_label(e, "path", paths[what]);
+		exposition_u64(e, stats.requests[what]);
+	}
+	put(e, "web_requests_failed", EXPOSITION_COUNTER, "Of which could not be answered.",
+	    stats.failed);
+	put(e, "web_process_restarts", EXPOSITION_COUNTER, "Web processes that were replaced.",
+	    stats.restarts);
+	put_seconds(e, "scrape_duration_seconds", EXPOSITION_GAUGE,
+		    "Time that the daemon took to write the scrape before this one.",
+		    service->last_scrape_ns);
+}
+
+void service_write_self(const struct service *service, struct exposition *e)
+{
+	struct sink_stats sink;
+
+	write_build(service, e);
+	sink_get_stats(service->sink, &sink);
+	put(e, "breach_lines", EXPOSITION_COUNTER, "Lines of breaches that were to be written.",
+	    sink.lines);
+	put(e, "breach_lines_held", EXPOSITION_COUNTER, "Of which were more than so many a second.",
+	    sink.held);
+	put(e, "breach_lines_failed", EXPOSITION_COUNTER, "Of which could not be written.",
+	    sink.failed);
+	write_web(service, e);
+	write_process(service, e);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The state of the service, for the files that are it. */
+#ifndef SERVICE_STATE_H
+#define SERVICE_STATE_H
+
+#include "service.h"
+#include "sink.h"
+#include "web_client.h"
+
+struct service {
+	struct serve_config config;
+	struct metrics *metrics;
+	struct sink *sink;
+	struct web_client *web;
+	struct web_settings settings;
+	int listen_fd;
+	const struct model *model; /* NULL: not ready */
+	struct session session;	   /* of the report, for times */
+	uint64_t now_ns, last_scrape_ns;
+	uint64_t started_wall_ns;
+};
+
+/* All families of what the daemon itself is and does. */
+void service_write_self(const struct service *service, struct exposition *e);
+
+#endif

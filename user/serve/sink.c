@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A write that fails is counted and tried again with the next line: a disk that is full for an hour
+ * costs an hour's lines, not the service.  Nothing waits: a pipe that is not read is full, and its
+ * lines are lost and counted.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "util.h"
+
+#define HISTORY_LINE_MAX \
+	65536 /* a longer one is not remembered; the longest of 128 frames is about half */
+
+struct sink {
+	enum breach_sink to;
+	int fd; /* -1: none */
+	bool is_socket;
+	char *rest; /* of a line that was written in part */
+	size_t rest_bytes;
+	char path[PATH_MAX];
+	uint64_t bytes, max_bytes, keep, per_second;
+	double tokens;
+	uint64_t tokens_ns;
+	char **history; /* a ring */
+	uint64_t nr_history, next;
+	struct sink_stats stats;
+};
+
+static int open_file(struct sink *sink)
+{
+	struct stat status;
+	int fd = open(sink->path,
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	sink->fd = fd;
+	sink->bytes = (uint64_t)status.st_size;
+	return 0;
+}
+
+/*
+ * A description of our own, so that not to wait is not decided for who shares standard output; a
+ * socket has none, and each send says so.
+ */
+static int open_stdout(struct sink *sink)
+{
+	struct stat status;
+
+	if (fstat(STDOUT_FILENO, &status))
+		return -errno;
+	sink->is_socket = S_ISSOCK(status.st_mode);
+	sink->fd = sink->is_socket ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+				   : open("/proc/self/fd/1",
+					  O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return sink->fd < 0 ? -errno : 0;
+}
+
+static void close_file(struct sink *sink)
+{
+	closep(&sink->fd);
+	sink->fd = -1;
+	sink->is_socket = false;
+	free(take(sink->rest));
+	sink->rest_bytes = 0;
+}
+
+/* F becomes F.1, which was F.2, ...; the oldest goes. */
+static void rotate(struct sink *sink)
+{
+	char from[PATH_MAX + 32], to[PATH_MAX + 32];
+
+	close_file(sink);
+	for (uint64_t i = sink->keep; i > 0; i--) {
+		if (i == 1)
+			snprintf(from, sizeof(from), "%s", sink->path);
+		else
+			snprintf(from, sizeof(from), "%s.%llu", sink->path,
+				 (unsigned long long)i - 1);
+		snprintf(to, sizeof(to), "%s.%llu", sink->path, (unsigned long long)i);
+		(void)rename(from, to); /* not there yet, or the next open says why */
+	}
+	if (!sink->keep)
+		(void)unlink(sink->path);
+	(void)open_file(sink);
+}
+
+static int resize_history(struct sink *sink, uint64_t nr)
+{
+	char **history = nr ? calloc(nr, sizeof(*history)) : NULL;
+	uint64_t kept = min(nr, sink->nr_history);
+
+	if (nr && !history)
+		return -ENOMEM;
+	/* The newest `kept`, oldest of them first, so that the ring goes on behind them. */
+	for (uint64_t i = 0; i < kept; i++) {
+		uint64_t from = (sink->next + sink->nr_history - kept + i) % sink->nr_history;
+
+		history[i] = take(sink->history[from]);
+	}
+	for (uint64_t i = 0; i < sink->nr_history; i++)
+		free(sink->history[i]);
+	free(sink->history);
+	sink->history = history;
+	sink->nr_history = nr;
+	sink->next = nr ? kept % nr : 0;
+	return 0;
+}
+
+int sink_reopen(struct sink *sink, const struct serve_config *config, char why[YAML_ERROR_LEN])
+{
+	int err = resize_history(sink, config->breaches.history);
+
+	if (err) {
+		snprintf(why, YAML_ERROR_LEN, "no memory");
+		return err;
+	}
+	close_file(sink);
+	sink->to = config->breaches.to;
+	sink->max_bytes = config->breaches.max_bytes;
+	sink->keep = config->breaches.keep;
+	sink->per_second = config->breaches.per_second;
+	sink->tokens = (double)sink->per_second;
+	snprintf(sink->path, sizeof(sink->path), "%s", config->breaches.file);
+	err = sink->to == SINK_STDOUT ? open_stdout(sink)
+	      : sink->to == SINK_FILE ? open_file(sink)
+				      : 0;
+	if (err)
+		snprintf(why, YAML_ERROR_LEN, "%.300s: %s",
+			 sink->to == SINK_FILE ? sink->path : "standard output",
+			 err == -EINVAL ? "not a regular file" : strerror(-err));
+	return err;
+}
+
+int sink_open(struct sink **out, const struct serve_config *config, char why[YAML_ERROR_LEN])
+{
+	struct sink *sink = calloc(1, sizeof(*sink));
+	int err;
+
+	if (!sink)
+		return -ENOMEM;
+	sink->fd = -1;
+	err = sink_reopen(sink, config, why);
+	if (err) {
+		sink_free(sink);
+		return err;
+	}
+	*out = sink;
+	return 0;
+}
+
+void sink_free(struct sink *sink)
+{
+	if (!sink)
+		return;
+	(void)resize_history(sink, 0);
+	close_file(sink);
+	free(sink);
+}
+
+static void remember(struct sink *sink, const char *line, size_t bytes)
+{
+	if (!sink->nr_history || bytes > HISTORY_LINE_MAX)
+		return;
+	free(sink->history[sink->next]);
+	sink->history[sink->next] = strndup(line, bytes);
+	sink->next = (sink->next + 1) % sink->nr_history;
+}
+
+static bool may_write(struct sink *sink, uint64_t now_ns)
+{
+	if (sink->tokens_ns && now_ns > sink->tokens_ns)
+		sink->tokens += (double)(now_ns - sink->tokens_ns) / 1e9 * (double)sink->per_second;
+	sink->tokens_ns = now_ns;
+	if (sink->tokens > (double)sink->per_second)
+		sink->tokens = (double)sink->per_second;
+	if (sink->tokens < 1)
+		return false;
+	sink->tokens -= 1;
+	return true;
+}
+
+/* As much as there is room for, without waiting. */
+static size_t write_some(struct sink *sink, const char *data, size_t bytes)
+{
+	ssize_t n = sink->is_socket ? send(sink->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)
+				    : write(sink->fd, data, bytes);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* What a full pipe did not take of the last line goes before the next: a line is whole, or not
+ * there. */
+static bool write_rest(struct sink *sink)
+{
+	size_t done;
+
+	if (!sink->rest)
+		return true;
+	done = write_some(sink, sink->rest, sink->rest_bytes);
+	sink->rest_bytes -= done;
+	memmove(sink->rest, sink->rest + done, sink->rest_bytes);
+	if (sink->rest_bytes)
+		return false;
+	free(take(sink->rest));
+	return true;
+}
+
+static int write_line(struct sink *sink, const char *line, size_t bytes)
+{
+	cleanup_free char *whole = malloc(bytes + 1);
+	size_t done;
+
+	if (!whole || !write_rest(sink))
+		return -EAGAIN;
+	memcpy(whole, line, bytes);
+	whole[bytes] = '\n';
+	done = write_some(sink, whole, bytes + 1);
+	sink->bytes += done;
+	if (!done)
+		return -EIO;
+	if (done == bytes + 1)
+		return 0;
+	sink->rest_bytes = bytes + 1 - done;
+	memmove(whole, whole + done, sink->rest_bytes);
+	sink->rest = take(whole);
+	return 0;
+}
+
+void sink_line(struct sink *sink, const char *line, size_t bytes, uint64_t now_ns)
+{
+	remember(sink, line, bytes);
+	if (sink->to == SINK_NONE)
+		return;
+	sink->stats.lines++;
+	if (!may_write(sink, now_ns)) {
+		sink->stats.held++;
+		return;
+	}
+	if (sink->to == SINK_FILE && sink->fd >= 0 && sink->bytes &&
+	    sink->bytes + bytes + 1 > sink->max_bytes)
+		rotate(sink);
+	if (sink->to == SINK_FILE && sink->fd < 0)
+		(void)open_file(sink);
+	if (sink->fd < 0 || write_line(sink, line, bytes))
+		sink->stats.failed++;
+}
+
+void sink_history(const struct sink *sink, FILE *out)
+{
+	bool is_first = true;
+
+	putc('[', out);
+	for (uint64_t i = 1; i <= sink->nr_history; i++) {
+		const char *line =
+			sink->history[(sink->next + sink->nr_history - i) % sink->nr_history];
+
+		if (!line)
+			break;
+		fprintf(out, "%s\n%s", is_first ? "" : ",", line);
+		is_first = false;
+	}
+	fputs("]\n", out);
+}
+
+void sink_get_stats(const struct sink *sink, struct sink_stats *stats)
+{
+	*stats = sink->stats;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Where the service's breaches go: JSON lines to a stream or a file that is rotated, and the last
+ * ones in memory. */
+#ifndef SINK_H
+#define SINK_H
+
+#include <stdint.h>
+
+#include "config.h"
+
+struct sink;
+
+/* 0, or a negative errno and why in words. */
+int sink_open(struct sink **out, const struct serve_config *config, char why[YAML_ERROR_LEN]);
+void sink_free(struct sink *sink);
+/* From now on: another file, other bounds; what is remembered stays. As sink_open(). */
+int sink_reopen(struct sink *sink, const struct serve_config *config, char why[YAML_ERROR_LEN]);
+
+/* One line without its newline. At most so many a second are written; all are counted. */
+void sink_line(struct sink *sink, const char *line, size_t bytes, uint64_t now_ns);
+
+/* The remembered lines, newest first, as a JSON array. */
+void sink_history(const struct sink *sink, FILE *out);
+
+struct sink_stats {
+	uint64_t lines;	 /* that were to be written */
+	uint64_t held;	 /* of which were not: more than so many a second */
+	uint64_t failed; /* of which could not be: a full disk, a reader that went away */
+};
+void sink_get_stats(const struct sink *sink, struct sink_stats *stats);
+
+#endif
