@@ -162,7 +162,7 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
 		$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c) -lm -o $@
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -70,7 +70,7 @@ static int serve(struct serving *serving)
 	code = watch_search(engine, &opts);
 	if (!code) {
 		service_show(serving->service, engine_model(engine));
-		log_info("serving on %s", serving->opts.config.web.listen_address);
+		log_write(LOG_NOTE, "serving on %s", service_url(serving->service));
 		code = engine_run(engine, 0, &no_status);
 	}
 	service_show(serving->service, NULL);

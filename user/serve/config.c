@@ -71,23 +71,23 @@ static int fail(char *error, const char *what)
 		return expression;                                                           \
 	}
 
-MEMBER(read_listen, yaml_text(node, c->web.listen_address, sizeof(c->web.listen_address), error))
-MEMBER(read_web_file, yaml_text(node, c->web.config_file, sizeof(c->web.config_file), error))
-MEMBER(read_insecure, yaml_bool(node, &c->web.is_insecure_allowed, error))
-MEMBER(read_connections, yaml_u64(node, 1, 256, &c->web.max_connections, error))
-MEMBER(read_requests, yaml_u64(node, 1, 10000, &c->web.max_requests_per_second, error))
-MEMBER(read_file, yaml_text(node, c->breaches.file, sizeof(c->breaches.file), error))
-MEMBER(read_max_bytes, yaml_u64(node, 64 * KIB, 1ULL << 40, &c->breaches.max_bytes, error))
-MEMBER(read_keep, yaml_u64(node, 0, 1000, &c->breaches.keep, error))
-MEMBER(read_per_second, yaml_u64(node, 1, 100000, &c->breaches.per_second, error))
-MEMBER(read_history, yaml_u64(node, 0, 10000, &c->breaches.history, error))
-MEMBER(read_retention, yaml_duration_ns(node, &c->metrics.retention_ns, error))
+MEMBER(read_listen, yamltree_text(node, c->web.listen_address, sizeof(c->web.listen_address), error))
+MEMBER(read_web_file, yamltree_text(node, c->web.config_file, sizeof(c->web.config_file), error))
+MEMBER(read_insecure, yamltree_bool(node, &c->web.is_insecure_allowed, error))
+MEMBER(read_connections, yamltree_u64(node, 1, 256, &c->web.max_connections, error))
+MEMBER(read_requests, yamltree_u64(node, 1, 10000, &c->web.max_requests_per_second, error))
+MEMBER(read_file, yamltree_text(node, c->breaches.file, sizeof(c->breaches.file), error))
+MEMBER(read_max_bytes, yamltree_u64(node, 64 * KIB, 1ULL << 40, &c->breaches.max_bytes, error))
+MEMBER(read_keep, yamltree_u64(node, 0, 1000, &c->breaches.keep, error))
+MEMBER(read_per_second, yamltree_u64(node, 1, 100000, &c->breaches.per_second, error))
+MEMBER(read_history, yamltree_u64(node, 0, 10000, &c->breaches.history, error))
+MEMBER(read_retention, yamltree_duration_ns(node, &c->metrics.retention_ns, error))
 
 static int read_max_workers(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
 	struct serve_config *config = out;
 	uint64_t value = 0;
-	int err = yaml_u64(node, 1, 4096, &value, error);
+	int err = yamltree_u64(node, 1, 4096, &value, error);
 
 	config->metrics.max_workers = (uint32_t)value;
 	return err;
@@ -97,7 +97,7 @@ static int read_max_loops(void *out, const struct yaml_node *node, char error[YA
 {
 	struct serve_config *config = out;
 	uint64_t value = 0;
-	int err = yaml_u64(node, 1, 4096, &value, error);
+	int err = yamltree_u64(node, 1, 4096, &value, error);
 
 	config->metrics.max_loops = (uint32_t)value;
 	return err;
@@ -116,7 +116,7 @@ static int read_buckets(void *out, const struct yaml_node *node, char error[YAML
 	for (entry = node->first; entry; entry = entry->next) {
 		if (metrics->nr_buckets == METRICS_MAX_BUCKETS)
 			return fail(error, "more than 32 buckets");
-		err = yaml_duration_ns(entry, &ns, error);
+		err = yamltree_duration_ns(entry, &ns, error);
 		if (err)
 			return err;
 		ns = metrics_bucket_near(ns); /* where the kernel half counts */
@@ -175,10 +175,10 @@ static int walk_rules(const struct yaml_node *map, struct rules_config *to,
 				 entry->line, entry->key);
 			return -EINVAL;
 		}
-		err = yaml_get(map, entry->key) != entry ? fail(error, "is there twice")
+		err = yamltree_get(map, entry->key) != entry ? fail(error, "is there twice")
 							 : read(to, id, entry, error);
 		if (err) {
-			yaml_at(entry, error);
+			yamltree_at(entry, error);
 			return err;
 		}
 	}
@@ -188,7 +188,7 @@ static int walk_rules(const struct yaml_node *map, struct rules_config *to,
 static int read_limit(struct rules_config *to, enum rule_id id, const struct yaml_node *node,
 		      char *error)
 {
-	int err = yaml_duration_ns(node, &to->limit_ns[id], error);
+	int err = yamltree_duration_ns(node, &to->limit_ns[id], error);
 
 	return !err && !to->limit_ns[id] ? fail(error, "a limit is longer than 0") : err;
 }
@@ -196,7 +196,7 @@ static int read_limit(struct rules_config *to, enum rule_id id, const struct yam
 static int read_enabled(struct rules_config *to, enum rule_id id, const struct yaml_node *node,
 			char *error)
 {
-	return yaml_bool(node, &to->is_enabled[id], error);
+	return yamltree_bool(node, &to->is_enabled[id], error);
 }
 
 static int read_limits(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
@@ -213,14 +213,14 @@ static int read_allow_file(void *out, const struct yaml_node *node, char error[Y
 {
 	struct rules_config *to = out;
 
-	return yaml_text(node, to->allow[to->nr_allow].file, EV_PATH_LEN, error);
+	return yamltree_text(node, to->allow[to->nr_allow].file, EV_PATH_LEN, error);
 }
 
 static int read_allow_function(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
 	struct rules_config *to = out;
 
-	return yaml_text(node, to->allow[to->nr_allow].function, EV_PATH_LEN, error);
+	return yamltree_text(node, to->allow[to->nr_allow].function, EV_PATH_LEN, error);
 }
 
 static int read_allow(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
@@ -237,7 +237,7 @@ static int read_allow(void *out, const struct yaml_node *node, char error[YAML_E
 	for (entry = node->first; entry; entry = entry->next) {
 		if (to->nr_allow == RULES_MAX_ALLOW)
 			return fail(error, "more than 64 sites");
-		err = yaml_walk(entry, fields, to, error);
+		err = yamltree_walk(entry, fields, to, error);
 		if (err)
 			return err;
 		if (!to->allow[to->nr_allow].file[0] || !to->allow[to->nr_allow].function[0])
@@ -258,7 +258,7 @@ static int read_library(void *out, const struct yaml_node *node, char error[YAML
 	for (entry = node->first; entry; entry = entry->next) {
 		if (to->nr_library == RULES_MAX_LIBRARY)
 			return fail(error, "more than 16 paths");
-		err = yaml_text(entry, to->library[to->nr_library++], EV_PATH_LEN, error);
+		err = yamltree_text(entry, to->library[to->nr_library++], EV_PATH_LEN, error);
 		if (err)
 			return err;
 	}
@@ -295,22 +295,22 @@ static const struct yaml_field metrics_fields[] = {
 
 static int read_web(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
-	return yaml_walk(node, web_fields, out, error);
+	return yamltree_walk(node, web_fields, out, error);
 }
 
 static int read_log(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
-	return yaml_walk(node, log_fields, out, error);
+	return yamltree_walk(node, log_fields, out, error);
 }
 
 static int read_breaches(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
-	return yaml_walk(node, breach_fields, out, error);
+	return yamltree_walk(node, breach_fields, out, error);
 }
 
 static int read_metrics(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
-	return yaml_walk(node, metrics_fields, out, error);
+	return yamltree_walk(node, metrics_fields, out, error);
 }
 
 static const struct yaml_field root_fields[] = {
@@ -329,13 +329,13 @@ int serve_config_check(const struct serve_config *config, char error[YAML_ERROR_
 int serve_config_read(struct serve_config *config, const char *path, char error[YAML_ERROR_LEN])
 {
 	struct yaml yaml;
-	int err = yaml_read(&yaml, path, error);
+	int err = yamltree_read(&yaml, path, error);
 
 	if (err)
 		return err;
-	err = yaml_walk(yaml.root, root_fields, config, error);
+	err = yamltree_walk(yaml.root, root_fields, config, error);
 	if (err)
-		yaml_place(&yaml, error);
-	yaml_free(&yaml);
+		yamltree_place(&yaml, error);
+	yamltree_free(&yaml);
 	return err;
 }

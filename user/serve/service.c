@@ -2,8 +2,10 @@
 /* Opens, joins and shows the parts of the service. */
 #include "service_state.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -187,6 +189,20 @@ static int open_socket(struct service *service, char why[YAML_ERROR_LEN])
 	return -EPERM;
 }
 
+static void name_url(struct service *service)
+{
+	const char *scheme = service->settings.has_tls ? "https" : "http";
+	char host[INET6_ADDRSTRLEN] = "?", port[8] = "?";
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+
+	if (!getsockname(service->listen_fd, (struct sockaddr *)&address, &size))
+		(void)getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
+				  NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(service->url, sizeof(service->url), strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
+		 scheme, host, port);
+}
+
 static int read_settings(struct web_settings *settings, const struct serve_config *config,
 			 char why[YAML_ERROR_LEN])
 {
@@ -211,6 +227,8 @@ int service_open(struct service **out, const struct serve_config *config, char w
 	err = read_settings(&service->settings, config, why);
 	if (!err)
 		err = open_socket(service, why);
+	if (!err)
+		name_url(service);
 	if (!err)
 		err = sink_open(&service->sink, config, why);
 	if (!err)
@@ -250,6 +268,11 @@ struct metrics *service_metrics(struct service *service)
 void service_show(struct service *service, const struct model *model)
 {
 	service->model = model;
+}
+
+const char *service_url(const struct service *service)
+{
+	return service->url;
 }
 
 int service_fd(const struct service *service)

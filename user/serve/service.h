@@ -22,6 +22,9 @@ struct metrics *service_metrics(struct service *service);
 /* What is shown; from now on. The service is ready with it. */
 void service_show(struct service *service, const struct model *model);
 
+/* "http://127.0.0.1:10911", as it is in truth: the port may have been left to the kernel. */
+const char *service_url(const struct service *service);
+
 /* Readable when the web process asks. */
 int service_fd(const struct service *service);
 void service_dispatch(struct service *service, uint64_t now_ns);

@@ -16,6 +16,7 @@ struct service {
 	int listen_fd;
 	const struct model *model; /* NULL: not ready */
 	struct session session;	   /* of the report, for times */
+	char url[96];
 	uint64_t now_ns, last_scrape_ns;
 	uint64_t started_wall_ns;
 };

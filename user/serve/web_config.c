@@ -29,7 +29,7 @@ static int read_pem(const struct context *context, const struct yaml_node *node,
 	cleanup_close int fd = -1;
 	size_t bytes = 0;
 	ssize_t n = 1;
-	int err = yaml_text(node, name, sizeof(name), error);
+	int err = yamltree_text(node, name, sizeof(name), error);
 
 	if (err)
 		return err;
@@ -95,7 +95,7 @@ static int read_tls(void *out, const struct yaml_node *node, char error[YAML_ERR
 						    { "client_auth_type", read_client_auth },
 						    {} };
 	struct context *context = out;
-	int err = yaml_walk(node, fields, context, error);
+	int err = yamltree_walk(node, fields, context, error);
 
 	if (!err && (!context->settings->cert[0] || !context->settings->key[0]))
 		return fail(error, "cert_file and key_file are needed");
@@ -132,14 +132,14 @@ static int read_users(void *out, const struct yaml_node *node, char error[YAML_E
 		err = strlen(entry->key) >= sizeof(user->name)
 			      ? fail(error, "a name that is too long")
 			      : 0;
-		if (!err && yaml_get(node, entry->key) != entry)
+		if (!err && yamltree_get(node, entry->key) != entry)
 			err = fail(error, "is there twice");
 		if (!err)
-			err = yaml_text(entry, user->hash, sizeof(user->hash), error);
+			err = yamltree_text(entry, user->hash, sizeof(user->hash), error);
 		if (!err)
 			err = check_hash(user->hash, error);
 		if (err) {
-			yaml_at(entry, error);
+			yamltree_at(entry, error);
 			return err;
 		}
 		snprintf(user->name, sizeof(user->name), "%s", entry->key);
@@ -155,13 +155,13 @@ int web_config_read(struct web_settings *settings, const char *path, char error[
 						    {} };
 	struct context context = { settings, path };
 	struct yaml yaml;
-	int err = yaml_read(&yaml, path, error);
+	int err = yamltree_read(&yaml, path, error);
 
 	if (err)
 		return err;
-	err = yaml_walk(yaml.root, fields, &context, error);
+	err = yamltree_walk(yaml.root, fields, &context, error);
 	if (err)
-		yaml_place(&yaml, error);
-	yaml_free(&yaml);
+		yamltree_place(&yaml, error);
+	yamltree_free(&yaml);
 	return err;
 }

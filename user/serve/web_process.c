@@ -63,6 +63,14 @@ static void on_error(void *context, const char *format, va_list arguments)
 	log_debug("web: %s", line);
 }
 
+/* No path of ours needs an escape, so that what has one is none of ours. */
+static size_t keep_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context;
+	(void)connection;
+	return strlen(text);
+}
+
 int web_restart(struct web_server *server, char *why, size_t why_bytes)
 {
 	const struct web_settings *settings = &server->settings;
@@ -100,7 +108,8 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 			min(settings->max_connections, WEB_CONNECTIONS_MAX),
 			MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
 			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
-			MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY, tls,
+			MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+			MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_ARRAY, tls,
 			MHD_OPTION_END);
 	if (server->daemon)
 		return 0;

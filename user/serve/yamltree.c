@@ -37,13 +37,13 @@ static void free_node(struct yaml_node *node)
 	free(node);
 }
 
-void yaml_free(struct yaml *yaml)
+void yamltree_free(struct yaml *yaml)
 {
 	free_node(take(yaml->root));
 	free(take(yaml->path));
 }
 
-void yaml_place(const struct yaml *yaml, char error[YAML_ERROR_LEN])
+void yamltree_place(const struct yaml *yaml, char error[YAML_ERROR_LEN])
 {
 	char reason[YAML_ERROR_LEN];
 
@@ -258,7 +258,7 @@ static int read_tree(struct yaml *yaml, const char *data, size_t bytes, char err
 	return -EINVAL;
 }
 
-int yaml_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN])
+int yamltree_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN])
 {
 	cleanup_free char *data = NULL;
 	size_t bytes;
@@ -281,7 +281,7 @@ int yaml_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN])
 	err = read_tree(yaml, data, bytes, error);
 	if (!err)
 		return 0;
-	yaml_place(yaml, error);
-	yaml_free(yaml);
+	yamltree_place(yaml, error);
+	yamltree_free(yaml);
 	return err;
 }

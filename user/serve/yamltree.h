@@ -33,11 +33,11 @@ struct yaml {
 #define YAML_ERROR_LEN 512
 
 /* Reads a file. 0, or a negative errno and one line that names file, line and what is wrong. */
-int yaml_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN]);
-void yaml_free(struct yaml *yaml);
+int yamltree_read(struct yaml *yaml, const char *path, char error[YAML_ERROR_LEN]);
+void yamltree_free(struct yaml *yaml);
 
 /* The entry of a map that is called so; NULL: there is none. map may be NULL. */
-const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+const struct yaml_node *yamltree_get(const struct yaml_node *map, const char *key);
 
 /* What a schema says of one key of a map. */
 struct yaml_field {
@@ -48,20 +48,20 @@ struct yaml_field {
 
 /*
  * Walks a map by its schema, which ends with a NULL key.  A key that is not in it, or there twice,
- * is an error.  0 or -EINVAL and "line N: key: reason"; yaml_place() puts the path before it.
+ * is an error.  0 or -EINVAL and "line N: key: reason"; yamltree_place() puts the path before it.
  */
-int yaml_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
+int yamltree_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
 	      char error[YAML_ERROR_LEN]);
 /* Puts "line N: key: " before a reason that has no line yet. */
-void yaml_at(const struct yaml_node *node, char error[YAML_ERROR_LEN]);
-void yaml_place(const struct yaml *yaml, char error[YAML_ERROR_LEN]);
+void yamltree_at(const struct yaml_node *node, char error[YAML_ERROR_LEN]);
+void yamltree_place(const struct yaml *yaml, char error[YAML_ERROR_LEN]);
 
 /* Values. 0 or -EINVAL and the reason. */
-int yaml_text(const struct yaml_node *node, char *out, size_t size, char error[YAML_ERROR_LEN]);
-int yaml_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN]);
-int yaml_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
+int yamltree_text(const struct yaml_node *node, char *out, size_t size, char error[YAML_ERROR_LEN]);
+int yamltree_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN]);
+int yamltree_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
 	     char error[YAML_ERROR_LEN]);
 /* "20ms", "1.5s", "5m", "1h": a number alone could be anything, and is an error. */
-int yaml_duration_ns(const struct yaml_node *node, uint64_t *out, char error[YAML_ERROR_LEN]);
+int yamltree_duration_ns(const struct yaml_node *node, uint64_t *out, char error[YAML_ERROR_LEN]);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define LONGEST_S (366.0 * 24 * 3600)
 
-const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
+const struct yaml_node *yamltree_get(const struct yaml_node *map, const char *key)
 {
 	const struct yaml_node *node;
 
@@ -27,7 +27,7 @@ static int fail(char error[YAML_ERROR_LEN], const char *what)
 }
 
 /* The error of an inner map names its own line already. */
-void yaml_at(const struct yaml_node *node, char error[YAML_ERROR_LEN])
+void yamltree_at(const struct yaml_node *node, char error[YAML_ERROR_LEN])
 {
 	char reason[YAML_ERROR_LEN];
 
@@ -47,7 +47,7 @@ static int refuse_unknown(const struct yaml_field *fields, char error[YAML_ERROR
 	return -EINVAL;
 }
 
-int yaml_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
+int yamltree_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
 	      char error[YAML_ERROR_LEN])
 {
 	const struct yaml_field *field;
@@ -62,17 +62,17 @@ int yaml_walk(const struct yaml_node *map, const struct yaml_field *fields, void
 				break;
 		if (!field->key)
 			err = refuse_unknown(fields, error);
-		else if (yaml_get(map, node->key) != node)
+		else if (yamltree_get(map, node->key) != node)
 			err = fail(error, "is there twice");
 		else
 			err = field->read(out, node, error);
 		if (err)
-			yaml_at(node, error);
+			yamltree_at(node, error);
 	}
 	return err;
 }
 
-int yaml_text(const struct yaml_node *node, char *out, size_t size, char error[YAML_ERROR_LEN])
+int yamltree_text(const struct yaml_node *node, char *out, size_t size, char error[YAML_ERROR_LEN])
 {
 	if (node->type != YAML_SCALAR)
 		return fail(error, "a text is expected");
@@ -84,7 +84,7 @@ int yaml_text(const struct yaml_node *node, char *out, size_t size, char error[Y
 	return 0;
 }
 
-int yaml_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN])
+int yamltree_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN])
 {
 	static const char *const words[] = { "true", "false", "yes", "no", "on", "off" };
 
@@ -97,7 +97,7 @@ int yaml_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN
 	return fail(error, "true or false is expected");
 }
 
-int yaml_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
+int yamltree_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
 	     char error[YAML_ERROR_LEN])
 {
 	unsigned long long value;
@@ -119,7 +119,7 @@ int yaml_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64
 	return 0;
 }
 
-int yaml_duration_ns(const struct yaml_node *node, uint64_t *out, char error[YAML_ERROR_LEN])
+int yamltree_duration_ns(const struct yaml_node *node, uint64_t *out, char error[YAML_ERROR_LEN])
 {
 	static const struct {
 		const char *unit;
