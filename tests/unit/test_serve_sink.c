@@ -53,7 +53,7 @@ static off_t bytes_of(const char *suffix)
 
 static void put(const char *line)
 {
-	sink_line(sink, line, strlen(line), NSEC_PER_SEC);
+	sink_line(sink, line, strlen(line), NULL, 0, NSEC_PER_SEC);
 }
 
 static void files_are_rotated_and_the_oldest_goes(void **state)
@@ -124,7 +124,7 @@ static void so_many_a_second_and_no_more(void **state)
 	assert_int_equal(sink_open(&sink, &config, why), 0);
 	for (int i = 0; i < 20; i++)
 		put("line");
-	sink_line(sink, "line", 4, 2 * NSEC_PER_SEC);
+	sink_line(sink, "line", 4, NULL, 0, 2 * NSEC_PER_SEC);
 	sink_get_stats(sink, &stats);
 	assert_int_equal(stats.lines, 21);
 	assert_int_equal(stats.held, 15);

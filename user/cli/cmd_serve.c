@@ -6,12 +6,14 @@
 #include "commands.h"
 #include "engine.h"
 #include "log.h"
+#include "notify.h"
 #include "serve_opts.h"
 #include "service.h"
 
 struct serving {
 	struct serve_opts opts;
 	struct service *service;
+	struct notify notify;
 };
 
 static void on_fd(void *ctx, uint64_t now_ns)
@@ -21,11 +23,21 @@ static void on_fd(void *ctx, uint64_t now_ns)
 	service_dispatch(serving->service, now_ns);
 }
 
+static void tell_status(struct serving *serving)
+{
+	char status[128];
+
+	service_status(serving->service, status, sizeof(status));
+	notify_status(&serving->notify, status);
+}
+
 static void on_tick(void *ctx, uint64_t now_ns)
 {
 	struct serving *serving = ctx;
 
 	service_tick(serving->service, now_ns);
+	tell_status(serving);
+	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */
 }
 
 /* What is wrong with the new configuration leaves the old one in force. */
@@ -34,16 +46,20 @@ static void on_reload(void *ctx)
 	struct serving *serving = ctx;
 	cleanup_free struct serve_config *config = malloc(sizeof(*config));
 	char why[YAML_ERROR_LEN] = "no memory";
-	int err = config ? serve_opts_reload(&serving->opts, config, why) : -ENOMEM;
+	int err;
+
+	notify_reloading(&serving->notify, engine_now());
+	err = config ? serve_opts_reload(&serving->opts, config, why) : -ENOMEM;
 
 	if (!err)
 		err = service_reload(serving->service, config, why);
 	if (err) {
 		log_write(LOG_ERR, "reload: %s; the configuration stays as it was", why);
-		return;
+	} else {
+		log_set_level(config->log.level);
+		log_info("reload: done");
 	}
-	log_set_level(config->log.level);
-	log_info("reload: done");
+	notify_ready(&serving->notify);
 }
 
 static int serve(struct serving *serving)
@@ -70,9 +86,11 @@ static int serve(struct serving *serving)
 	code = watch_search(engine, &opts);
 	if (!code) {
 		service_show(serving->service, engine_model(engine));
+		notify_ready(&serving->notify);
 		log_write(LOG_NOTE, "serving on %s", service_url(serving->service));
 		code = engine_run(engine, 0, &no_status);
 	}
+	notify_stopping(&serving->notify);
 	service_show(serving->service, NULL);
 	engine_free(engine);
 	/* Who asks a service to end is obeyed, not interrupted. */
@@ -97,9 +115,11 @@ int cmd_serve(int argc, char **argv)
 		       serving->opts.file[0] ? serving->opts.file : "no file, the flags alone");
 		return EXIT_OK;
 	}
+	notify_open(&serving->notify);
 	if (service_open(&serving->service, &serving->opts.config, why))
 		return log_err(EXIT_FAILED, "serve: %s", why);
 	code = serve(serving);
 	service_free(serving->service);
+	notify_close(&serving->notify);
 	return code;
 }

@@ -96,6 +96,11 @@ static bool on_child(struct engine *engine, pid_t child, int *child_status)
 	return engine->has_child_ended;
 }
 
+uint64_t engine_now(void)
+{
+	return engine_now_ns();
+}
+
 const struct model *engine_model(const struct engine *engine)
 {
 	return pipeline_model(engine->pipeline);

@@ -49,6 +49,8 @@ int engine_run(struct engine *engine, pid_t child, int *child_status);
 bool engine_child_ended(const struct engine *engine);
 /* The signal that ended the watch; 0: none. */
 int engine_caught_signal(void);
+/* The clock that everything here is timed by: CLOCK_MONOTONIC, in ns. */
+uint64_t engine_now(void);
 /* What is known, for who shows it while the watch goes on. */
 const struct model *engine_model(const struct engine *engine);
 /* It was typed at the terminal, whose whole process group got it: Ctrl-C. */

@@ -17,12 +17,13 @@ static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "read this configuration (YAML)", 1 },
 	{ "check-config", KEY_CHECK, NULL, 0, "say whether the configuration is right, and end", 1 },
 	{ "web.listen-address", KEY_LISTEN, "HOST:PORT", 0, "serve HTTP there (default: 127.0.0.1:10911)", 2 },
-	{ "web.config.file", KEY_WEB_FILE, "FILE", 0, "certificate and passwords, as Prometheus' exporters have them", 2 },
+	{ "web.config.file", KEY_WEB_FILE, "FILE", 0,
+	  "certificate and passwords, as Prometheus' exporters have them", 2 },
 	{ "web.allow-insecure", KEY_INSECURE, NULL, 0, "let others in without a password", 2 },
 	{ "log.level", KEY_LEVEL, "error|warn|info|debug", 0, "what is said on standard error (default: info)", 3 },
 	{ "log.format", KEY_LOG_FORMAT, "logfmt|json", 0, "and how (default: logfmt)", 3 },
-	{ "breaches.to", KEY_BREACHES, "stdout|none|FILE", 0,
-	  "JSON lines to standard output (default), nowhere, or to a file that is rotated", 3 },
+	{ "breaches.to", KEY_BREACHES, "stdout|journal|none|FILE", 0,
+	  "JSON lines to standard output (default) or a file that is rotated, or entries of the journal", 3 },
 	{ 0 },
 };
 
@@ -53,7 +54,7 @@ static int parse_breaches(struct parse *parse, const char *value)
 		return copy(parse, "--breaches.to", value, parse->config->breaches.file, PATH_MAX);
 	}
 	if (serve_config_sink(value, &parse->config->breaches.to) || parse->config->breaches.to == SINK_FILE)
-		return refuse(parse, "--breaches.to", value, "stdout, none, or the absolute path of a file");
+		return refuse(parse, "--breaches.to", value, "stdout, journal, none, or the absolute path of a file");
 	return 0;
 }
 

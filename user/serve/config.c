@@ -71,7 +71,8 @@ static int fail(char *error, const char *what)
 		return expression;                                                           \
 	}
 
-MEMBER(read_listen, yamltree_text(node, c->web.listen_address, sizeof(c->web.listen_address), error))
+MEMBER(read_listen,
+       yamltree_text(node, c->web.listen_address, sizeof(c->web.listen_address), error))
 MEMBER(read_web_file, yamltree_text(node, c->web.config_file, sizeof(c->web.config_file), error))
 MEMBER(read_insecure, yamltree_bool(node, &c->web.is_insecure_allowed, error))
 MEMBER(read_connections, yamltree_u64(node, 1, 256, &c->web.max_connections, error))
@@ -176,7 +177,7 @@ static int walk_rules(const struct yaml_node *map, struct rules_config *to,
 			return -EINVAL;
 		}
 		err = yamltree_get(map, entry->key) != entry ? fail(error, "is there twice")
-							 : read(to, id, entry, error);
+							     : read(to, id, entry, error);
 		if (err) {
 			yamltree_at(entry, error);
 			return err;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "facts.h"
+#include "journal.h"
 #include "sanitize.h"
 #include "util.h"
 #include "web_config.h"
@@ -113,12 +114,27 @@ static void on_target(const struct report_opts *opts, const struct target *targe
 		  reason[0] ? ": " : "", reason);
 }
 
+/* To be freed; NULL: no memory. */
+static char *make_entry(const struct breach *breach, const char *json, size_t *bytes)
+{
+	char *entry = NULL;
+	FILE *out = open_memstream(&entry, bytes);
+
+	if (!out)
+		return NULL;
+	journal_write(out, breach, json);
+	if (!fclose(out))
+		return entry;
+	free(entry);
+	return NULL;
+}
+
 static void on_breach(const struct report_opts *opts, const struct breach *breach)
 {
 	struct service *service = opts->sink;
 	struct report_opts line_opts = *opts;
-	cleanup_free char *line = NULL;
-	size_t bytes = 0;
+	cleanup_free char *line = NULL, *entry = NULL;
+	size_t bytes = 0, entry_bytes = 0;
 
 	line_opts.out = open_memstream(&line, &bytes);
 	if (!line_opts.out)
@@ -126,7 +142,10 @@ static void on_breach(const struct report_opts *opts, const struct breach *breac
 	report_jsonl.breach(&line_opts, breach);
 	if (fclose(line_opts.out) || !bytes)
 		return;
-	sink_line(service->sink, line, bytes - 1, clock_now_ns()); /* without its newline */
+	line[--bytes] = '\0'; /* its newline */
+	if (sink_wants_entry(service->sink))
+		entry = make_entry(breach, line, &entry_bytes);
+	sink_line(service->sink, line, bytes, entry, entry_bytes, clock_now_ns());
 }
 
 static void on_summary(const struct report_opts *opts, const struct report_summary *summary)
@@ -197,10 +216,10 @@ static void name_url(struct service *service)
 	socklen_t size = sizeof(address);
 
 	if (!getsockname(service->listen_fd, (struct sockaddr *)&address, &size))
-		(void)getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
-				  NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(service->url, sizeof(service->url), strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
-		 scheme, host, port);
+		(void)getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port,
+				  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(service->url, sizeof(service->url),
+		 strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host, port);
 }
 
 static int read_settings(struct web_settings *settings, const struct serve_config *config,
@@ -268,6 +287,21 @@ struct metrics *service_metrics(struct service *service)
 void service_show(struct service *service, const struct model *model)
 {
 	service->model = model;
+}
+
+void service_status(const struct service *service, char *out, size_t size)
+{
+	struct metrics_size rows;
+	struct sink_stats lines;
+	struct ev_loss loss = {};
+
+	metrics_get_size(service->metrics, &rows);
+	sink_get_stats(service->sink, &lines);
+	if (service->model)
+		model_loss(service->model, &loss);
+	snprintf(out, size, "%u loops in %u workers, %llu lines of breaches, %llu records lost",
+		 rows.loops, rows.workers, (unsigned long long)lines.lines,
+		 (unsigned long long)loss.stats[STAT_RING_FULL]);
 }
 
 const char *service_url(const struct service *service)

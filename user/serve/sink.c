@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "journal.h"
 #include "util.h"
 
 #define HISTORY_LINE_MAX \
@@ -132,12 +133,17 @@ int sink_reopen(struct sink *sink, const struct serve_config *config, char why[Y
 	sink->per_second = config->breaches.per_second;
 	sink->tokens = (double)sink->per_second;
 	snprintf(sink->path, sizeof(sink->path), "%s", config->breaches.file);
-	err = sink->to == SINK_STDOUT ? open_stdout(sink)
-	      : sink->to == SINK_FILE ? open_file(sink)
-				      : 0;
+	if (sink->to == SINK_JOURNAL)
+		sink->fd = journal_connect(JOURNAL_SOCKET);
+	err = sink->to == SINK_STDOUT	 ? open_stdout(sink)
+	      : sink->to == SINK_FILE	 ? open_file(sink)
+	      : sink->to == SINK_JOURNAL ? min(sink->fd, 0)
+					 : 0;
 	if (err)
 		snprintf(why, YAML_ERROR_LEN, "%.300s: %s",
-			 sink->to == SINK_FILE ? sink->path : "standard output",
+			 sink->to == SINK_FILE	    ? sink->path
+			 : sink->to == SINK_JOURNAL ? "the journal, " JOURNAL_SOCKET
+						    : "standard output",
 			 err == -EINVAL ? "not a regular file" : strerror(-err));
 	return err;
 }
@@ -237,8 +243,37 @@ static int write_line(struct sink *sink, const char *line, size_t bytes)
 	return 0;
 }
 
-void sink_line(struct sink *sink, const char *line, size_t bytes, uint64_t now_ns)
+bool sink_wants_entry(const struct sink *sink)
 {
+	return sink->to == SINK_JOURNAL;
+}
+
+static int write_file_line(struct sink *sink, const char *line, size_t bytes)
+{
+	if (sink->fd >= 0 && sink->bytes && sink->bytes + bytes + 1 > sink->max_bytes)
+		rotate(sink);
+	if (sink->fd < 0)
+		(void)open_file(sink);
+	return sink->fd < 0 ? -EIO : write_line(sink, line, bytes);
+}
+
+/* A journald that was restarted listens anew. */
+static int write_entry(struct sink *sink, const char *entry, size_t bytes)
+{
+	int err = sink->fd < 0 ? -ENOTCONN : journal_send(sink->fd, entry, bytes);
+
+	if (err != -ECONNREFUSED && err != -ENOTCONN && err != -ECONNRESET)
+		return err;
+	closep(&sink->fd);
+	sink->fd = journal_connect(JOURNAL_SOCKET);
+	return sink->fd < 0 ? sink->fd : journal_send(sink->fd, entry, bytes);
+}
+
+void sink_line(struct sink *sink, const char *line, size_t bytes, const char *entry,
+	       size_t entry_bytes, uint64_t now_ns)
+{
+	int err = -EIO;
+
 	remember(sink, line, bytes);
 	if (sink->to == SINK_NONE)
 		return;
@@ -247,13 +282,13 @@ void sink_line(struct sink *sink, const char *line, size_t bytes, uint64_t now_n
 		sink->stats.held++;
 		return;
 	}
-	if (sink->to == SINK_FILE && sink->fd >= 0 && sink->bytes &&
-	    sink->bytes + bytes + 1 > sink->max_bytes)
-		rotate(sink);
-	if (sink->to == SINK_FILE && sink->fd < 0)
-		(void)open_file(sink);
-	if (sink->fd < 0 || write_line(sink, line, bytes))
-		sink->stats.failed++;
+	if (sink->to == SINK_FILE)
+		err = write_file_line(sink, line, bytes);
+	else if (sink->to == SINK_STDOUT)
+		err = write_line(sink, line, bytes);
+	else if (entry)
+		err = write_entry(sink, entry, entry_bytes);
+	sink->stats.failed += err != 0;
 }
 
 void sink_history(const struct sink *sink, FILE *out)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Where the service's breaches go: JSON lines to a stream or a file that is rotated, and the last
- * ones in memory. */
+/* Where the service's breaches go: a stream, a rotated file, the journal; the last ones are
+ * remembered. */
 #ifndef SINK_H
 #define SINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -16,8 +17,14 @@ void sink_free(struct sink *sink);
 /* From now on: another file, other bounds; what is remembered stays. As sink_open(). */
 int sink_reopen(struct sink *sink, const struct serve_config *config, char why[YAML_ERROR_LEN]);
 
-/* One line without its newline. At most so many a second are written; all are counted. */
-void sink_line(struct sink *sink, const char *line, size_t bytes, uint64_t now_ns);
+/* Whether an entry of the journal is to be made of a line as well. */
+bool sink_wants_entry(const struct sink *sink);
+/*
+ * One line without its newline, and its entry if one is wanted, else NULL.  At most so many a
+ * second are written; all are counted.
+ */
+void sink_line(struct sink *sink, const char *line, size_t bytes, const char *entry,
+	       size_t entry_bytes, uint64_t now_ns);
 
 /* The remembered lines, newest first, as a JSON array. */
 void sink_history(const struct sink *sink, FILE *out);

@@ -51,7 +51,7 @@ struct yaml_field {
  * is an error.  0 or -EINVAL and "line N: key: reason"; yamltree_place() puts the path before it.
  */
 int yamltree_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
-	      char error[YAML_ERROR_LEN]);
+		  char error[YAML_ERROR_LEN]);
 /* Puts "line N: key: " before a reason that has no line yet. */
 void yamltree_at(const struct yaml_node *node, char error[YAML_ERROR_LEN]);
 void yamltree_place(const struct yaml *yaml, char error[YAML_ERROR_LEN]);
@@ -60,7 +60,7 @@ void yamltree_place(const struct yaml *yaml, char error[YAML_ERROR_LEN]);
 int yamltree_text(const struct yaml_node *node, char *out, size_t size, char error[YAML_ERROR_LEN]);
 int yamltree_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR_LEN]);
 int yamltree_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
-	     char error[YAML_ERROR_LEN]);
+		 char error[YAML_ERROR_LEN]);
 /* "20ms", "1.5s", "5m", "1h": a number alone could be anything, and is an error. */
 int yamltree_duration_ns(const struct yaml_node *node, uint64_t *out, char error[YAML_ERROR_LEN]);
 

@@ -48,7 +48,7 @@ static int refuse_unknown(const struct yaml_field *fields, char error[YAML_ERROR
 }
 
 int yamltree_walk(const struct yaml_node *map, const struct yaml_field *fields, void *out,
-	      char error[YAML_ERROR_LEN])
+		  char error[YAML_ERROR_LEN])
 {
 	const struct yaml_field *field;
 	const struct yaml_node *node;
@@ -98,7 +98,7 @@ int yamltree_bool(const struct yaml_node *node, bool *out, char error[YAML_ERROR
 }
 
 int yamltree_u64(const struct yaml_node *node, uint64_t least, uint64_t most, uint64_t *out,
-	     char error[YAML_ERROR_LEN])
+		 char error[YAML_ERROR_LEN])
 {
 	unsigned long long value;
 	char *end;
