@@ -69,7 +69,6 @@ static int serve(struct serving *serving)
 					.on_tick = on_tick,
 					.on_reload = on_reload,
 					.ctx = serving,
-					.reporter = &service_reporter,
 					.sink = serving->service,
 					.metrics = service_metrics(serving->service) };
 	struct opts opts = { .command = "serve",
@@ -77,7 +76,7 @@ static int serve(struct serving *serving)
 			     .format = "jsonl",
 			     .boundary = "auto",
 			     .rules = serving->opts.config.rules,
-			     .service = &hooks };
+			     .service = &hooks, .reporter = &service_reporter };
 	struct engine *engine;
 	int no_status, code = engine_open(&engine, &opts);
 

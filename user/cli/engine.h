@@ -22,7 +22,6 @@ struct engine_service {
 	void (*on_tick)(void *ctx, uint64_t now_ns);
 	void (*on_reload)(void *ctx);
 	void *ctx;
-	const struct reporter *reporter; /* in place of opts->format */
 	void *sink;
 	struct metrics *metrics;
 };

@@ -23,6 +23,11 @@ static const struct {
 	[FAILURE_OTHER] = { "other", "failed otherwise" },
 };
 
+const char *connection_failure_name(int failure)
+{
+	return failures[failure].key;
+}
+
 static void put_peer(struct json *json, const struct connection_peer *peer, const char *service)
 {
 	char text[FINDING_OBJECT_LEN];

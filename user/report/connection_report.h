@@ -6,6 +6,9 @@
 #include "json.h"
 #include "report.h"
 
+/* "refused", "timed_out", ... of an enum connection_failure. */
+const char *connection_failure_name(int failure);
+
 /* "connection": an object, or null of other rules. */
 void connection_json(struct json *json, const struct finding *finding);
 /* The members of a line about a destination. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The tables of metrics.c, for metrics_write.c, which makes series of them. */
+/* The rows behind the series: metrics_rows.c finds them, metrics.c fills them, metrics_write.c
+ * shows them. */
 #ifndef METRICS_ROWS_H
 #define METRICS_ROWS_H
 
@@ -46,6 +47,9 @@ struct worker_row {
 	uint32_t number;
 	uint32_t target_id; /* 0: none now */
 	uint64_t free_since_ns;
+	/* Of rules about connections, which are nobody's loop. */
+	struct breach_sum breaches[RULE_MAX][CAUSE_MAX];
+	bool has_connections;
 };
 
 /* From a loop of a target to its row. */
@@ -68,5 +72,22 @@ struct metrics {
 	uint64_t nr_overflows, now_ns;
 	struct ev_loss loss;
 };
+
+/* The row of a process, made if need be; NULL: no room. */
+struct worker_row *metrics_worker_of(struct metrics *metrics, const struct target *target);
+/* The way to the row of a loop, likewise; NULL: no memory. */
+struct loop_ref *metrics_ref_of(struct metrics *metrics, const struct loop *loop);
+bool metrics_is_other(const struct metrics *metrics, const struct loop_row *row);
+/* Loops ended; loop_id EV_NO_LOOP: all of the target's, whose process has. */
+void metrics_end_loops(struct metrics *metrics, uint32_t target_id, uint32_t loop_id,
+		       uint64_t now_ns);
+/* Drops what has been without an owner for long enough. */
+void metrics_expire(struct metrics *metrics, uint64_t now_ns);
+
+/* Begins a sample that is of a worker and of none of its loops. */
+void metrics_begin_worker(struct exposition *e, const struct worker_row *worker);
+/* The families of connections, by destination (metrics_connections.c). */
+void metrics_write_connections(const struct metrics *metrics, const struct model *model,
+			       struct exposition *e);
 
 #endif

@@ -17,6 +17,9 @@ static const struct {
 	[RULE_IMPORT_ON_LOOP] = { CAUSE_IMPORT, CAUSE_IMPORT },
 	[RULE_LOOP_OVERLOAD] = { CAUSE_CALLBACKS, CAUSE_CALLBACKS },
 	[RULE_HOST_STARVED] = { CAUSE_RUN_QUEUE, CAUSE_STOPPED },
+	[RULE_UNBOUNDED_CONCURRENCY] = { CAUSE_CONCURRENT, CAUSE_ITERATION },
+	[RULE_CONNECTION_CHURN] = { CAUSE_SHORT_LIVED, CAUSE_SHORT_LIVED },
+	[RULE_CONNECTION_LEAK] = { CAUSE_CLOSE_WAIT, CAUSE_COLLECTOR },
 };
 
 static const char *lost_name(int lost)
@@ -44,6 +47,13 @@ static bool is_shown(const struct metrics *metrics, const struct loop_row *row)
 	TAILQ_FOREACH(worker, &(metrics)->workers, in) \
 	TAILQ_FOREACH(row, &(worker)->loops, in)       \
 	if (is_shown(metrics, row))
+
+void metrics_begin_worker(struct exposition *e, const struct worker_row *worker)
+{
+	exposition_sample(e, NULL);
+	exposition_label(e, "process", worker->process);
+	exposition_label_u64(e, "worker", worker->number);
+}
 
 static void begin(struct exposition *e, const char *suffix, const struct loop_row *row)
 {
@@ -120,36 +130,60 @@ static void write_iterations(const struct metrics *metrics, struct exposition *e
 	}
 }
 
-static void begin_breach(struct exposition *e, const struct loop_row *row, int rule, int cause)
+static void put_breach(struct exposition *e, int rule, int cause, const struct breach_sum *sum,
+		       bool is_time)
 {
-	begin(e, NULL, row);
 	exposition_label(e, "rule", rules[rule].id);
 	exposition_label(e, "cause", cause_names[cause]);
+	if (is_time)
+		exposition_seconds(e, sum->total_ns);
+	else
+		exposition_u64(e, sum->count);
 }
 
-static void write_breaches(const struct metrics *metrics, struct exposition *e)
+/* Of a loop, or (row NULL) of what is said of a worker's connections. */
+static void put_breaches(struct exposition *e, const struct worker_row *worker,
+			 const struct loop_row *row, bool is_time)
+{
+	for (int rule = 0; rule < RULE_MAX; rule++) {
+		if (rules_is_about_connections(rule) != !row)
+			continue;
+		for (int cause = causes_of[rule].first; cause <= (int)causes_of[rule].last;
+		     cause++) {
+			if (row)
+				begin(e, NULL, row);
+			else
+				metrics_begin_worker(e, worker);
+			put_breach(e, rule, cause,
+				   row ? &row->breaches[rule][cause]
+				       : &worker->breaches[rule][cause],
+				   is_time);
+		}
+	}
+}
+
+static void write_breach_family(const struct metrics *metrics, struct exposition *e, bool is_time)
 {
 	const struct worker_row *worker;
 	const struct loop_row *row;
 
+	FOR_EACH_ROW(metrics, worker, row)
+	put_breaches(e, worker, row, is_time);
+	TAILQ_FOREACH(worker, &metrics->workers, in)
+	if (worker->has_connections)
+		put_breaches(e, worker, NULL, is_time);
+}
+
+static void write_breaches(const struct metrics *metrics, struct exposition *e)
+{
 	exposition_family(e, "breaches", EXPOSITION_COUNTER,
-			  "Times that a limit was crossed, by rule and cause.");
-	FOR_EACH_ROW(metrics, worker, row)
-	for (int rule = 0; rule < RULE_MAX; rule++)
-		for (int cause = causes_of[rule].first; cause <= (int)causes_of[rule].last;
-		     cause++) {
-			begin_breach(e, row, rule, cause);
-			exposition_u64(e, row->breaches[rule][cause].count);
-		}
-	exposition_family(e, "breach_seconds", EXPOSITION_COUNTER,
-			  "Time that breaches took, by rule and cause.");
-	FOR_EACH_ROW(metrics, worker, row)
-	for (int rule = 0; rule < RULE_MAX; rule++)
-		for (int cause = causes_of[rule].first; cause <= (int)causes_of[rule].last;
-		     cause++) {
-			begin_breach(e, row, rule, cause);
-			exposition_seconds(e, row->breaches[rule][cause].total_ns);
-		}
+			  "Times that a limit was crossed, by rule and cause; of connections "
+			  "without a loop.");
+	write_breach_family(metrics, e, false);
+	exposition_family(
+		e, "breach_seconds", EXPOSITION_COUNTER,
+		"Time that breaches took, by rule and cause; of connections without a loop.");
+	write_breach_family(metrics, e, true);
 }
 
 /* Which process is behind a worker at the moment: the only place where a pid is a label. */
@@ -255,6 +289,7 @@ void metrics_write(const struct metrics *metrics, const struct model *model, str
 {
 	write_iterations(metrics, e);
 	write_breaches(metrics, e);
+	metrics_write_connections(metrics, model, e);
 	write_targets(metrics, model, e);
 	write_losses(metrics, e);
 }

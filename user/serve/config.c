@@ -189,8 +189,11 @@ static int walk_rules(const struct yaml_node *map, struct rules_config *to,
 static int read_limit(struct rules_config *to, enum rule_id id, const struct yaml_node *node,
 		      char *error)
 {
-	int err = yamltree_duration_ns(node, &to->limit_ns[id], error);
+	int err;
 
+	if (rules_is_about_connections(id))
+		return yamltree_u64(node, 1, 1000000000, &to->limit_ns[id], error);
+	err = yamltree_duration_ns(node, &to->limit_ns[id], error);
 	return !err && !to->limit_ns[id] ? fail(error, "a limit is longer than 0") : err;
 }
 
