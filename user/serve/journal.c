@@ -71,6 +71,7 @@ void journal_write(FILE *out, const struct breach *breach, const char *json)
 		rules[finding->rule].id, cause_names[finding->cause],
 		facts_loop_kind(loop->info.kind));
 	put_u64(out, "LOOPHOUND_DURATION_NS", finding->duration_ns);
+	put_u64(out, "LOOPHOUND_ONGOING", iteration_is_ongoing(finding->iteration));
 	put_u64(out, "LOOPHOUND_COUNT", breach->count);
 	put_u64(out, "LOOPHOUND_TOTAL_NS", breach->total_ns);
 	put_u64(out, "LOOPHOUND_PID", loop->info.pid);

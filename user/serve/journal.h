@@ -15,7 +15,8 @@
 
 /*
  * The entry of a breach: MESSAGE and PRIORITY for people, CODE_FILE, CODE_LINE, CODE_FUNC of its
- * site, OBJECT_PID of the target, LOOPHOUND_* for what the JSON line says; json is that line.
+ * site, OBJECT_PID of the target, LOOPHOUND_* for what the JSON line says, LOOPHOUND_ONGOING=1 for
+ * a stall that is told while it lasts; json is that line.
  */
 void journal_write(FILE *out, const struct breach *breach, const char *json);
 /* A descriptor to send entries to, or a negative errno. */
