@@ -13,6 +13,8 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 MULTI   := $(shell $(CC) -print-multiarch 2>/dev/null)
 PYTHON  ?= /usr/bin/python3
+PREFIX  ?= /usr
+SYSCONFDIR ?= /etc
 
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_$(ARCH) -Ibpf \
 	-idirafter /usr/include/$(MULTI) -idirafter /usr/include \
@@ -31,6 +33,7 @@ BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-o
 SKEL      := $(OUT)/probes.skel.h
 obj        = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)))
 USER_OBJ  := $(call obj,user/*.c user/*/*.c)
+DATADIR    = $(DESTDIR)$(PREFIX)/share
 # A test that includes a file of the service, to see what is static in it, is not linked with it again.
 TESTED_IN_web := web_auth
 # Stages that promise to be pure: their tests link nothing else, so a kernel call is a link error.
@@ -90,6 +93,31 @@ score: all ## every workload on every interpreter: recall, precision, what was r
 coverage: all ## execute what other tools call blocking; write docs/COVERAGE.md
 	@scripts/setup.sh coverage
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/coverage/coverage.py $(COVERAGE)
+
+check-packaging: all ## the unit under a systemd, the Debian package in a root of its own; needs root
+	@scripts/setup.sh packaging
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/packaging $(PYTEST)
+
+install: all ## into DESTDIR, below PREFIX (default: /usr), its configuration into SYSCONFDIR (default: /etc)
+	install -d $(DESTDIR)$(SYSCONFDIR)/loophound $(DATADIR)/doc/loophound
+	install -D -m 755 $(OUT)/loophound $(DESTDIR)$(PREFIX)/bin/loophound
+	test -e $(DESTDIR)$(SYSCONFDIR)/loophound/loophound.yaml || \
+		install -m 644 packaging/loophound.yaml $(DESTDIR)$(SYSCONFDIR)/loophound/loophound.yaml
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/bin/loophound|$(PREFIX)/bin/loophound|; s|/etc/loophound|$(SYSCONFDIR)/loophound|' packaging/loophound.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/loophound.service
+	install -D -m 644 packaging/loophound.8 $(DATADIR)/man/man8/loophound.8
+	install -D -m 644 packaging/completions/loophound.bash $(DATADIR)/bash-completion/completions/loophound
+	install -D -m 644 packaging/completions/_loophound $(DATADIR)/zsh/vendor-completions/_loophound
+	install -D -m 644 packaging/completions/loophound.fish $(DATADIR)/fish/vendor_completions.d/loophound.fish
+	install -D -m 644 packaging/grafana/loophound.json $(DATADIR)/loophound/grafana/loophound.json
+	install -D -m 644 packaging/prometheus/loophound.rules.yml $(DATADIR)/loophound/prometheus/loophound.rules.yml
+	install -D -m 644 packaging/sys-admin.conf $(DATADIR)/loophound/systemd/sys-admin.conf
+	install -D -m 644 packaging/kubernetes/daemonset.yaml $(DATADIR)/loophound/kubernetes/daemonset.yaml
+	install -m 644 README.md CHANGELOG.md docs/OPERATIONS.md docs/METRICS.md docs/RULES.md $(DATADIR)/doc/loophound/
+
+deb: all ## the Debian package, into build/; needs dpkg-dev
+	@packaging/debian/build.sh $(VERSION)
 
 golden: all ## refresh the golden reports from the golden recordings; review the diff
 	@scripts/golden.sh refresh
@@ -166,4 +194,5 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage golden fmt clean bpf
+.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging \
+	install deb golden fmt clean bpf
