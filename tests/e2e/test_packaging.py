@@ -1,0 +1,203 @@
+"""What is shipped beside the binary says what the binary does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from service import ROOT, Prometheus, Service, labels_of, prometheus_tool
+from watch import BINARY
+from workload import Workload
+
+PACKAGING = ROOT / "packaging"
+COMMANDS = ("ps", "watch", "record", "report", "run", "doctor", "rules", "serve")
+SHIPPED = (PACKAGING / "loophound.yaml").read_text()
+# A key in a comment is one without a default: "#key: value".
+WHOLE = re.sub(r"^( *)#(?=[a-z_]+:|  - |    function)", r"\1", SHIPPED, flags=re.MULTILINE)
+
+
+def loophound(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=30)
+
+
+def known_keys(tmp_path, section: str | None) -> set[str]:
+    """The program names them when it is given another."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text(f"{section}: {{nonsense: 1}}\n" if section else "nonsense: 1\n")
+    said = loophound("serve", "--check-config", "-c", str(path)).stderr
+    found = re.search(r"nonsense: no such key; known are (.*)", said)
+    assert found, said
+    return set(found[1].split())
+
+
+@pytest.mark.parametrize("text", [SHIPPED, WHOLE], ids=["as shipped", "every key"])
+def test_the_shipped_configuration_is_right(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    check = loophound("serve", "--check-config", "-c", str(tmp_path / "c.yaml"))
+    assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_the_shipped_configuration_has_every_key(tmp_path):
+    config = yaml.safe_load(WHOLE)
+    assert set(config) == known_keys(tmp_path, None)
+    for section in ("web", "log", "breaches", "metrics"):
+        assert set(config[section]) == known_keys(tmp_path, section)
+    told = loophound("rules").stdout
+    limits = {rule: limit.replace(" ", "") for rule, limit in re.findall(r"^(\S+)\n(?:.*\n)*?  limit +(\d+ ms):", told, re.MULTILINE)}
+    assert config["limits"] == limits
+    assert config["rules"] == dict.fromkeys(limits, True)
+
+
+def options_of(command: str) -> set[str]:
+    return set(re.findall(r"(?:^| )(--[a-z][a-z.-]*[a-z])(?:=|\s)", loophound(command, "--help").stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("file", ["loophound.8", "completions/loophound.bash", "completions/_loophound", "completions/loophound.fish"])
+def test_every_option_is_in(file):
+    text = (PACKAGING / file).read_text()
+    if file == "loophound.8":
+        text = text.replace("Fl -", "--").replace(" Ns =", "=")
+    elif file.endswith(".fish"):
+        text = re.sub(r"(^complete .*?) -l (\S+)", r"\1 --\2", text, flags=re.MULTILINE)
+    written = set(re.findall(r"--[a-z][a-z.-]*[a-z]", text))
+    options = set().union(*map(options_of, COMMANDS))
+    assert len(options) > 20
+    missing = options - written - ({"--usage"} if file == "loophound.8" else set())
+    assert not missing
+    assert not written - options - {"--version"}, "there is no such option"
+    assert set(re.findall(r"^  ([a-z]+) ", loophound("--help").stdout, re.MULTILINE)) == set(COMMANDS)
+    for command in COMMANDS:
+        assert re.search(rf"\b{command}\b", text)
+
+
+def test_bash_completes():
+    def complete(*words: str) -> list[str]:
+        script = (
+            'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _loophound; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        command = ["bash", "--norc", "-c", script, "bash", PACKAGING / "completions/loophound.bash", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert complete("loophound", "re") == ["record", "report"]
+    assert complete("loophound", "serve", "--web.c") == ["--web.config.file"]
+    assert complete("loophound", "watch", "--fail-on", "=", "a") == ["any"]
+    assert complete("loophound", "watch", "--format", "=") == ["text", "jsonl"]
+
+
+def test_alert_rules():
+    rules = PACKAGING / "prometheus"
+    for arguments in (["check", "rules", "loophound.rules.yml"], ["test", "rules", "loophound.rules.test.yml"]):
+        check = subprocess.run([prometheus_tool("promtool"), *arguments], cwd=rules, capture_output=True, text=True)
+        assert check.returncode == 0, check.stdout + check.stderr
+    alerts = re.findall(r"alert: (\w+)", (rules / "loophound.rules.yml").read_text())
+    quiet, loud = yaml.safe_load((rules / "loophound.rules.test.yml").read_text())["tests"]
+    assert [test["alertname"] for test in quiet["alert_rule_test"]] == alerts
+    assert [test["alertname"] for test in loud["alert_rule_test"]] == alerts
+    assert all(test["exp_alerts"] for test in loud["alert_rule_test"])
+
+
+def documented_metrics() -> dict[str, tuple[str, set[str]]]:
+    """docs/METRICS.md: name to type and labels."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/METRICS.md").read_text(), re.MULTILINE)
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def shown_metrics(text: str) -> dict[str, tuple[str, set[str]]]:
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    shown = {name: (kind, set()) for name, kind in kinds.items()}
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", text, re.MULTILINE):
+        family = name if name in kinds else re.sub(r"_(bucket|sum|count)$", "", name)
+        shown[family][1].update(set(labels_of(labels)) - {"le"})
+    return shown
+
+
+def queries_in(dashboard: dict) -> list[str]:
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@contextlib.contextmanager
+def run_once(service: Service, prometheus: Prometheus, python, runs: int):
+    """A program that has blocked its loop and stays; the stalls of so many runs have been scraped."""
+    with Workload("time_sleep", python) as program:
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        program.go()
+        program.wait_done()
+        wanted = runs * len(program.truths())
+        prometheus.wait_value('sum(loophound_breaches_total{cause="sleep"})', lambda value: value >= wanted)
+        yield
+        program.end()
+
+
+def check_queries(prometheus: Prometheus, queries: list[str]) -> None:
+    for query in queries:
+        query = query.replace("$__rate_interval", "2m")
+        query = re.sub(r"\$(job|instance|process)", ".+", query)
+        # NaN is no answer, and unequal to itself.
+        prometheus.wait_value(f"count(({query}) == ({query}))", lambda value: value > 0)
+
+
+def test_dashboard_and_documentation_before_a_real_prometheus(python, tmp_path):
+    """Every query of every panel has data, every metric is in docs/METRICS.md, and nothing else is."""
+    dashboard = json.loads((PACKAGING / "grafana/loophound.json").read_text())
+    shape = [panel["gridPos"] for panel in dashboard["panels"]]
+    assert all(each["x"] + each["w"] <= 24 for each in shape)
+    cells = [(each["x"] + x, each["y"] + y) for each in shape for x in range(each["w"]) for y in range(each["h"])]
+    assert len(cells) == len(set(cells)), "panels overlap"
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    variables = {each["name"] for each in dashboard["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(dashboard)))
+    assert used - {"__rate_interval", "__all"} == variables
+
+    with Service("-c", str(PACKAGING / "loophound.yaml"), "--breaches.to", "none") as service:
+        service.wait_serving()
+        with Prometheus(service, tmp_path) as prometheus:
+            with run_once(service, prometheus, python, runs=1):
+                pass
+            # What was scraped by now goes on to rise: the next one succeeds to the same worker.
+            with run_once(service, prometheus, python, runs=2):
+                check_queries(prometheus, queries_in(dashboard))
+                assert shown_metrics(service.metrics()) == documented_metrics()
+
+
+def test_kubernetes_and_container_files(tmp_path):
+    config, daemon = yaml.safe_load_all((PACKAGING / "kubernetes/daemonset.yaml").read_text())
+    (tmp_path / "c.yaml").write_text(config["data"]["loophound.yaml"])
+    pod = daemon["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    check = loophound(*container["args"][:1], "--check-config", "-c", str(tmp_path / "c.yaml"))
+    assert (check.returncode, check.stderr) == (0, "")
+    assert daemon["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert set(mounts) == {each["name"] for each in pod["spec"]["volumes"]}
+    assert container["args"] == ["serve", "-c", mounts["config"] + "/loophound.yaml"]
+    assert yaml.safe_load(config["data"]["loophound.yaml"])["web"]["config_file"].startswith(mounts["web"] + "/")
+    bounded = re.search(r"^CapabilityBoundingSet=(.*)", (PACKAGING / "loophound.service").read_text(), re.MULTILINE)[1]
+    given = container["securityContext"]["capabilities"]
+    assert given["drop"] == ["ALL"]
+    assert {"CAP_" + each for each in given["add"]} == set(bounded.split())
+    file = (PACKAGING / "container/Containerfile").read_text()
+    arguments = json.loads(re.search(r"^CMD (.*)", file, re.MULTILINE)[1])
+    assert set(re.findall(r"--\S+", " ".join(arguments))) <= options_of(arguments[0])
+    needed = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
+    for library in re.findall(r"lib(bpf|elf|cap-ng|microhttpd|gnutls|seccomp|yaml|crypt)[-.]", needed):
+        assert f"lib{library}" in file
+
+
+def test_install(tmp_path):
+    """No network, nothing outside of DESTDIR, a changed configuration stays."""
+    install = ["unshare", "--net", "make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/loophound"]
+    subprocess.run(install, cwd=ROOT, check=True, capture_output=True)
+    unit = (tmp_path / "opt/loophound/lib/systemd/system/loophound.service").read_text()
+    start = re.search(r"^ExecStart=(\S+) (.*)", unit, re.MULTILINE)
+    assert (tmp_path / start[1].lstrip("/")).stat().st_mode & 0o777 == 0o755
+    config = tmp_path / start[2].split(" -c ")[1].lstrip("/")
+    config.write_text("log: {level: debug}\n")
+    subprocess.run(install, cwd=ROOT, check=True, capture_output=True)
+    assert config.read_text() == "log: {level: debug}\n"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and not path.stat().st_size]

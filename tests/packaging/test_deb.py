@@ -1,0 +1,82 @@
+"""The Debian package: in, up, out and gone, in a copy of this machine's files, where no systemd runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAY = ROOT / "tests/packaging/overlay.sh"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """This version, and the next one with another default configuration."""
+    to = tmp_path_factory.mktemp("deb")
+    version = (ROOT / "VERSION").read_text().strip()
+    for each, name in ((version, "this.deb"), (version + "+next", "next.deb")):
+        run = subprocess.run(["packaging/debian/build.sh", each], cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        shutil.move(ROOT / run.stdout.strip(), to / name)
+    return to
+
+
+def script(directory: Path, text: str) -> str:
+    """What it prints, with set -e."""
+    (directory / "script").write_text("set -e\n" + text)
+    run = subprocess.run([OVERLAY, directory, "sh", "/mnt/script"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def test_it_comes_goes_and_leaves_nothing(packages):
+    said = script(
+        packages,
+        """
+        ls -R /etc /usr/bin /usr/lib/systemd /usr/share/loophound /var/lib/systemd > /tmp/before 2>/dev/null || :
+        dpkg -i /mnt/this.deb
+        loophound --version
+        loophound serve --check-config -c /etc/loophound/loophound.yaml
+        test -L /etc/systemd/system/multi-user.target.wants/loophound.service && echo enabled
+        dpkg --verify loophound && echo unchanged
+        test -z "$(systemd-analyze verify --man=no /usr/lib/systemd/system/loophound.service 2>&1)" && echo verified
+        ! ldd /usr/bin/loophound | grep 'not found'
+        dpkg -i /mnt/next.deb
+        dpkg-query -W -f '${Version} ${Status}\\n' loophound
+        dpkg -r loophound
+        test -e /etc/loophound/loophound.yaml && echo the configuration stays
+        test ! -e /usr/bin/loophound
+        dpkg -P loophound
+        ls -R /etc /usr/bin /usr/lib/systemd /usr/share/loophound /var/lib/systemd > /tmp/after 2>/dev/null || :
+        diff /tmp/before /tmp/after && echo nothing is left
+        """,
+    )
+    version = (ROOT / "VERSION").read_text().strip()
+    for line in (f"loophound {version}", "enabled", "unchanged", "verified", "the configuration stays", "nothing is left"):
+        assert line in said.splitlines()
+    assert f"{version}+next install ok installed" in said
+
+
+def test_an_upgrade_leaves_the_configuration_and_a_disabled_service_alone(packages):
+    said = script(
+        packages,
+        """
+        dpkg -i /mnt/this.deb
+        echo 'log: {level: debug}' > /etc/loophound/loophound.yaml
+        rm /etc/systemd/system/multi-user.target.wants/loophound.service
+        dpkg -i /mnt/next.deb < /dev/null
+        cat /etc/loophound/loophound.yaml
+        test ! -e /etc/systemd/system/multi-user.target.wants/loophound.service && echo stays disabled
+        """,
+    )
+    assert "log: {level: debug}" in said.splitlines() and "stays disabled" in said.splitlines()
+
+
+def test_what_it_depends_on_is_what_it_is_linked_with(packages):
+    field = subprocess.run(["dpkg-deb", "-f", packages / "this.deb", "Depends"], capture_output=True, text=True, check=True)
+    depends = set(re.findall(r"[a-z][a-z0-9.+-]+(?= |,|$)", field.stdout))
+    assert {"libbpf1", "libc6", "libcap-ng0", "libmicrohttpd12", "libseccomp2"} <= depends
