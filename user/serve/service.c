@@ -331,9 +331,8 @@ static const char *needs_restart(const struct serve_config *now, const struct se
 {
 	if (strcmp(now->web.listen_address, next->web.listen_address))
 		return "web.listen_address";
-	if (memcmp(now->rules.limit_ns, next->rules.limit_ns, sizeof(now->rules.limit_ns)) ||
-	    memcmp(now->rules.is_enabled, next->rules.is_enabled, sizeof(now->rules.is_enabled)))
-		return "limits and rules";
+	if (memcmp(&now->rules, &next->rules, sizeof(now->rules)))
+		return "limits, rules, allow or library";
 	return memcmp(&now->metrics, &next->metrics, sizeof(now->metrics)) ? "metrics" : NULL;
 }
 
