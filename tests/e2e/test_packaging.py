@@ -47,10 +47,13 @@ def test_the_shipped_configuration_has_every_key(tmp_path):
     assert set(config) == known_keys(tmp_path, None)
     for section in ("web", "log", "breaches", "metrics"):
         assert set(config[section]) == known_keys(tmp_path, section)
-    told = loophound("rules").stdout
-    limits = {rule: limit.replace(" ", "") for rule, limit in re.findall(r"^(\S+)\n(?:.*\n)*?  limit +(\d+ ms):", told, re.MULTILINE)}
+    told = re.findall(r"^(\S+)\n(?:  .*\n)*?  limit +(\d+) ([a-z]+):", loophound("rules").stdout, re.MULTILINE)
+    limits = {rule: f"{limit}{unit}" if unit == "ms" else int(limit) for rule, limit, unit in told}
+    assert set(limits) == set(re.findall(r"^(\S+)$", loophound("rules").stdout, re.MULTILINE))
     assert config["limits"] == limits
     assert config["rules"] == dict.fromkeys(limits, True)
+    for file in ("loophound.bash", "_loophound", "loophound.fish"):
+        assert " ".join(limits) in (PACKAGING / "completions" / file).read_text()
 
 
 def options_of(command: str) -> set[str]:
