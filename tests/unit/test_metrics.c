@@ -108,26 +108,14 @@ static void put_stats(uint32_t target, uint32_t loop, uint64_t iterations, uint6
 	put(&ev);
 }
 
-static void put_loop_exit(uint32_t target, uint32_t loop)
-{
-	struct ev_loop_exit ev = { HEAD(LOOP_EXIT, target, loop) };
-
-	put(&ev);
-}
-
-static void put_exit(uint32_t target)
-{
-	struct ev_exit ev = { HEAD(EXIT, target, EV_NO_LOOP) };
-
-	put(&ev);
-}
-
-static void put_tick(void)
-{
-	struct ev_tick ev = { HEAD(TICK, 0, EV_NO_LOOP) };
-
-	put(&ev);
-}
+#define PUT(upper, type, target, loop)                         \
+	do {                                                   \
+		struct type ev = { HEAD(upper, target, loop) }; \
+		put(&ev);                                      \
+	} while (0)
+#define put_loop_exit(target, loop) PUT(LOOP_EXIT, ev_loop_exit, target, loop)
+#define put_exit(target)	    PUT(EXIT, ev_exit, target, EV_NO_LOOP)
+#define put_tick()		    PUT(TICK, ev_tick, 0, EV_NO_LOOP)
 
 static void start(uint32_t target, uint32_t loop)
 {
