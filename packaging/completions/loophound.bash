@@ -4,9 +4,9 @@
 _loophound() {
 	local cur prev words cword command
 	cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local rules='blocking-call cpu-bound gil-wait gc-pause import-on-loop loop-overload host-starved'
+	local rules='blocking-call cpu-bound gil-wait gc-pause import-on-loop loop-overload host-starved unbounded-concurrency connection-churn connection-leak'
 	local watch='-p --pid --name --cgroup --all -d --duration --format -o --output --record --limit --rule --no-rule
-		--allow --library --latent --fail-on --boundary -v --verbose --help --usage'
+		--allow --library --latent --fail-on --boundary --live --sort -v --verbose --help --usage'
 	local serve='-c --config --check-config --web.listen-address --web.config.file --web.allow-insecure --log.level
 		--log.format --breaches.to --help --usage'
 
@@ -20,6 +20,7 @@ _loophound() {
 	case $prev in
 	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && printf '%s ' [0-9]*)" -- "$cur") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text jsonl' -- "$cur") ;;
+	--sort) mapfile -t COMPREPLY < <(compgen -W 'pid user python loops busy where' -- "$cur") ;;
 	--boundary) mapfile -t COMPREPLY < <(compgen -W 'auto tracepoint raw' -- "$cur") ;;
 	--rule | --no-rule | --limit) mapfile -t COMPREPLY < <(compgen -W "$rules" -- "$cur") ;;
 	--fail-on) mapfile -t COMPREPLY < <(compgen -W "any latent $rules" -- "$cur") ;;

@@ -2,7 +2,7 @@
 # fish completion of loophound
 
 set -l commands ps watch record report run doctor rules serve
-set -l rules blocking-call cpu-bound gil-wait gc-pause import-on-loop loop-overload host-starved
+set -l rules blocking-call cpu-bound gil-wait gc-pause import-on-loop loop-overload host-starved unbounded-concurrency connection-churn connection-leak
 set -l none "not __fish_seen_subcommand_from $commands"
 set -l watch "__fish_seen_subcommand_from ps watch record report run doctor rules"
 set -l serve "__fish_seen_subcommand_from serve"
@@ -34,6 +34,8 @@ complete -c loophound -n $watch -l library -r -d 'count files below it as librar
 complete -c loophound -n $watch -l latent -d 'blocking calls that were quick, too'
 complete -c loophound -n $watch -l fail-on -x -a "any latent $rules" -d 'exit 3 if one of these was broken'
 complete -c loophound -n $watch -l boundary -x -a "auto tracepoint raw" -d 'how loop boundaries are seen'
+complete -c loophound -n $watch -l live -x -d 'ps: show how busy loops are'
+complete -c loophound -n $watch -l sort -x -a "pid user python loops busy where" -d 'ps: order'
 complete -c loophound -n $watch -s v -l verbose -d 'whole stacks'
 complete -c loophound -n $serve -s c -l config -r -d 'configuration'
 complete -c loophound -n $serve -l check-config -d 'say whether the configuration is right'
