@@ -159,12 +159,12 @@ $(OUT)/loophound: $(USER_OBJ)
 
 $(OUT)/tests/unit/test_reader_%: $(OUT)/tests/unit/test_reader_%.o $(READER_OBJ)
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lseccomp -lcmocka -o $@
 
 # The kernel half's reading of CPython, compiled for the host, with the reader's table of layouts.
 $(OUT)/tests/unit/test_py%: $(OUT)/tests/unit/test_py%.o $(READER_OBJ)
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lelf -lcap-ng -lseccomp -lcmocka -o $@
 
 $(OUT)/tests/unit/test_target_%: $(OUT)/tests/unit/test_target_%.o $(call obj,user/base/*.c user/target/*.c)
 	$(call msg,LINK,$@)

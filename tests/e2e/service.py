@@ -89,6 +89,12 @@ class Service(Loophound):
         raise AssertionError(f"{name} {labels} stayed {value}{self.dump()}")
 
 
+def children(pid: int) -> dict[str, int]:
+    """Its processes by what they call themselves."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode(): int(each) for each in pids}
+
+
 def labels_of(text: str) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
 

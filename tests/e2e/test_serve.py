@@ -11,12 +11,11 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from service import Prometheus, Service, labels_of, prometheus_tool
+from service import Prometheus, Service, children, labels_of, prometheus_tool
 from watch import Loophound
 from workload import Workload
 
@@ -27,12 +26,6 @@ PATIENCE = 30
 def service():
     with Service("--breaches.to", "none") as service:
         yield service.wait_serving()
-
-
-def children(pid: int) -> dict[str, int]:
-    """Its processes by what they call themselves."""
-    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode(): int(each) for each in pids}
 
 
 def run_workload(service: Service, name: str, python) -> Workload:

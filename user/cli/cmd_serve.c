@@ -9,6 +9,7 @@
 #include "notify.h"
 #include "serve_opts.h"
 #include "service.h"
+#include "service_sandbox.h"
 
 struct serving {
 	struct serve_opts opts;
@@ -78,11 +79,13 @@ static int serve(struct serving *serving)
 			     .rules = serving->opts.config.rules,
 			     .service = &hooks, .reporter = &service_reporter };
 	struct engine *engine;
-	int no_status, code = engine_open(&engine, &opts);
+	int no_status, err, code = engine_open(&engine, &opts);
 
 	if (code)
 		return code;
-	code = watch_search(engine, &opts);
+	err = service_confine();
+	code = err ? log_err(EXIT_FAILED, "serve: cannot confine itself: %s", strerror(-err))
+		   : watch_search(engine, &opts);
 	if (!code) {
 		service_show(serving->service, engine_model(engine));
 		notify_ready(&serving->notify);
@@ -101,7 +104,7 @@ int cmd_serve(int argc, char **argv)
 	cleanup_free struct serving *serving = calloc(1, sizeof(*serving));
 	char why[YAML_ERROR_LEN];
 	bool is_done;
-	int code;
+	int code, err;
 
 	if (!serving)
 		return log_err(EXIT_FAILED, "serve: no memory");
@@ -114,6 +117,9 @@ int cmd_serve(int argc, char **argv)
 		       serving->opts.file[0] ? serving->opts.file : "no file, the flags alone");
 		return EXIT_OK;
 	}
+	err = service_keep_capabilities();
+	if (err)
+		return log_err(EXIT_FAILED, "serve: cannot give up capabilities: %s", strerror(-err));
 	notify_open(&serving->notify);
 	if (service_open(&serving->service, &serving->opts.config, why))
 		return log_err(EXIT_FAILED, "serve: %s", why);

@@ -4,14 +4,11 @@
  * target, sends the record back.  What it reads is hostile, so it gives up all that reading does
  * not need first.
  */
-#include <cap-ng.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "confine.h"
 #include "identify.h"
 #include "log.h"
 #include "loops.h"
@@ -22,16 +19,6 @@
 #include "reader.h"
 #include "threads.h"
 #include "util.h"
-
-#define ADDRESS_SPACE_BYTES (256UL << 20)
-#define FILES_MAX	    64
-
-/* AddressSanitizer maps terabytes: under it the address space is not limited. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_SHADOW_MEMORY true
-#else
-#define HAS_SHADOW_MEMORY false
-#endif
 
 struct packet {
 	struct protocol_answer answer;
@@ -46,58 +33,6 @@ struct packet {
 	} record;
 };
 _Static_assert(offsetof(struct packet, record) == sizeof(struct protocol_answer), "one packet");
-
-static int limit(__rlimit_resource_t resource, rlim_t value)
-{
-	struct rlimit bound = { .rlim_cur = value, .rlim_max = value }, old;
-
-	if (getrlimit(resource, &old) < 0)
-		return -errno;
-	if (old.rlim_max < value)
-		return 0;
-	return setrlimit(resource, &bound) < 0 ? -errno : 0;
-}
-
-/* To read memory and /proc of any user, files within any root, and mapped files that have no name any more. */
-static int drop_capabilities(void)
-{
-	static const unsigned kept[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE };
-	bool has[ARRAY_SIZE(kept)], can_bound;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++)
-		has[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
-	can_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	capng_clear(CAPNG_SELECT_ALL);
-	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
-		if (has[i] && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]))
-			return -EPERM;
-	}
-	/* The bounding set needs a capability of its own; without it no_new_privs has to do. */
-	if (can_bound && capng_apply(CAPNG_SELECT_BOUNDS))
-		return -EPERM;
-	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
-}
-
-static int confine(void)
-{
-	int err;
-
-	/* Ctrl-C and a service's stop reach the whole group: the daemon decides when this ends. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	err = drop_capabilities();
-	if (!err)
-		err = limit(RLIMIT_CORE, 0);
-	if (!err)
-		err = limit(RLIMIT_NOFILE, FILES_MAX);
-	if (!err && !HAS_SHADOW_MEMORY)
-		err = limit(RLIMIT_AS, ADDRESS_SPACE_BYTES);
-	return err;
-}
 
 /* A forked child is known by its parent's answer, which cannot tell when the child started: 0. */
 static bool is_same_life(const struct protocol_request *request)
@@ -184,14 +119,12 @@ static int serve_one(int socket_fd, struct packet *packet)
 int reader_main(int socket_fd)
 {
 	cleanup_free struct packet *packet = calloc(1, sizeof(*packet));
-	int err = packet ? confine() : -ENOMEM;
+	int err = packet ? reader_confine() : -ENOMEM;
 
 	if (err) {
 		log_write(LOG_ERR, "reader: cannot confine itself: %s", strerror(-err));
 		return 1;
 	}
-	/* One that hangs may outlive the daemon: whoever reads the daemon's messages must not wait for it. */
-	dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null: child.c */
 	do {
 		err = serve_one(socket_fd, packet);
 	} while (err > 0 || err == -EINTR);
