@@ -226,6 +226,20 @@ static void what_has_ended_is_shown_for_a_while(void **state)
 	assert_int_equal(count_of("process=\"python3.11\""), 0);
 }
 
+/* A tick has the time at which the ring was looked at: exits taken out of it then may be later. */
+static void a_tick_may_be_older_than_the_exit_before_it(void **state)
+{
+	(void)state;
+	start(1, 1);
+	put_stats(1, 1, 4, 1000);
+	now_ns += 1000;
+	end(1, 1);
+	now_ns -= 500;
+	put_tick();
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
+}
+
 static void loops_of_a_process_are_numbered_and_inherited(void **state)
 {
 	(void)state;
@@ -429,6 +443,7 @@ int main(void)
 		TEST(workers_of_one_name_are_numbered),
 		TEST(a_successor_inherits_number_and_sums),
 		TEST(what_has_ended_is_shown_for_a_while),
+		TEST(a_tick_may_be_older_than_the_exit_before_it),
 		TEST(loops_of_a_process_are_numbered_and_inherited),
 		TEST(what_finds_no_room_is_other),
 		TEST(loops_have_a_bound_too),
