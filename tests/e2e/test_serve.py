@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import crypt
 import gzip
+import http.client
 import json
 import os
 import signal
@@ -192,8 +193,7 @@ def test_killed_it_takes_its_children_along():
 
 
 def test_passwords_and_tls(tmp_path):
-    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
-    subprocess.run([*key, "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
+    make_certificate(tmp_path)
     right = crypt.crypt("prometheus", "$2b$04$abcdefghijklmnopqrstuu")
     config = {
         "tls_server_config": {"cert_file": "cert.pem", "key_file": "key.pem"},
@@ -223,6 +223,49 @@ def test_passwords_and_tls(tmp_path):
         while service.ask("/metrics").status != 401 and time.monotonic() < deadline:
             pass
         assert service.ask("/metrics").status == 401
+
+
+def make_certificate(directory) -> None:
+    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    subprocess.run(
+        [*key, "-keyout", directory / "key.pem", "-out", directory / "cert.pem"], check=True, capture_output=True
+    )
+
+
+def test_a_certificate_that_is_no_good(tmp_path):
+    """At the start an error; at a reload HTTP goes on with what it had, also after its process died."""
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n")
+    make_certificate(tmp_path)
+    good = (tmp_path / "cert.pem").read_text()
+    (tmp_path / "cert.pem").write_text("no certificate\n")
+    arguments = ("--breaches.to", "none", "--web.config.file", str(tmp_path / "web.yml"))
+    with Service(*arguments) as refused:
+        assert refused.wait() == 1
+        assert "HTTP cannot start: are certificate and key right" in refused.err.text(), refused.dump()
+    (tmp_path / "cert.pem").write_text(good)
+    with Service(*arguments) as service:
+        service.wait_serving()
+        (tmp_path / "cert.pem").write_text("no certificate\n")
+        service.process.send_signal(signal.SIGHUP)
+        assert service.err.wait_for(lambda line: "the web configuration stays as it was" in line), service.dump()
+        assert service.ask("/metrics").status == 200
+        os.kill(children(service.pid)["loophound-web"], signal.SIGKILL)
+        assert service.ask("/metrics").status == 200
+
+
+def test_a_reload_does_not_let_others_in(tmp_path):
+    right = crypt.crypt("prometheus", "$2b$04$abcdefghijklmnopqrstuu")
+    (tmp_path / "web.yml").write_text(json.dumps({"basic_auth_users": {"scraper": right}}))
+    arguments = ("--web.listen-address", "0.0.0.0:0", "--web.config.file", str(tmp_path / "web.yml"))
+    with Loophound("serve", "--breaches.to", "none", *arguments) as service:
+        line = service.err.wait_for(lambda each: "serving on" in each)
+        port = int(line.rsplit(":", 1)[1])
+        (tmp_path / "web.yml").write_text("{}\n")
+        service.process.send_signal(signal.SIGHUP)
+        assert service.err.wait_for(lambda each: "reload:" in each and "--web.allow-insecure" in each), service.dump()
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/metrics")
+            assert connection.getresponse().status == 401
 
 
 @pytest.mark.parametrize(

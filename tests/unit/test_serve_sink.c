@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Lines of breaches: whole or not there, at most so many, in files of a bounded size; the last ones remembered. */
+/* Lines of breaches: whole or not there, at most so many, in files of a bounded size; the last ones
+ * remembered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -207,6 +208,66 @@ static void the_last_lines_are_remembered_newest_first(void **state)
 	assert_history("[]\n");
 }
 
+/* A crash or a full disk cut the last line: the next one stands by itself. */
+static void a_line_that_was_cut_does_not_take_the_next_one_with_it(void **state)
+{
+	char text[64] = "";
+	FILE *file;
+
+	(void)state;
+	file = fopen(config.breaches.file, "w");
+	fputs("{\"cut", file);
+	fclose(file);
+	assert_int_equal(sink_open(&sink, &config, why), 0);
+	put("{}");
+	file = fopen(config.breaches.file, "r");
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	fclose(file);
+	assert_string_equal(text, "{\"cut\n{}\n");
+}
+
+static void a_reload_that_fails_leaves_all_as_it_was(void **state)
+{
+	struct serve_config next;
+
+	(void)state;
+	assert_int_equal(sink_open(&sink, &config, why), 0);
+	put("1");
+	put("2");
+	next = config;
+	next.breaches.history = 1;
+	snprintf(next.breaches.file, sizeof(next.breaches.file), "%s/none/b", directory);
+	assert_int_equal(sink_reopen(sink, &next, why), -ENOENT);
+	put("3");
+	assert_history("[\n3,\n2,\n1]\n");
+	assert_int_equal(bytes_of(""), 6);
+}
+
+static void the_last_lines_have_a_bound_in_bytes(void **state)
+{
+	enum { LINE_BYTES = 60000, BOUND = 16 << 20 };
+	char *line = malloc(LINE_BYTES + 1), *text = NULL;
+	size_t bytes;
+	FILE *out;
+
+	(void)state;
+	config.breaches.to = SINK_NONE;
+	assert_int_equal(sink_open(&sink, &config, why), 0);
+	assert_non_null(line);
+	memset(line, 'x', LINE_BYTES);
+	line[LINE_BYTES] = '\0';
+	for (int i = 0; i < 2 * BOUND / LINE_BYTES; i++)
+		put(line);
+	put("the newest");
+	out = open_memstream(&text, &bytes);
+	sink_history(sink, out);
+	fclose(out);
+	assert_in_range(bytes, BOUND - 2 * LINE_BYTES, BOUND + 4096);
+	assert_memory_equal(text, "[\nthe newest,\nxx", 16);
+	free(text);
+	free(line);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -218,6 +279,9 @@ int main(void)
 		TEST(so_many_a_second_and_no_more),
 		TEST(a_full_pipe_keeps_nobody_waiting),
 		TEST(the_last_lines_are_remembered_newest_first),
+		TEST(a_line_that_was_cut_does_not_take_the_next_one_with_it),
+		TEST(a_reload_that_fails_leaves_all_as_it_was),
+		TEST(the_last_lines_have_a_bound_in_bytes),
 	};
 
 	return cmocka_run_group_tests_name("serve/sink", tests, NULL, NULL);

@@ -16,7 +16,8 @@
 #include "util.h"
 #include "web_config.h"
 
-#define PASSED_FD 3 /* systemd's first */
+#define PASSED_FD    3 /* systemd's first */
+#define WEB_START_MS 5000
 
 static uint64_t clock_now_ns(void)
 {
@@ -167,16 +168,31 @@ const struct reporter service_reporter = { .name = "service",
 static int passed_socket(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *nr = getenv("LISTEN_FDS");
-	int type = 0;
+	int type = 0, is_listening = 0;
 	socklen_t size = sizeof(type);
 
 	if (!pid || !nr || atoi(pid) != getpid() || atoi(nr) < 1)
 		return -1;
-	if (getsockopt(PASSED_FD, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM)
+	if (getsockopt(PASSED_FD, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM ||
+	    getsockopt(PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) || !is_listening)
 		return -1;
 	fcntl(PASSED_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(PASSED_FD, F_SETFL, O_NONBLOCK);
 	return PASSED_FD;
+}
+
+/* Others get in with a password only, from the start on and through every reload. */
+static int check_open(const struct service *service, const struct web_settings *settings,
+		      const struct serve_config *config, char why[YAML_ERROR_LEN])
+{
+	if (!service->is_reachable || settings->nr_users || config->web.is_insecure_allowed)
+		return 0;
+	snprintf(why, YAML_ERROR_LEN,
+		 "--web.listen-address %.128s: others can reach it, and nobody is asked for a "
+		 "password: give "
+		 "basic_auth_users in --web.config.file, or --web.allow-insecure",
+		 service->config.web.listen_address);
+	return -EPERM;
 }
 
 static int open_socket(struct service *service, char why[YAML_ERROR_LEN])
@@ -198,14 +214,8 @@ static int open_socket(struct service *service, char why[YAML_ERROR_LEN])
 			 strerror(-service->listen_fd));
 	if (service->listen_fd < 0)
 		return service->listen_fd;
-	if (is_local || service->settings.nr_users || service->config.web.is_insecure_allowed)
-		return 0;
-	snprintf(why, YAML_ERROR_LEN,
-		 "--web.listen-address %.128s: others can reach it, and nobody is asked for a "
-		 "password: give "
-		 "basic_auth_users in --web.config.file, or --web.allow-insecure",
-		 address);
-	return -EPERM;
+	service->is_reachable = !is_local;
+	return check_open(service, &service->settings, &service->config, why);
 }
 
 static void name_url(struct service *service)
@@ -230,6 +240,19 @@ static int read_settings(struct web_settings *settings, const struct serve_confi
 	settings->max_requests_per_second = (uint32_t)config->web.max_requests_per_second;
 	return config->web.config_file[0] ? web_config_read(settings, config->web.config_file, why)
 					  : 0;
+}
+
+/* A certificate that is no good is an error of the start, not a service that nobody can ask. */
+static int wait_for_web(struct service *service, char why[YAML_ERROR_LEN])
+{
+	const char *reason;
+	int err = web_client_wait(service->web, clock_now_ns(), WEB_START_MS, &reason);
+
+	if (!err || err == -ETIMEDOUT)
+		return 0;
+	snprintf(why, YAML_ERROR_LEN, "%s",
+		 err == -EPIPE ? "the web process ended as it began" : reason);
+	return err;
 }
 
 int service_open(struct service **out, const struct serve_config *config, char why[YAML_ERROR_LEN])
@@ -259,6 +282,8 @@ int service_open(struct service **out, const struct serve_config *config, char w
 			snprintf(why, YAML_ERROR_LEN, "cannot start the web process: %s",
 				 strerror(-err));
 	}
+	if (!err)
+		err = wait_for_web(service, why);
 	if (err) {
 		service_free(service);
 		return err;
@@ -348,18 +373,19 @@ int service_reload(struct service *service, const struct serve_config *config,
 		return -ENOMEM;
 	err = read_settings(settings, config, why);
 	if (!err)
-		err = sink_reopen(service->sink, config, why);
-	if (err) {
-		char ignored[YAML_ERROR_LEN];
-
-		(void)sink_reopen(service->sink, &service->config, ignored);
+		err = check_open(service, settings, config, why);
+	if (!err)
+		err = sink_reopen(service->sink, config, why); /* or the old one stays */
+	if (err)
 		return err;
-	}
 	if (key)
 		log_warn("reload: %s changed: that takes a restart", key);
 	service->settings = *settings;
 	explicit_bzero(settings, sizeof(*settings));
 	service->config.breaches = config->breaches;
 	service->config.web.max_connections = config->web.max_connections;
-	return web_client_set(service->web, &service->settings);
+	err = web_client_set(service->web, &service->settings);
+	if (err) /* nobody to tell but the log; the web process is told when it is started again */
+		log_write(LOG_ERR, "reload: cannot tell the web process: %s", strerror(-err));
+	return 0;
 }

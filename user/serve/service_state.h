@@ -14,6 +14,7 @@ struct service {
 	struct web_client *web;
 	struct web_settings settings;
 	int listen_fd;
+	bool is_reachable;	   /* from other hosts */
 	const struct model *model; /* NULL: not ready */
 	struct session session;	   /* of the report, for times */
 	char url[96];

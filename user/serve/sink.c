@@ -18,6 +18,8 @@
 #define HISTORY_LINE_MAX \
 	65536 /* a longer one is not remembered; the longest of 128 frames is about half */
 
+#define HISTORY_BYTES_MAX (16u << 20) /* of all together: an answer has to hold them */
+
 struct sink {
 	enum breach_sink to;
 	int fd; /* -1: none */
@@ -29,24 +31,49 @@ struct sink {
 	double tokens;
 	uint64_t tokens_ns;
 	char **history; /* a ring */
-	uint64_t nr_history, next;
+	uint64_t nr_history, next, history_bytes;
 	struct sink_stats stats;
 };
 
-static int open_file(struct sink *sink)
+/* A line that a crash or a full disk cut must not take the next one with it. */
+static int end_line(int fd, uint64_t *bytes)
 {
+	char last = '\n';
+
+	if (*bytes && pread(fd, &last, 1, (off_t)*bytes - 1) != 1)
+		return -EIO;
+	if (last == '\n')
+		return 0;
+	if (write(fd, "\n", 1) != 1)
+		return errno ? -errno : -EIO;
+	++*bytes;
+	return 0;
+}
+
+/* Its descriptor, and how long it is; or a negative errno. */
+static int open_path(const char *path, uint64_t *bytes)
+{
+	cleanup_close int fd =
+		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
 	struct stat status;
-	int fd = open(sink->path,
-		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
+	int err;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
-		close(fd);
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode))
 		return -EINVAL;
-	}
+	*bytes = (uint64_t)status.st_size;
+	err = end_line(fd, bytes);
+	return err ? err : take_fd(&fd);
+}
+
+static int open_file(struct sink *sink)
+{
+	int fd = open_path(sink->path, &sink->bytes);
+
+	if (fd < 0)
+		return fd;
 	sink->fd = fd;
-	sink->bytes = (uint64_t)status.st_size;
 	return 0;
 }
 
@@ -54,21 +81,52 @@ static int open_file(struct sink *sink)
  * A description of our own, so that not to wait is not decided for who shares standard output; a
  * socket has none, and each send says so.
  */
-static int open_stdout(struct sink *sink)
+static int open_stdout(bool *is_socket)
 {
 	struct stat status;
+	int fd;
 
 	if (fstat(STDOUT_FILENO, &status))
 		return -errno;
-	sink->is_socket = S_ISSOCK(status.st_mode);
-	sink->fd = sink->is_socket ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-				   : open("/proc/self/fd/1",
-					  O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return sink->fd < 0 ? -errno : 0;
+	*is_socket = S_ISSOCK(status.st_mode);
+	fd = *is_socket ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+			: open("/proc/self/fd/1",
+			       O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
 }
 
+/* As much as there is room for, without waiting. */
+static size_t write_some(struct sink *sink, const char *data, size_t bytes)
+{
+	ssize_t n = sink->is_socket ? send(sink->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)
+				    : write(sink->fd, data, bytes);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* What a full pipe did not take of the last line goes before the next: a line is whole, or not
+ * there. */
+static bool write_rest(struct sink *sink)
+{
+	size_t done;
+
+	if (!sink->rest)
+		return true;
+	done = write_some(sink, sink->rest, sink->rest_bytes);
+	sink->rest_bytes -= done;
+	sink->bytes += done;
+	memmove(sink->rest, sink->rest + done, sink->rest_bytes);
+	if (sink->rest_bytes)
+		return false;
+	free(take(sink->rest));
+	return true;
+}
+
+/* What is left of a line gets a last chance, or is counted as lost. */
 static void close_file(struct sink *sink)
 {
+	if (sink->fd >= 0 && !write_rest(sink))
+		sink->stats.failed++;
 	closep(&sink->fd);
 	sink->fd = -1;
 	sink->is_socket = false;
@@ -96,6 +154,14 @@ static void rotate(struct sink *sink)
 	(void)open_file(sink);
 }
 
+static void forget(struct sink *sink, uint64_t at)
+{
+	if (!sink->history[at])
+		return;
+	sink->history_bytes -= strlen(sink->history[at]);
+	free(take(sink->history[at]));
+}
+
 static int resize_history(struct sink *sink, uint64_t nr)
 {
 	char **history = nr ? calloc(nr, sizeof(*history)) : NULL;
@@ -110,7 +176,7 @@ static int resize_history(struct sink *sink, uint64_t nr)
 		history[i] = take(sink->history[from]);
 	}
 	for (uint64_t i = 0; i < sink->nr_history; i++)
-		free(sink->history[i]);
+		forget(sink, i);
 	free(sink->history);
 	sink->history = history;
 	sink->nr_history = nr;
@@ -118,34 +184,51 @@ static int resize_history(struct sink *sink, uint64_t nr)
 	return 0;
 }
 
+/* Where config wants lines; -1: nowhere. A negative errno: it cannot be opened. */
+static int open_target(const struct serve_config *config, int *fd, uint64_t *bytes, bool *is_socket)
+{
+	*fd = -1;
+	switch (config->breaches.to) {
+	case SINK_STDOUT: *fd = open_stdout(is_socket); break;
+	case SINK_FILE: *fd = open_path(config->breaches.file, bytes); break;
+	case SINK_JOURNAL: *fd = journal_connect(JOURNAL_SOCKET); break;
+	case SINK_NONE: return 0;
+	}
+	return min(*fd, 0);
+}
+
 int sink_reopen(struct sink *sink, const struct serve_config *config, char why[YAML_ERROR_LEN])
 {
-	int err = resize_history(sink, config->breaches.history);
+	enum breach_sink to = config->breaches.to;
+	bool is_socket = false;
+	uint64_t bytes = 0;
+	int fd, err = open_target(config, &fd, &bytes, &is_socket);
 
 	if (err) {
+		snprintf(why, YAML_ERROR_LEN, "%.300s: %s",
+			 to == SINK_FILE      ? config->breaches.file
+			 : to == SINK_JOURNAL ? "the journal, " JOURNAL_SOCKET
+					      : "standard output",
+			 err == -EINVAL ? "not a regular file" : strerror(-err));
+		return err;
+	}
+	err = resize_history(sink, config->breaches.history);
+	if (err) {
+		closep(&fd);
 		snprintf(why, YAML_ERROR_LEN, "no memory");
 		return err;
 	}
 	close_file(sink);
-	sink->to = config->breaches.to;
+	sink->to = to;
+	sink->fd = fd;
+	sink->bytes = bytes;
+	sink->is_socket = is_socket;
 	sink->max_bytes = config->breaches.max_bytes;
 	sink->keep = config->breaches.keep;
 	sink->per_second = config->breaches.per_second;
 	sink->tokens = (double)sink->per_second;
 	snprintf(sink->path, sizeof(sink->path), "%s", config->breaches.file);
-	if (sink->to == SINK_JOURNAL)
-		sink->fd = journal_connect(JOURNAL_SOCKET);
-	err = sink->to == SINK_STDOUT	 ? open_stdout(sink)
-	      : sink->to == SINK_FILE	 ? open_file(sink)
-	      : sink->to == SINK_JOURNAL ? min(sink->fd, 0)
-					 : 0;
-	if (err)
-		snprintf(why, YAML_ERROR_LEN, "%.300s: %s",
-			 sink->to == SINK_FILE	    ? sink->path
-			 : sink->to == SINK_JOURNAL ? "the journal, " JOURNAL_SOCKET
-						    : "standard output",
-			 err == -EINVAL ? "not a regular file" : strerror(-err));
-	return err;
+	return 0;
 }
 
 int sink_open(struct sink **out, const struct serve_config *config, char why[YAML_ERROR_LEN])
@@ -174,12 +257,18 @@ void sink_free(struct sink *sink)
 	free(sink);
 }
 
+/* So many lines and so many bytes: whichever bound is met first, the oldest goes. */
 static void remember(struct sink *sink, const char *line, size_t bytes)
 {
 	if (!sink->nr_history || bytes > HISTORY_LINE_MAX)
 		return;
-	free(sink->history[sink->next]);
+	forget(sink, sink->next);
+	for (uint64_t i = 1;
+	     sink->history_bytes + bytes > HISTORY_BYTES_MAX && i < sink->nr_history; i++)
+		forget(sink, (sink->next + i) % sink->nr_history);
 	sink->history[sink->next] = strndup(line, bytes);
+	if (sink->history[sink->next])
+		sink->history_bytes += strlen(sink->history[sink->next]);
 	sink->next = (sink->next + 1) % sink->nr_history;
 }
 
@@ -193,32 +282,6 @@ static bool may_write(struct sink *sink, uint64_t now_ns)
 	if (sink->tokens < 1)
 		return false;
 	sink->tokens -= 1;
-	return true;
-}
-
-/* As much as there is room for, without waiting. */
-static size_t write_some(struct sink *sink, const char *data, size_t bytes)
-{
-	ssize_t n = sink->is_socket ? send(sink->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)
-				    : write(sink->fd, data, bytes);
-
-	return n > 0 ? (size_t)n : 0;
-}
-
-/* What a full pipe did not take of the last line goes before the next: a line is whole, or not
- * there. */
-static bool write_rest(struct sink *sink)
-{
-	size_t done;
-
-	if (!sink->rest)
-		return true;
-	done = write_some(sink, sink->rest, sink->rest_bytes);
-	sink->rest_bytes -= done;
-	memmove(sink->rest, sink->rest + done, sink->rest_bytes);
-	if (sink->rest_bytes)
-		return false;
-	free(take(sink->rest));
 	return true;
 }
 

@@ -61,17 +61,30 @@ static int read_all(int fd, void *out, size_t bytes)
 	return 0;
 }
 
+/* What is in force stays so unless the new ones are read whole, and HTTP starts with them. */
 static void apply(struct web_server *server, const struct web_message *message, int fd)
 {
 	struct web_message applied = { .kind = WEB_APPLIED, .seq = message->seq };
+	cleanup_free struct web_settings *old = malloc(sizeof(*old)), *next = malloc(sizeof(*next));
+	bool had_settings = server->daemon != NULL;
+	char ignored[sizeof(applied.reason)];
 
-	if (message->bytes != sizeof(server->settings) ||
-	    read_all(fd, &server->settings, sizeof(server->settings))) {
+	if (!old || !next || message->bytes != sizeof(*next) || read_all(fd, next, sizeof(*next))) {
 		applied.status = -EBADMSG;
 		snprintf(applied.reason, sizeof(applied.reason), "the settings cannot be read");
 	} else {
+		*old = server->settings;
+		server->settings = *next;
 		applied.status = web_restart(server, applied.reason, sizeof(applied.reason));
+		if (applied.status && had_settings) {
+			server->settings = *old;
+			(void)web_restart(server, ignored, sizeof(ignored));
+		}
 	}
+	if (next)
+		explicit_bzero(next, sizeof(*next)); /* private keys */
+	if (old)
+		explicit_bzero(old, sizeof(*old));
 	if (send(server->socket_fd, &applied, sizeof(applied), MSG_NOSIGNAL) < 0)
 		server->is_daemon_gone = true;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -28,6 +29,8 @@ struct web_client {
 	pid_t pid;
 	uint64_t started_ns, backoff_ns, restart_at_ns;
 	struct web_settings settings;
+	struct web_settings good; /* the last that HTTP started with */
+	bool has_good, is_unsent; /* of settings: they wait for room in the socket */
 	uint64_t settings_seq;
 	int applied;
 	char reason[sizeof(((struct web_message *)0)->reason)];
@@ -73,7 +76,10 @@ static int send_settings(struct web_client *client)
 	if (write(fd, &client->settings, sizeof(client->settings)) != sizeof(client->settings))
 		return -EIO;
 	err = seal(fd);
-	return err ? err : send_with(client, &message, fd);
+	if (!err)
+		err = send_with(client, &message, fd);
+	client->is_unsent = err == -EAGAIN;
+	return client->is_unsent ? 0 : err;
 }
 
 static int start(struct web_client *client, uint64_t now_ns)
@@ -141,6 +147,7 @@ void web_client_free(struct web_client *client)
 	}
 	closep(&client->epoll_fd);
 	explicit_bzero(&client->settings, sizeof(client->settings)); /* a private key */
+	explicit_bzero(&client->good, sizeof(client->good));
 	free(client);
 }
 
@@ -206,6 +213,14 @@ static void note_applied(struct web_client *client, const struct web_message *me
 	client->applied = message->status;
 	snprintf(client->reason, sizeof(client->reason), "%.*s", (int)sizeof(message->reason) - 1,
 		 message->reason);
+	if (!client->applied) {
+		client->good = client->settings;
+		client->has_good = true;
+	} else if (client->has_good) {
+		/* Nor will a web process that is started anew meet them. */
+		client->settings = client->good;
+		log_write(LOG_ERR, "%s; the web configuration stays as it was", client->reason);
+	}
 }
 
 void web_client_dispatch(struct web_client *client, uint64_t now_ns)
@@ -232,6 +247,8 @@ void web_client_dispatch(struct web_client *client, uint64_t now_ns)
 
 void web_client_tick(struct web_client *client, uint64_t now_ns)
 {
+	if (client->socket_fd >= 0 && client->is_unsent)
+		(void)send_settings(client);
 	if (client->socket_fd >= 0 || now_ns < client->restart_at_ns)
 		return;
 	if (start(client, now_ns) && client->socket_fd >= 0)
@@ -246,10 +263,17 @@ int web_client_set(struct web_client *client, const struct web_settings *setting
 	return client->socket_fd < 0 ? 0 : send_settings(client);
 }
 
-int web_client_applied(const struct web_client *client, const char **reason)
+int web_client_wait(struct web_client *client, uint64_t now_ns, int timeout_ms, const char **reason)
 {
+	struct pollfd ready = { .fd = client->epoll_fd, .events = POLLIN };
+
 	*reason = client->reason;
-	return client->applied;
+	while (client->applied == -EINPROGRESS && client->socket_fd >= 0) {
+		if (poll(&ready, 1, timeout_ms) <= 0)
+			return -ETIMEDOUT;
+		web_client_dispatch(client, now_ns);
+	}
+	return client->socket_fd < 0 ? -EPIPE : client->applied;
 }
 
 void web_client_get_stats(const struct web_client *client, struct web_client_stats *stats)

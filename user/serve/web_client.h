@@ -36,9 +36,13 @@ void web_client_dispatch(struct web_client *client, uint64_t now_ns);
 void web_client_tick(struct web_client *client, uint64_t now_ns);
 /* From now on. Connections that are open end. */
 int web_client_set(struct web_client *client, const struct web_settings *settings);
-/* What the web process made of the last settings: -EINPROGRESS: nothing yet; 0; or an error and its
- * reason. */
-int web_client_applied(const struct web_client *client, const char **reason);
+/*
+ * At the start: waits for HTTP to begin with the settings.  0; -ETIMEDOUT: nothing said, which will
+ * be logged; -EPIPE: the process ended; or what the web process says, and its reason.  Settings
+ * that come later and are no good are logged, and those before stay in force.
+ */
+int web_client_wait(struct web_client *client, uint64_t now_ns, int timeout_ms,
+		    const char **reason);
 void web_client_get_stats(const struct web_client *client, struct web_client_stats *stats);
 
 /*

@@ -4,6 +4,7 @@
  * huge or many loses his own connection: it has a bound in bytes, in time, and in number.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -71,6 +72,20 @@ static size_t keep_escaped(void *context, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
+/* It has a descriptor of its own: MHD closes the one it was given, when it cannot start as well. */
+static void stop_http(struct MHD_Daemon *daemon)
+{
+	MHD_socket listen_fd;
+
+	if (!daemon)
+		return;
+	listen_fd =
+		MHD_quiesce_daemon(daemon); /* or it would shut the socket of all of them down */
+	MHD_stop_daemon(daemon);
+	if (listen_fd >= 0)
+		close(listen_fd);
+}
+
 int web_restart(struct web_server *server, char *why, size_t why_bytes)
 {
 	const struct web_settings *settings = &server->settings;
@@ -78,7 +93,7 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 	struct MHD_OptionItem tls[4] = {};
 	struct MHD_Daemon *old = take(server->daemon);
 	unsigned nr = 0;
-	int err;
+	int err, listen_fd;
 
 	if (settings->has_tls) {
 		flags |= MHD_USE_TLS;
@@ -93,17 +108,17 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 		};
 	}
 	tls[nr] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-	if (old) {
-		MHD_quiesce_daemon(old); /* gives the listening socket back */
-		MHD_stop_daemon(old);
-	}
+	stop_http(old);
 	err = web_auth_init(&server->auth, settings);
+	listen_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (!err && listen_fd < 0)
+		err = -errno;
 	for (unsigned i = 0; i < WEB_CONNECTIONS_MAX; i++)
 		server->connections[i].fd = -1;
 	if (!err)
 		server->daemon = MHD_start_daemon(
 			flags, 0, NULL, NULL, web_route, server, MHD_OPTION_EXTERNAL_LOGGER,
-			on_error, NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+			on_error, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
 			MHD_OPTION_CONNECTION_LIMIT,
 			min(settings->max_connections, WEB_CONNECTIONS_MAX),
 			MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
@@ -113,6 +128,8 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 			MHD_OPTION_END);
 	if (server->daemon)
 		return 0;
+	if (listen_fd >= 0 && fcntl(listen_fd, F_GETFD) >= 0)
+		close(listen_fd);
 	snprintf(why, why_bytes, "HTTP cannot start%s",
 		 settings->has_tls ? ": are certificate and key right, and a pair?" : "");
 	return err ? err : -EINVAL;
@@ -163,9 +180,6 @@ int web_main(int socket_fd, int listen_fd)
 	do
 		err = turn(server);
 	while (!err);
-	if (server->daemon) {
-		MHD_quiesce_daemon(server->daemon);
-		MHD_stop_daemon(server->daemon);
-	}
+	stop_http(server->daemon);
 	return err == -EPIPE ? 0 : log_err(1, "web: %s", strerror(-err));
 }
