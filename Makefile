@@ -182,13 +182,21 @@ $(OUT)/tests/bpf/test_%: $(OUT)/tests/bpf/test_%.o $(LIVE_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
+# What a fuzzer is linked with: the pure stages and the reading of memory, unless it names its own few files.
+FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
+	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c)
+FUZZED_IN_fuzz_config := $(FUZZED) \
+	$(addprefix user/serve/,config.c web_config.c yamltree.c yamlwalk.c)
+FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_auth.c web_encoding.c web_listen.c)
+FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c procinfo.c procmem.c usdt.c)
+FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)
+
 $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) | $(OUT)/syscall_table.h
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
-		$(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
-		$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c) -lm -o $@
+		$(or $(FUZZED_IN_fuzz_$*),$(FUZZED)) -lm -lyaml -lz -lcrypt -o $@
 
 -include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The parts of the HTTP surface that are ours and not libmicrohttpd's: lists of headers with their
+ * q values, names and passwords, the address to listen on.  The input is an Accept, an
+ * Accept-Encoding, a name and a password, each ended with a newline.
+ */
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "web_auth.h"
+#include "web_client.h"
+#include "web_encoding.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The next line as a text of its own, so that a byte too far is seen; NULL: there is none. */
+static char *next_line(const uint8_t **data, size_t *size)
+{
+	const uint8_t *end = memchr(*data, '\n', *size);
+	size_t bytes = end ? (size_t)(end - *data) : *size;
+	char *line = *size ? strndup((const char *)*data, bytes) : NULL;
+
+	*data += bytes + (end != NULL);
+	*size -= bytes + (end != NULL);
+	return line;
+}
+
+/* crypt(5) takes 70 ms by design: guesses are rationed to none, so that lines are read, not hashed.
+ */
+static void guess(const char *name, const char *password)
+{
+	static struct web_settings settings = { .nr_users = 1, .users = { { "scraper", "*" } } };
+	struct web_auth auth;
+
+	assert(!web_auth_init(&auth, &settings));
+	auth.tokens = 0;
+	auth.tokens_ns = 1;
+	assert(web_auth_check(&auth, name, password, 2) != WEB_AUTH_OK);
+}
+
+static void listen_on(const char *address)
+{
+	bool is_local;
+	int fd = web_listen(address, &is_local);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *accept = next_line(&data, &size), *encoding = next_line(&data, &size);
+	char *name = next_line(&data, &size), *password = next_line(&data, &size);
+
+	web_accepts_openmetrics(accept);
+	web_accepts_gzip(encoding);
+	if (encoding && !strcmp(encoding, "gzip"))
+		assert(web_accepts_gzip(encoding));
+	guess(name, password);
+	/* Only what cannot be bound: a fuzzer opens no ports. */
+	if (accept && !strchr(accept, ':'))
+		listen_on(accept);
+	free(accept);
+	free(encoding);
+	free(name);
+	free(password);
+	return 0;
+}
