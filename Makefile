@@ -119,6 +119,9 @@ install: all ## into DESTDIR, below PREFIX (default: /usr), its configuration in
 deb: all ## the Debian package, into build/; needs dpkg-dev
 	@packaging/debian/build.sh $(VERSION)
 
+soak: all ## the service under churn for SOAK_SECONDS (default 900): fails if memory, descriptors or maps grow
+	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/soak/soak.py --seconds $(or $(SOAK_SECONDS),900)
+
 golden: all ## refresh the golden reports from the golden recordings; review the diff
 	@scripts/golden.sh refresh
 
@@ -202,5 +205,5 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging \
+.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
 	install deb golden fmt clean bpf

@@ -1,0 +1,57 @@
+"""What a service holds on to: memory, descriptors of its three processes, entries of its BPF maps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from service import Service, children
+
+# Entries of an array are there from the start; of these they come and go.
+COUNTED = {"hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "task_storage"}
+BPFTOOL = "/usr/sbin/bpftool" if os.path.exists("/usr/sbin/bpftool") else shutil.which("bpftool") or "bpftool"
+
+
+def bpftool(*arguments: str):
+    run = subprocess.run([BPFTOOL, "-j", *arguments], capture_output=True, text=True)
+    return json.loads(run.stdout) if run.returncode == 0 and run.stdout.strip() else []
+
+
+def map_ids(pid: int) -> set[int]:
+    ids = set()
+    for fd in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            lines = dict(line.split(":", 1) for line in fd.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue  # closed since
+        if "map_id" in lines:
+            ids.add(int(lines["map_id"]))
+    return ids
+
+
+def map_entries(pid: int) -> dict[str, int]:
+    kinds = {each["id"]: each for each in bpftool("map", "show")}
+    return {
+        kinds[number]["name"]: len(bpftool("map", "dump", "id", str(number)))
+        for number in sorted(map_ids(pid))
+        if number in kinds and kinds[number]["type"] in COUNTED
+    }
+
+
+def rss_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def figures(service: Service) -> dict:
+    processes = {"main": service.pid, **children(service.pid)}
+    return {
+        "rss_kib": {name: rss_kib(pid) for name, pid in processes.items()},
+        "fds": {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in processes.items()},
+        "entries": map_entries(service.pid),
+    }

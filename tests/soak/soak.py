@@ -1,0 +1,135 @@
+"""Leaves the service on while a host lives fast: does it hold on to anything?
+
+Programs come and go, are scraped, killed and forked by the hundred; the configuration is read again; the reader and the
+web process are killed.  Memory, descriptors and entries of BPF maps are read off with the host at rest, between two
+rounds, and the end of the run is compared with the end of its first third.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+from growth import figures  # noqa: E402
+from interpreters import find_interpreters  # noqa: E402
+from process import poll  # noqa: E402
+from service import Service, children  # noqa: E402
+from workload import Workload  # noqa: E402
+
+CHURN = ("time_sleep", "two_sites", "two_loops", "task_names", "cpu_python", "gc_explicit")
+# More than this is growth. Others' processes on the host are targets as well: some slack is theirs.
+MOST_RSS_KIB, MOST_FDS, MOST_ENTRIES = 8 * 1024, 24, 96
+STORM_EVERY = 6  # rounds
+STORM_FORKS = 1500
+
+
+def run_programs(service: Service, interpreters, rng: random.Random) -> None:
+    programs = [Workload(rng.choice(CHURN), rng.choice(interpreters)) for _ in range(4)]
+    for program in programs:
+        program.wait_ready()
+        program.go()
+    rng.choice(programs).process.kill()  # one of them in the middle of it
+    for program in programs:
+        while program.process.poll() is None and not any('"done"' in line for line in program.out.lines):
+            service.ask(rng.choice(("/metrics", "/api/v1/breaches", "/api/v1/loops", "/", "/-/ready")))
+            time.sleep(0.05)  # a scrape takes its time
+        program.__exit__()
+
+
+def run_throng(interpreter, what: str, number: int) -> None:
+    with Workload("throng", interpreter, what, str(number)) as throng:
+        throng.wait_ready()
+        throng.go()
+        throng.wait_done()
+
+
+def disturb(service: Service, number: int) -> str:
+    if number % 3 == 0:
+        service.send(signal.SIGHUP)
+        return "reload"
+    name = ("loophound-web", "loophound-reader")[number % 3 - 1]
+    victim = children(service.pid).get(name)
+    if victim:
+        os.kill(victim, signal.SIGKILL)
+    poll("its successor", lambda: children(service.pid).get(name) not in (None, victim))
+    return f"kill {name}"
+
+
+def alive(service: Service) -> bool:
+    try:
+        return service.ask("/-/ready").status == 200
+    except OSError:
+        return False
+
+
+def say(at_s: float, round_number: int, what: str, seen: dict) -> None:
+    rss, fds = seen["rss_kib"], seen["fds"]
+    print(
+        f"{at_s:6.0f} s  round {round_number:3}  main {rss['main']} KiB, reader {rss.get('loophound-reader', 0)} KiB, "
+        f"web {rss.get('loophound-web', 0)} KiB; descriptors {fds['main']}; "
+        f"map entries {sum(seen['entries'].values())}; {what}",
+        flush=True,
+    )
+
+
+def growth(first: list[dict], last: list[dict]) -> list[str]:
+    """What is more in each of the last than it was in any of the first."""
+    found = []
+
+    def compare(what: str, value, most: int) -> None:
+        before, after = max(map(value, first)), min(map(value, last))
+        print(f"{what}: {before} -> {after}")
+        if after > before + most:
+            found.append(f"{what} grew from {before} to {after}")
+
+    for name in ("main", "loophound-reader", "loophound-web"):
+        compare(f"memory of {name}, KiB", lambda each: each["rss_kib"].get(name, 0), MOST_RSS_KIB)
+        compare(f"descriptors of {name}", lambda each: each["fds"].get(name, 0), MOST_FDS)
+    for name in first[0]["entries"]:
+        compare(f"entries of map {name}", lambda each: each["entries"].get(name, 0), MOST_ENTRIES)
+    return found
+
+
+def soak(seconds: float, seed: int) -> int:
+    rng, interpreters = random.Random(seed), find_interpreters()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "c.yaml"
+        config.write_text(f"breaches: {{to: file, file: {folder}/b.jsonl, max_bytes: 65536, keep: 2}}\n")
+        with Service("-c", str(config)) as service:
+            service.wait_serving()
+            begin, seen, number = time.monotonic(), [], 0
+            while time.monotonic() - begin < seconds:
+                number += 1
+                run_programs(service, interpreters, rng)
+                if number % STORM_EVERY == 1:
+                    run_throng(rng.choice(interpreters), "forks", STORM_FORKS)
+                    run_throng(rng.choice(interpreters), "loops", 100)
+                what = disturb(service, number)
+                poll("the service to answer", lambda: alive(service))
+                seen.append(figures(service))
+                say(time.monotonic() - begin, number, what, seen[-1])
+            third = max(1, len(seen) // 3)
+            found = growth(seen[:third], seen[-third:])
+            print("\n".join(line for line in service.metrics().splitlines() if "dropped_total{" in line or "restarts_total" in line))
+            service.process.terminate()
+            code = service.wait()
+    if code:
+        found.append(f"it ended with {code}")
+    print("FAIL: " + "; ".join(found) if found else f"flat over {number} rounds, seed {seed}")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    arguments = parser.parse_args()
+    sys.exit(soak(arguments.seconds, arguments.seed))
