@@ -196,7 +196,7 @@ static const int killed[] = {
 static int keep(bool is_start)
 {
 	static const unsigned kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-					 CAP_SYS_ADMIN,
+					 CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN,
 					 /* A port below 1024; RLIMIT_MEMLOCK of old kernels; to
 					    give these up as well. */
 					 CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE, CAP_SETPCAP };
