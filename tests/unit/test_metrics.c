@@ -1,133 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Do the series tell what happened, keep their numbers, and stay few, whatever processes do? */
-#include "records.h"
-
-#include "metrics.h"
-#include "util.h"
-
-static struct metrics_config config;
-static struct metrics *metrics;
-static struct model *model;
-static char *text;
-static size_t text_bytes;
-
-static int setup(void **state)
-{
-	(void)state;
-	config = metrics_default_config;
-	assert_int_equal(metrics_new(&metrics, &config), 0);
-	model = new_model(&model_default_bounds);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	metrics_free(metrics);
-	model_free(model);
-	free(text);
-	text = NULL;
-	return 0;
-}
-
-static void restart(void)
-{
-	metrics_free(metrics);
-	assert_int_equal(metrics_new(&metrics, &config), 0);
-}
-
-/* Through the model first, as in the pipeline. */
-static void put(void *record)
-{
-	struct ev_head *head = record;
-
-	head->ts_ns = now_ns;
-	add(model, head);
-	assert_int_equal(metrics_add_record(metrics, model, head), 0);
-}
-
-static const char *scrape(enum exposition_format format)
-{
-	struct exposition e = { .format = format };
-
-	free(text);
-	e.out = open_memstream(&text, &text_bytes);
-	assert_non_null(e.out);
-	metrics_write(metrics, model, &e);
-	exposition_end(&e);
-	fclose(e.out);
-	return text;
-}
-
-static void assert_line(const char *line)
-{
-	size_t length = strlen(line);
-
-	for (const char *at = text; (at = strstr(at, line)); at++)
-		if ((at == text || at[-1] == '\n') && at[length] == '\n')
-			return;
-	fail_msg("no line %s in\n%s", line, text);
-}
-
-static unsigned count_of(const char *part)
-{
-	unsigned nr = 0;
-
-	for (const char *at = text; (at = strstr(at, part)); at++)
-		nr++;
-	return nr;
-}
-
-static void put_target(uint32_t target, const char *exe, const char *container)
-{
-	struct ev_target ev = { HEAD(TARGET, target, EV_NO_LOOP), .status = TARGET_OK,
-				.pid = 1000 + target, .version = 0x030b02f0 };
-
-	ev.layout.minor = 11;
-	snprintf(ev.exe, sizeof(ev.exe), "%s", exe);
-	snprintf(ev.container, sizeof(ev.container), "%s", container);
-	put(&ev);
-}
-
-static void put_loop(uint32_t target, uint32_t loop)
-{
-	struct ev_loop ev = { HEAD(LOOP, target, loop), .pid = 1000 + target, .tid = 1000 + target,
-			      .kind = LOOP_KIND_ASYNCIO };
-
-	put(&ev);
-}
-
-static void put_stats(uint32_t target, uint32_t loop, uint64_t iterations, uint64_t busy_ms)
-{
-	struct ev_loop_stats ev = { HEAD(LOOP_STATS, target, loop),
-				    .counters = { .iterations = iterations,
-						  .busy_ns = busy_ms * MSEC,
-						  .idle_ns = 2 * busy_ms * MSEC } };
-
-	ev.counters.hist[hist_bucket(MSEC)] = iterations;
-	put(&ev);
-}
-
-#define PUT(upper, type, target, loop)                         \
-	do {                                                   \
-		struct type ev = { HEAD(upper, target, loop) }; \
-		put(&ev);                                      \
-	} while (0)
-#define put_loop_exit(target, loop) PUT(LOOP_EXIT, ev_loop_exit, target, loop)
-#define put_exit(target)	    PUT(EXIT, ev_exit, target, EV_NO_LOOP)
-#define put_tick()		    PUT(TICK, ev_tick, 0, EV_NO_LOOP)
-
-static void start(uint32_t target, uint32_t loop)
-{
-	put_target(target, "/usr/bin/python3.11", "");
-	put_loop(target, loop);
-}
-
-static void end(uint32_t target, uint32_t loop)
-{
-	put_loop_exit(target, loop);
-	put_exit(target);
-}
+#include "metrics_scrape.h"
 
 static void counters_of_a_loop_are_series(void **state)
 {
@@ -302,21 +175,6 @@ static void loops_have_a_bound_too(void **state)
 	assert_line("loophound_loop_busy_seconds_total{process=\"other\",worker=\"0\",loop=\"0\"} 7.0");
 }
 
-static const struct iteration *put_iteration(uint32_t target, uint32_t loop)
-{
-	struct ev_iteration ev = { HEAD(ITERATION, target, loop),
-				   .iteration = 1,
-				   .start_ns = now_ns - 100 * MSEC,
-				   .end_ns = now_ns,
-				   .on_cpu_ns = 30 * MSEC,
-				   .gc_on_cpu_ns = 10 * MSEC,
-				   .run_queue_ns = 20 * MSEC,
-				   .off_ns = { [OFF_SYSCALL] = 50 * MSEC } };
-
-	add(model, &ev);
-	return model_next_iteration(model);
-}
-
 static void breaches_and_lost_time_add_up(void **state)
 {
 	uint64_t asleep[CAUSE_MAX] = { [CAUSE_DNS] = 45 * MSEC };
@@ -364,46 +222,6 @@ static void a_breach_may_come_after_the_end(void **state)
 	assert_int_equal(size.loops, 0);
 }
 
-static void put_connection(uint32_t target, uint32_t serial, uint16_t port, uint32_t open)
-{
-	struct ev_connection ev = { HEAD(CONNECTION, target, EV_NO_LOOP),
-				    .serial = serial,
-				    .counts = { .open = open, .established = open, .peak = 2 * open, .begun = 10 },
-				    .peer = { .kind = CONNECTION_OUT, .family = 2, .port = port,
-					      .addr = { 10, 0, 0, 5 } } };
-
-	ev.counts.failed[FAILURE_REFUSED] = 3;
-	put(&ev);
-}
-
-/* A process without a loop has a number as well; what it connects to is bounded. */
-static void connections_are_series_by_destination(void **state)
-{
-	struct finding finding = { .rule = RULE_CONNECTION_CHURN, .cause = CAUSE_SHORT_LIVED,
-				   .connection.is_set = true };
-
-	(void)state;
-	put_target(1, "/usr/bin/python3.11", "");
-	for (uint32_t i = 0; i < 34; i++)
-		put_connection(1, 1 + i, (uint16_t)(5000 + i), 7);
-	finding.iteration = put_iteration(1, 1);
-	assert_int_equal(metrics_add_finding(metrics, &finding), 0);
-	scrape(EXPOSITION_TEXT);
-#define OF_PROCESS "{process=\"python3.11\",worker=\"0\","
-	assert_line("loophound_outbound_connections" OF_PROCESS "destination=\"10.0.0.5:5000\"} 7");
-	assert_line("loophound_outbound_connections_peak" OF_PROCESS "destination=\"10.0.0.5:5031\"} 14");
-	assert_line("loophound_outbound_connects_total" OF_PROCESS "destination=\"other\"} 20");
-	assert_line("loophound_outbound_connect_failures_total" OF_PROCESS
-		    "destination=\"10.0.0.5:5000\",reason=\"refused\"} 3");
-	assert_line("loophound_outbound_connect_failures_total" OF_PROCESS
-		    "destination=\"10.0.0.5:5000\",reason=\"timed_out\"} 0");
-	assert_line("loophound_breaches_total" OF_PROCESS "rule=\"connection-churn\",cause=\"short-lived\"} 1");
-	assert_int_equal(count_of("loophound_outbound_connects_total{"), 33);
-	put_exit(1);
-	scrape(EXPOSITION_TEXT);
-	assert_int_equal(count_of("loophound_outbound_connects_total{"), 0);
-}
-
 static void hostile_names_leave_as_one_label(void **state)
 {
 	(void)state;
@@ -434,7 +252,6 @@ static void a_bucket_ends_where_the_kernel_counts(void **state)
 	assert_int_equal(metrics_new(&refused, &config), -EINVAL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,7 +266,6 @@ int main(void)
 		TEST(loops_have_a_bound_too),
 		TEST(breaches_and_lost_time_add_up),
 		TEST(a_breach_may_come_after_the_end),
-		TEST(connections_are_series_by_destination),
 		TEST(hostile_names_leave_as_one_label),
 		TEST(a_bucket_ends_where_the_kernel_counts),
 	};
