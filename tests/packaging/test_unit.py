@@ -124,7 +124,7 @@ def test_it_watches_reloads_and_stops(tmp_path, drop_in):
         assert json.loads(entry["LOOPHOUND_JSON"])["duration_ns"] == int(entry["LOOPHOUND_DURATION_NS"])
         assert entry["_SYSTEMD_UNIT"] == "loophound.service"
 
-        wanted = "CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH" + (" CAP_SYS_ADMIN" if drop_in else "")
+        wanted = "CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_CHECKPOINT_RESTORE" + (" CAP_SYS_ADMIN" if drop_in else "")
         assert set(capabilities(boot.show("MainPID"))) == set(wanted.split())
         assert boot.show("NRestarts") == "0"
         assert "records lost" in boot.show("StatusText")
