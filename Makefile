@@ -191,7 +191,7 @@ FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules
 FUZZED_IN_fuzz_config := $(FUZZED) \
 	$(addprefix user/serve/,config.c web_config.c yamltree.c yamlwalk.c)
 FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_auth.c web_encoding.c web_listen.c)
-FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c procinfo.c procmem.c usdt.c)
+FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c place.c procinfo.c procmem.c usdt.c)
 FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)
 
 $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) | $(OUT)/syscall_table.h

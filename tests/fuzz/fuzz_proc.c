@@ -10,6 +10,7 @@
 #include "elffile.h"
 #include "events.h"
 #include "maps.h"
+#include "place.h"
 #include "procinfo.h"
 #include "usdt.h"
 
@@ -31,11 +32,14 @@ static void read_maps(const char *text, size_t bytes)
 
 static void read_cgroup(const char *text, size_t bytes)
 {
-	char container[PROCINFO_CONTAINER_LEN];
+	struct place place;
 
-	procinfo_parse_cgroup(text, bytes, container);
-	assert(!container[0] || strlen(container) == 64);
-	assert(strspn(container, "0123456789abcdef") == strlen(container));
+	memset(&place, 0xa5, sizeof(place));
+	place_parse(text, bytes, &place);
+	assert(memchr(place.container, 0, sizeof(place.container)));
+	assert(memchr(place.pod, 0, sizeof(place.pod)));
+	assert(memchr(place.unit, 0, sizeof(place.unit)));
+	assert(place.kind < CONTAINER_KIND_MAX);
 }
 
 static void read_argument(const char *text, size_t bytes)
@@ -51,6 +55,7 @@ static void read_argument(const char *text, size_t bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct procinfo_stat stat;
+	uint32_t number;
 	char *text;
 
 	if (!size)
@@ -63,7 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0] % 5) {
 	case 0: read_maps(text, size - 1); break;
 	case 1: read_cgroup(text, size - 1); break;
-	case 2: procinfo_parse_nspid(text, size - 1); break;
+	case 2:
+		procinfo_parse_nspid(text, size - 1);
+		procinfo_parse_number(text, size - 1, "\nUid:", 1, &number);
+		break;
 	case 3:
 		if (!procinfo_parse_stat(text, size - 1, &stat))
 			assert(strnlen(stat.comm, sizeof(stat.comm)) <= sizeof(stat.comm));

@@ -5,6 +5,7 @@
  * Accept-Encoding, a name and a password, each ended with a newline.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
