@@ -33,7 +33,7 @@ def needs_probes(workload: str) -> bool:
 
 
 def is_said_twice(item: pytest.Item) -> bool:
-    """Of a minor version that this machine has as well, what a root directory adds is a build with probes."""
+    """Of a minor version that another runs in full, this one adds what a build with probes, or without, changes."""
     params = getattr(item, "callspec", None) and item.callspec.params
     if not params or "interpreter" not in params or not is_double(params["interpreter"]):
         return False

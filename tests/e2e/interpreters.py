@@ -106,9 +106,9 @@ def find_interpreters() -> tuple[Interpreter, ...]:
 
 
 def is_double(interpreter: Interpreter) -> bool:
-    """Whether it is in a root directory and of a minor version that this machine has outside of it too."""
-    own = {each.version[1] for each in find_interpreters() if not each.root}
-    return bool(interpreter.root) and interpreter.version[1] in own
+    """Whether another of its minor version runs everything: the distribution's, or else one outside of a root directory."""
+    same = [each for each in find_interpreters() if each.version[1] == interpreter.version[1]]
+    return interpreter != min(same, key=lambda each: (bool(each.root), not each.path.startswith("/usr/bin/")))
 
 
 def system_interpreter() -> Interpreter:
