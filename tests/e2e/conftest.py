@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ NEEDS_ROOT = "loading BPF programs needs root: run `sudo make check`"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):  # a shell's background job and nohup ignore them, and what is ignored is inherited
+        signal.signal(number, signal.default_int_handler)
     if not os.access(BINARY, os.X_OK):
         pytest.exit(f"{BINARY} is not there: run `make`, or name another in $LOOPHOUND", returncode=2)
     if not find_interpreters():
