@@ -17,6 +17,7 @@ OK, FAILED, USAGE = 0, 1, 2
 OPTIONS = """-p --pid --name --cgroup -d --duration --format -o --output --record --limit --rule --no-rule --allow
 --library --fail-on --boundary -v -V --frobnicate - --""".split()
 VALUES = [None, "", "=", "a:", "%s%n%n", "\udcff\udcfe", "x" * 100_000, "any", "=5", "1e400", "raw|auto"]
+SEARCHES = ["--name", "--cgroup"]
 # All that parse and then do nothing, for want of a target, a program or a file.
 COMMANDS = [[], [""], ["rules"], ["report"], ["watch"], ["record"], ["run"], ["__reader"], ["__reader", "x"], ["__reader", "0"]]
 
@@ -52,13 +53,16 @@ def start(arguments: list[str], environment: dict[str, str], closed: tuple[int, 
 def test_arguments(command, environment):
     joined = bool(environment)  # "--option=value" there, "--option value" here
     for option in OPTIONS:
-        for value in VALUES if command != ["run"] else VALUES[:2]:  # others name a program
+        is_search = option in SEARCHES and command in (["watch"], ["record"])
+        for value in VALUES if command != ["run"] and not is_search else VALUES[:3]:  # others name a program
             if value is None:
                 arguments = [*command, option]
             elif joined:
                 arguments = [*command, f"{option}={value}" if option.startswith("--") else option + value]
             else:
                 arguments = [*command, option, value]
+            if is_search and value is not None:
+                arguments += ["-d", "0.01"]  # it finds nothing and would wait
             code = start(arguments, environment)
             assert code in (OK, FAILED, USAGE), (code, [argument[:40] for argument in arguments])
 
