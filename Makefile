@@ -13,6 +13,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 MULTI   := $(shell $(CC) -print-multiarch 2>/dev/null)
 PYTHON  ?= /usr/bin/python3
+NPROC   := $(shell nproc)
 PREFIX  ?= /usr
 SYSCONFDIR ?= /etc
 
@@ -58,7 +59,13 @@ demo: ## install what is missing, build, watch a real application with planted f
 check: ## install what is missing, run every test
 	@scripts/setup.sh check
 	@scripts/chroots.sh >/dev/null
-	@$(MAKE) --no-print-directory all lint check-unit check-san check-fuzz check-bpf check-e2e
+	@$(MAKE) --no-print-directory -j$(NPROC) all build-tests
+	@$(MAKE) --no-print-directory -j$(NPROC) OUT=$(OUT)/san SAN=1 build-unit
+	@$(MAKE) --no-print-directory lint check-unit check-san check-fuzz check-bpf check-e2e
+
+build-unit: $(UNIT_TESTS)
+
+build-tests: $(UNIT_TESTS) $(BPF_TESTS) $(FUZZERS) ## build every test; they run one after the other, what they are made of need not
 
 bench: ## install what is missing, measure the budgets: with and without, in one run
 	@scripts/setup.sh bench
@@ -74,8 +81,8 @@ check-unit: $(UNIT_TESTS) ## unit tests of every pure module
 check-san: ## the same under ASan and UBSan
 	@$(MAKE) --no-print-directory OUT=$(OUT)/san SAN=1 check-unit
 
-check-fuzz: $(FUZZERS) ## each fuzz target for FUZZ_SECONDS (default 10)
-	@scripts/run-fuzzers.sh $(or $(FUZZ_SECONDS),10) $(FUZZERS)
+check-fuzz: $(FUZZERS) ## each fuzz target for FUZZ_SECONDS (default 5)
+	@scripts/run-fuzzers.sh $(or $(FUZZ_SECONDS),5) $(FUZZERS)
 
 check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
 	@scripts/run-tests.sh $(BPF_TESTS)
@@ -205,5 +212,5 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
+.PHONY: all help demo check build-unit build-tests chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
 	install deb golden fmt clean bpf
