@@ -92,7 +92,7 @@ chroots: ## unpack CPythons of other Debian releases for tests, below LOOPHOUND_
 
 check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
 	@scripts/chroots.sh >/dev/null
-	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST)
+	@LOOPHOUND=$(OUT)/loophound PYTHON=$(PYTHON) scripts/run-e2e.sh tests/e2e $(PYTEST)
 
 score: all ## every workload on every interpreter: recall, precision, what was right, how exact; SCORE='--runs 3'
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/score/score.py $(SCORE)
