@@ -89,13 +89,16 @@ static __always_inline u32 pyframe_passing_fingerprint(struct scratch *s, u32 fi
 {
 	u64 table = scratch_u64(s->code.bytes, s->layout.code_linetable);
 	u64 size = read_user_u64(table + PYBYTES_SIZE), bytes = size;
-	u64 head[PY_TABLE_WORDS] = {};
+	u64 name = scratch_u64(s->code.bytes, s->layout.code_filename);
+	u64 head[PY_TABLE_WORDS] = {}, name_end;
 
+	name_end = read_user_u64(py_name_end_addr(name, s->layout.str_ascii_data,
+						  read_user_u64(name + PYSTR_LENGTH_AT)));
 	if (bytes > sizeof(head))
 		bytes = sizeof(head);
 	if (bytes && read_user(head, (u32)bytes, table + PYBYTES_DATA))
 		return fingerprint;
-	return py_passing_fingerprint(fingerprint, size, head);
+	return py_passing_fingerprint(fingerprint, size, head, name_end);
 }
 
 /*

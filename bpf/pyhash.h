@@ -32,17 +32,27 @@ py_code_fingerprint(__s32 firstlineno, __u64 filename_addr, __u64 name_addr, __u
 
 /*
  * What is no function runs once and is freed, and the next one may get all of its addresses: the
- * length of its line table and what it begins with (rest zero) tell them apart.
+ * length of its line table and what it begins with (rest zero), and the end of its file's name, tell
+ * them apart.
  */
 static inline __attribute__((always_inline)) __u32
-py_passing_fingerprint(__u32 fingerprint, __u64 table_bytes, const __u64 head[PY_TABLE_WORDS])
+py_passing_fingerprint(__u32 fingerprint, __u64 table_bytes, const __u64 head[PY_TABLE_WORDS],
+		       __u64 name_end)
 {
-	__u64 hash = hash_mix(fingerprint, table_bytes);
+	__u64 hash = hash_mix(hash_mix(fingerprint, table_bytes), name_end);
 	int i;
 
 	for (i = 0; i < PY_TABLE_WORDS; i++)
 		hash = hash_mix(hash, head[i]);
 	return (__u32)(hash ^ (hash >> 32));
+}
+
+#define PYSTR_LENGTH_AT 16 /* PyASCIIObject.length, 3.9 to 3.15 */
+
+/* Where the last eight bytes of a str of length bytes begin, if it is ASCII; else somewhere in it or behind. */
+static inline __attribute__((always_inline)) __u64 py_name_end_addr(__u64 str_addr, __u64 data, __u64 length)
+{
+	return str_addr + data + (length > 8 ? length - 8 : 0);
 }
 
 #endif

@@ -57,7 +57,7 @@ def tids(program: App) -> list[int]:
 
 def test_every_interpreter_is_listed(interpreter, tmp_path):
     (tmp_path / "app.py").write_text(APP)
-    with App(interpreter.path, str(tmp_path / "app.py")) as program:
+    with App(*interpreter.command(str(tmp_path / "app.py"))) as program:
         program.wait_ready()
         with Loophound("ps", "--format", "jsonl") as command:
             assert command.wait() == 0, command.dump()

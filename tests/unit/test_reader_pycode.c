@@ -315,9 +315,14 @@ static void a_body_with_another_line_table_is_gone(void **state)
 {
 	const struct py_layout *layout = layout_of(12);
 	const __u64 head[PY_TABLE_WORDS] = { 0xff04000201ULL };
-	uint32_t fingerprint = py_passing_fingerprint(put_code(layout), 5, head);
+	uint32_t fingerprint = put_code(layout);
+	uint64_t length, name_end;
 
 	(void)state;
+	assert_int_equal(procmem_read_u64(&fake.mem, FILENAME + PYSTR_LENGTH_AT, &length), 0);
+	assert_int_equal(procmem_read_u64(&fake.mem, py_name_end_addr(FILENAME, layout->str_ascii_data, length),
+					  &name_end), 0);
+	fingerprint = py_passing_fingerprint(fingerprint, 5, head, name_end);
 	fake_put_u32(&fake, CODE + layout->code_flags, 0);
 	read_code(layout, fingerprint);
 	assert_int_equal(got.code.status, CODE_OK);

@@ -76,19 +76,24 @@ static int read_fields(struct mem *mem, const struct py_layout *layout, uint64_t
 }
 
 /* The same as the kernel half's, of what is a function and what is none (pyhash.h). */
-static uint32_t fields_fingerprint(struct mem *mem, const struct code_fields *fields)
+static uint32_t fields_fingerprint(struct mem *mem, const struct code_fields *fields, uint16_t ascii_data)
 {
 	uint32_t fingerprint = py_code_fingerprint(fields->firstlineno, fields->filename_addr,
 						   fields->name_addr, fields->table_addr);
 	__u64 head[PY_TABLE_WORDS] = { 0 };
-	uint64_t size;
+	uint64_t size, length = 0, name_end = 0;
 
 	if (fields->flags & PY_CO_OPTIMIZED)
 		return fingerprint;
+	/* 0 where it cannot be read, as the kernel half has it. */
+	if (procmem_read_u64(mem, fields->filename_addr + PYSTR_LENGTH_AT, &length))
+		length = 0;
+	if (procmem_read_u64(mem, py_name_end_addr(fields->filename_addr, ascii_data, length), &name_end))
+		name_end = 0;
 	if (procmem_read_u64(mem, fields->table_addr + BYTES_SIZE, &size) ||
 	    procmem_read(mem, fields->table_addr + BYTES_DATA, head, min(size, sizeof(head))))
 		return fingerprint;
-	return py_passing_fingerprint(fingerprint, size, head);
+	return py_passing_fingerprint(fingerprint, size, head, name_end);
 }
 
 static bool is_plausible(const struct code_fields *fields)
@@ -197,7 +202,7 @@ void pycode_read(struct mem *mem, const struct py_layout *layout, uint64_t code_
 		code->status = CODE_UNREADABLE;
 		return;
 	}
-	if (fields_fingerprint(mem, &before) != fingerprint) {
+	if (fields_fingerprint(mem, &before, layout->str_ascii_data) != fingerprint) {
 		code->status = CODE_GONE;
 		return;
 	}
