@@ -96,7 +96,8 @@ def _check_splits(outcome: Outcome, breaches: list[dict]) -> list[str]:
     """
     wrong, truths = [], outcome.truths
     slack_ns = outcome.summary()["lost"]["events_missed"] * 2 * TICK_NS + SPLIT_SLACK_NS
-    for breach in {(each["tid"], each["iteration_start_ns"]): each for each in breaches}.values():
+    of_iterations = [each for each in breaches if each["iteration_ns"]]  # those about connections have none
+    for breach in {(each["tid"], each["iteration_start_ns"]): each for each in of_iterations}.values():
         parts = parts_of(truths, breach)
         wrong += [f"{breach['rule']}: {part}, more than {part.bound_ns} off" for part in parts if part.error_ns > part.bound_ns + slack_ns]
         share = other_share(truths, breach)

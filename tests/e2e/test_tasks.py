@@ -27,7 +27,7 @@ def test_a_function_in_c(interpreter):
 
 def test_a_function_in_c_under_uvloop(python):
     """A Handle there is no Python object in a frame: it is found on the thread's native stack."""
-    check_function_in_c(watch_workload("callback_in_c", python, through=(script("under_uvloop"),)))
+    check_function_in_c(watch_workload("callback_in_c", python, through=(script("under"), "uvloop")))
 
 
 def test_asyncio_comes_late(interpreter):

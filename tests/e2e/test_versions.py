@@ -108,7 +108,7 @@ def test_uvloop_of_the_newest():
     assert found, "no uvloop in the root directories: scripts/chroots.sh"
     for interpreter in found:
         for workload in ("time_sleep", "task_names", "overload_callbacks"):
-            outcome = watch_workload(workload, interpreter, through=(script("under_uvloop"),))
+            outcome = watch_workload(workload, interpreter, through=(script("under"), "uvloop"))
 
             check_breaches(outcome)
             check_summary(outcome)
