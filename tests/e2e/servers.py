@@ -26,7 +26,8 @@ def watch_server(name: str, interpreter: Interpreter) -> Outcome:
     with Workload("server", interpreter, name) as program:
         ready = program.expect("the server's ready line", lambda line: '"ready"' in line)
         pid = json.loads(ready)["pid"]  # of a worker, where there are some
-        with Watch(pid) as watch:
+        # Its customers are in the same process and connect anew for each request: churn, and planted by nobody.
+        with Watch(pid, "--no-rule", "connection-churn") as watch:
             watch.wait_attached()
             program.go()
             program.wait_done()
