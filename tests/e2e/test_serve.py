@@ -24,8 +24,10 @@ PATIENCE = 30
 
 
 @pytest.fixture(scope="module")
-def service():
-    with Service("--breaches.to", "none") as service:
+def service(tmp_path_factory):
+    path = tmp_path_factory.mktemp("serve") / "c.yaml"
+    path.write_text("web: {max_requests_per_second: 1000}\n")  # tests are quicker than the default allows
+    with Service("-c", str(path), "--breaches.to", "none") as service:
         yield service.wait_serving()
 
 
