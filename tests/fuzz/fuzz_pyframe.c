@@ -20,8 +20,8 @@
 #define PLANTED	  (1ULL << 46) /* the strings that are looked for, which no chance finds */
 #define FS_BASE	  0x100
 #define SLOT	  0x18
-/* Two of each frame and shim, two more of each frame that runs no function. */
-#define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES + 2 * EV_MAX_FRAMES)
+/* Two of each frame and shim, four more of each frame that runs no function: pyframe_passing_fingerprint(). */
+#define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES + 4 * EV_MAX_FRAMES)
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
 #define HANDLE_READS_MAX 5 /* of one word of the stack */
