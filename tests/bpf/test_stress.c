@@ -108,6 +108,28 @@ static void check_iteration(struct check *c, struct order *o, const struct ev_it
 	o->ended = it->iteration;
 }
 
+/* What the kernel half made that it must not make: the sums of an iteration, the bytes of another record. */
+static void print_invalid(const void *record, size_t size)
+{
+	const struct ev_iteration *it = record;
+	const unsigned char *bytes = record;
+
+	if (size == sizeof(*it) && it->head.type == EV_ITERATION) {
+		print_message("    invalid iteration %llu: %llu ns in all, %llu on CPU, %llu in the run queue, asleep",
+			      (unsigned long long)it->iteration, (unsigned long long)(it->end_ns - it->start_ns),
+			      (unsigned long long)it->on_cpu_ns, (unsigned long long)it->run_queue_ns);
+		for (unsigned i = 0; i < OFF_CLASS_MAX; i++)
+			print_message(" %llu", (unsigned long long)it->off_ns[i]);
+		print_message("; gc %llu, import %llu\n", (unsigned long long)it->gc_on_cpu_ns,
+			      (unsigned long long)it->import_on_cpu_ns);
+		return;
+	}
+	print_message("    invalid record of %zu bytes:", size);
+	for (size_t i = 0; i < size && i < 256; i++)
+		print_message(" %02x", bytes[i]);
+	print_message("\n");
+}
+
 static int check_record(void *ctx, void *record, size_t size)
 {
 	struct check *c = ctx;
@@ -116,6 +138,7 @@ static int check_record(void *ctx, void *record, size_t size)
 
 	if (decode(record, size, &ev)) {
 		c->nr_invalid++;
+		print_invalid(record, size);
 		return 0;
 	}
 	c->has_ended |= ev->type == EV_EXIT;
@@ -183,11 +206,12 @@ static void records_keep_together(enum probes_boundary boundary, const char *pyt
 	sched_setaffinity(0, sizeof(all), &all);
 	probes_stats(w->probes, stats);
 	print_message("    %s: %llu iterations, %llu sleeps, %llu samples: %llu early, %llu mixed, "
-		      "%llu late, %llu miscounted\n", python,
+		      "%llu late, %llu miscounted, %llu invalid; %llu refused by the ring, %llu events missed\n", python,
 		      (unsigned long long)c.nr_iterations, (unsigned long long)c.nr_sleeps,
 		      (unsigned long long)c.nr_samples, (unsigned long long)c.nr_early,
 		      (unsigned long long)c.nr_mixed, (unsigned long long)c.nr_late,
-		      (unsigned long long)c.nr_miscounted);
+		      (unsigned long long)c.nr_miscounted, (unsigned long long)c.nr_invalid,
+		      (unsigned long long)stats[STAT_RING_FULL], (unsigned long long)stats[STAT_EVENTS_MISSED]);
 	assert_int_equal(stats[STAT_RING_FULL] + c.nr_invalid, 0);
 	assert_true(has_enough(&c));
 	assert_int_equal(c.nr_early + c.nr_mixed + c.nr_late + c.nr_miscounted, 0);
