@@ -11,14 +11,12 @@
 /* The thread had left the CPU for the GIL, for off_ns: the site learns who held it (gil.bpf.c). */
 extern int gil_back(struct loop_thread *th, u64 off_ns);
 
-/* The thread has the CPU again since back_ns: notes how long it was off. */
-static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns)
+/* The thread was off the CPU for off_ns and has it again since back_ns.  th->out_ns has been set to 0. */
+static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 off, u64 back_ns)
 {
-	u64 off = back_ns - th->out_ns;
 	u32 site = th->site;
 	struct ev_sleep *e;
 
-	th->out_ns = 0;
 	th->off_total_ns += off;
 	th->settle_ns = off;
 	th->settle_class = th->out_class;
@@ -49,14 +47,18 @@ static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 back_ns
 static __always_inline void loop_back_unseen(struct loop_thread *th, struct task_struct *task,
 					     u64 now_ns)
 {
-	u64 ran = task->se.sum_exec_runtime - th->out_exec_ns, off = now_ns - th->out_ns;
+	/* The return of a system call may be at this when the timer interrupts it: one of them has it. */
+	u64 out_ns = __sync_lock_test_and_set(&th->out_ns, 0), off = now_ns - out_ns;
+	u64 ran = task->se.sum_exec_runtime - th->out_exec_ns;
 	u64 queued = task->sched_info.run_delay - th->run_delay;
 
+	if (!out_ns)
+		return;
 	count(STAT_EVENTS_MISSED);
 	off = ran < off ? off - ran : 0;
 	if (th->out_class == OFF_RUNNABLE && queued < off)
 		off = queued;
-	loop_back_on_cpu(th, th->out_ns + off);
+	loop_back_on_cpu(th, off, out_ns + off);
 }
 
 /*

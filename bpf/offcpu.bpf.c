@@ -239,7 +239,7 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct loop_thread *th;
-	u64 now_ns;
+	u64 now_ns, off_ns;
 
 	th = loop_thread_of(prev);
 	if (th && (th->start_ns || th->in_wait)) {
@@ -253,7 +253,10 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	}
 	th = loop_thread_of(next);
 	if (th && th->out_ns) {
-		loop_back_on_cpu(th, bpf_ktime_get_ns());
+		now_ns = bpf_ktime_get_ns();
+		off_ns = now_ns - th->out_ns;
+		th->out_ns = 0;
+		loop_back_on_cpu(th, off_ns, now_ns);
 		loop_publish(th);
 	}
 	return 0;

@@ -9,67 +9,13 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
-#include "watched.h"
+#include "disturb.h"
 
 #define NR_SLEEPS  50
 #define SLEEP_NS   (10 * NSEC_PER_MSEC)
 #define NR_HOGS	  10
 #define HOG_NS	  (70 * NSEC_PER_MSEC)
 #define TICK_NS	  (10 * NSEC_PER_MSEC) /* the longest there is */
-
-/* ---- who disturbs ---- */
-
-/* Updates large elements of a hash map, for ever: this CPU is within bpf(2) nearly all the time. */
-static void update_maps(void)
-{
-	enum { VALUE_BYTES = 32 * 1024 };
-	static char value[VALUE_BYTES];
-	int map = bpf_map_create(BPF_MAP_TYPE_HASH, "hammer", sizeof(int), sizeof(value), 64, NULL);
-
-	for (int key = 0; map >= 0; key = (key + 1) % 64)
-		bpf_map_update_elem(map, &key, value, BPF_ANY);
-}
-
-/* Attaches a program to the tracepoints that we use and detaches it, for ever. */
-static void attach_programs(void)
-{
-	static const char *const tracepoints[] = { "sys_exit", "sched_switch", "hrtimer_expire_entry" };
-	const struct bpf_insn nothing[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int program = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "hammer", "GPL", nothing,
-				    ARRAY_SIZE(nothing), NULL);
-
-	for (unsigned i = 0; program >= 0; i++) {
-		int link = bpf_raw_tracepoint_open(tracepoints[i % ARRAY_SIZE(tracepoints)], program);
-
-		if (link >= 0)
-			close(link);
-	}
-}
-
-static pid_t start(void (*disturb)(void), const cpu_set_t *cpus)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sched_setaffinity(0, sizeof(*cpus), cpus);
-	disturb();
-	_exit(1);
-}
-
-static void stop(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	assert_true(WIFSIGNALED(status)); /* or it could not do what it is for */
-}
 
 /* The first CPU (from 0) that we may use, and the others if there are any. */
 static void choose_cpus(cpu_set_t *all, cpu_set_t *first, cpu_set_t *rest)
@@ -373,11 +319,11 @@ static struct watch *run_disturbed(enum probes_boundary boundary, void (*disturb
 	child.target_id = ++w->last_target_id;
 	watch_layout(w, &child, child.pid);
 	sched_setaffinity(0, sizeof(rest), &rest);
-	other = start(disturb, &first);
+	other = disturb_start(disturb, &first);
 	child_go(&child);
 	watch_await(w, EV_EXIT, child.target_id, 0);
 	assert_int_equal(child_end(&child), 0);
-	stop(other);
+	disturb_stop(other);
 	sched_setaffinity(0, sizeof(all), &all);
 	*nr_skipped = skipped(exits_of(boundary));
 	return w;
