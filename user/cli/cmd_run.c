@@ -22,7 +22,7 @@ struct started {
 	int failed_fd; /* readable: the errno of a failed exec */
 };
 
-static void child_main(char **args, const int go[2], const int failed[2])
+static void child_main(char **args, const int go[2], const int failed[2], pid_t parent)
 {
 	sigset_t none;
 	char byte;
@@ -30,9 +30,9 @@ static void child_main(char **args, const int go[2], const int failed[2])
 
 	close(go[1]);
 	close(failed[0]);
-	/* Who was killed before this line is seen to be gone by the next. */
+	/* Who was killed before the first of these is seen to be gone by the second, though it had let us go. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (read(go[0], &byte, 1) != 1)
+	if (getppid() != parent || read(go[0], &byte, 1) != 1)
 		_exit(126);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -46,6 +46,7 @@ static void child_main(char **args, const int go[2], const int failed[2])
 
 static int start(char **args, struct started *started)
 {
+	pid_t parent = getpid();
 	int go[2], failed[2];
 
 	if (pipe2(go, O_CLOEXEC))
@@ -57,7 +58,7 @@ static int start(char **args, struct started *started)
 	}
 	started->pid = fork();
 	if (started->pid == 0)
-		child_main(args, go, failed);
+		child_main(args, go, failed, parent);
 	close(go[0]);
 	close(failed[1]);
 	started->go_fd = go[1];
