@@ -7,6 +7,8 @@ from truth import planted, repeat, run
 
 peer = Peer("late-http", 0.12)
 urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
+first = Peer("late-http", 0)
+urllib.request.urlopen(f"http://{first.greeting}/", timeout=30).read()  # it imports, which is another fault
 
 
 class Client:
