@@ -61,7 +61,7 @@ check: ## install what is missing, run every test
 	@scripts/chroots.sh >/dev/null
 	@$(MAKE) --no-print-directory -j$(NPROC) all build-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) OUT=$(OUT)/san SAN=1 build-unit
-	@$(MAKE) --no-print-directory -k lint check-unit check-san check-fuzz check-bpf check-e2e
+	@E2E_SAMPLE=1 $(MAKE) --no-print-directory -k lint check-unit check-san check-fuzz check-bpf check-e2e
 
 build-unit: $(UNIT_TESTS)
 
