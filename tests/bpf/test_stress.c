@@ -212,8 +212,8 @@ static void records_keep_together(enum probes_boundary boundary, const char *pyt
 	sched_setaffinity(0, sizeof(all), &all);
 	probes_stats(w->probes, stats);
 	print_message("    %s: %llu iterations, %llu sleeps, %llu samples: %llu early, %llu mixed, "
-		      "%llu late, %llu miscounted, %llu invalid; %llu refused by the ring, %llu events missed\n", python,
-		      (unsigned long long)c.nr_iterations, (unsigned long long)c.nr_sleeps,
+		      "%llu late, %llu miscounted, %llu invalid; %llu refused by the ring, %llu events missed\n",
+		      python, (unsigned long long)c.nr_iterations, (unsigned long long)c.nr_sleeps,
 		      (unsigned long long)c.nr_samples, (unsigned long long)c.nr_early,
 		      (unsigned long long)c.nr_mixed, (unsigned long long)c.nr_late,
 		      (unsigned long long)c.nr_miscounted, (unsigned long long)c.nr_invalid,
