@@ -23,6 +23,19 @@ __noinline u64 callbacks_queue_at(u64 addr)
 	return pyready_is_queue(object) ? object : 0;
 }
 
+/* The queue among eight words, from the first on; 0: none of them is. */
+__noinline u64 callbacks_queue_among(struct pyready_words *words, u32 first)
+{
+	u64 queue = 0;
+	u32 i;
+
+	if (!words)
+		return 0;
+	for (i = 0; i < PYREADY_VALUES && first + i < words->nr && !queue; i++)
+		queue = callbacks_queue_at(words->addr + (first + i) * words->stride);
+	return queue;
+}
+
 /* The loop's queue of ready callbacks; 0: not found. */
 __noinline u64 callbacks_find_queue(struct loop_thread *th)
 {
@@ -45,11 +58,8 @@ __noinline u64 callbacks_find_queue(struct loop_thread *th)
 	} else {
 		pyready_of_object(&target->layout, loop, &words);
 	}
-	for (i = 0; i < PYREADY_WORDS && !queue; i++) {
-		if (i >= words.nr)
-			break;
-		queue = callbacks_queue_at(words.addr + i * words.stride);
-	}
+	for (i = 0; i < PYREADY_WORDS && i < words.nr && !queue; i += PYREADY_VALUES)
+		queue = callbacks_queue_among(&words, i);
 	return queue;
 }
 

@@ -141,7 +141,7 @@ static __always_inline void begin(struct sock *sk, u32 class)
 	if (!target)
 		return;
 	peer.kind = class == CLASS_LISTEN ? CONNECTION_IN : CONNECTION_OUT;
-	if (!peer_of_inet(sk, class == CLASS_LISTEN, &peer))
+	if (!peer_of_inet(address_of(sk), class == CLASS_LISTEN, &peer))
 		return;
 	connection = bpf_sk_storage_get(&connections, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!connection) {

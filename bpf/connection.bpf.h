@@ -145,165 +145,39 @@ static __always_inline struct connection_slot *slot_get(u32 slot)
 /* The slot for a peer of a target, found or made; NO_SLOT: no room for either.  name_hash: of peer->name. */
 extern int connection_slot_find(u32 target_id, const struct connection_peer *peer, u64 name_hash);
 
+/* Raises what is at that address. */
+extern int peak_raise(u32 *at, u32 value);
+extern int window_raise_to(u64 *at, u64 value);
+
 /* Raises the value of the window under way. */
 static __always_inline void window_raise(u64 windows[2], u32 value)
 {
 	u32 window = *(volatile u32 *)&connection_window;
-	u64 mine = (u64)window << 32 | value, *at = window & 1 ? &windows[1] : &windows[0];
-	u64 seen = *(volatile u64 *)at, got;
-	int i;
 
-	for (i = 0; i < 8; i++) {
-		if (seen >= mine)
-			return;
-		got = __sync_val_compare_and_swap(at, seen, mine);
-		if (got == seen)
-			return;
-		seen = got;
-	}
-}
-
-static __always_inline void peak_raise(u32 *at, u32 value)
-{
-	u32 seen = *(volatile u32 *)at, got;
-	int i;
-
-	for (i = 0; i < 8; i++) {
-		if (seen >= value)
-			return;
-		got = __sync_val_compare_and_swap(at, seen, value);
-		if (got == seen)
-			return;
-		seen = got;
-	}
-}
-
-static __always_inline void book_class(struct connection_counts *counts, u32 class, int by)
-{
-	switch (class) {
-	case CLASS_CONNECTING:
-		__sync_fetch_and_add(&counts->connecting, by);
-		break;
-	case CLASS_CLOSE_WAIT:
-		__sync_fetch_and_add(&counts->close_wait, by);
-		__sync_fetch_and_add(&counts->established, by);
-		break;
-	case CLASS_ESTABLISHED:
-		__sync_fetch_and_add(&counts->established, by);
-		break;
-	case CLASS_LISTEN:
-		__sync_fetch_and_add(&counts->listening, by);
-		break;
-	}
+	window_raise_to(window & 1 ? &windows[1] : &windows[0], (u64)window << 32 | value);
 }
 
 /* Books that a socket went from one place to another. */
-static __always_inline void book(u64 from, u64 to)
-{
-	bool was_open = class_is_open(place_class(from)), is_open = class_is_open(place_class(to));
-	bool is_move = place_slot(from) != place_slot(to);
-	struct connection_slot *slot;
-	u32 open;
-
-	/* First what is more, then what is less: the sum over all slots is never too small. */
-	slot = slot_get(place_slot(to));
-	if (slot) {
-		if (is_open && (!was_open || is_move)) {
-			open = __sync_fetch_and_add(&slot->counts.open, 1) + 1;
-			peak_raise(&slot->counts.peak, open);
-			window_raise(slot->window_peak, open);
-		}
-		book_class(&slot->counts, place_class(to), 1);
-	}
-	slot = slot_get(place_slot(from));
-	if (slot) {
-		book_class(&slot->counts, place_class(from), -1);
-		if (was_open && (!is_open || is_move))
-			__sync_fetch_and_add(&slot->counts.open, -1);
-	}
-}
+extern int connection_book(u64 from, u64 to);
 
 /* Gives the socket a class and leaves it where it is counted. The place that it had; ~0: it is being moved. */
-static __always_inline u64 connection_set_class(struct connection *connection, u32 class)
-{
-	u64 was = *(volatile u64 *)&connection->place, got;
-	int i;
-
-	for (i = 0; i < 8; i++) {
-		got = __sync_val_compare_and_swap(&connection->place, was,
-						  place_of(place_slot(was), class));
-		if (got == was) {
-			if (place_class(was) != class)
-				book(was, place_of(place_slot(was), class));
-			return was;
-		}
-		was = got;
-	}
-	return ~0ULL;
-}
-
+extern u64 connection_set_class(struct connection *connection, u32 class);
 /* Gives the socket a place in any case. */
-static __always_inline void connection_set_place(struct connection *connection, u64 place)
-{
-	u64 was = __sync_lock_test_and_set(&connection->place, place);
-
-	if (was != place)
-		book(was, place);
-}
-
+extern int connection_set_place(struct connection *connection, u64 place);
 /* Moves the socket to another slot, whatever its class. */
-static __always_inline void connection_move(struct connection *connection, u32 slot)
+extern int connection_move(struct connection *connection, u32 slot);
+
+/* A pointer of the kernel as a number: as such the verifier lets a function of its own have it, before 6.8. */
+static __always_inline u64 address_of(const void *pointer)
 {
-	u64 was = *(volatile u64 *)&connection->place, got;
-	int i;
+	u64 addr = 0;
 
-	for (i = 0; i < 8; i++) {
-		got = __sync_val_compare_and_swap(&connection->place, was, place_of(slot, place_class(was)));
-		if (got == was) {
-			if (place_slot(was) != slot)
-				book(was, place_of(slot, place_class(was)));
-			return;
-		}
-		was = got;
-	}
-}
-
-static __always_inline bool is_mapped_v4(const u8 *addr)
-{
-	const u32 *words = (const u32 *)addr;
-
-	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+	bpf_probe_read_kernel(&addr, sizeof(addr), &pointer);
+	return addr;
 }
 
 /* The address of an INET socket: its peer's, or (is_local) its own. False: it is neither IPv4 nor IPv6. */
-static __always_inline bool peer_of_inet(const struct sock *sk, bool is_local, struct connection_peer *peer)
-{
-	u32 family = BPF_CORE_READ(sk, __sk_common.skc_family), v4;
-	struct in6_addr v6;
-
-	if (family != AF_INET && family != AF_INET6)
-		return false;
-	peer->family = family;
-	peer->port = is_local ? BPF_CORE_READ(sk, __sk_common.skc_num) :
-				__builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (family == AF_INET) {
-		v4 = is_local ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) :
-				BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		__builtin_memcpy(peer->addr, &v4, sizeof(v4));
-		return true;
-	}
-	if (is_local)
-		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_rcv_saddr);
-	else
-		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_daddr);
-	__builtin_memcpy(peer->addr, &v6, sizeof(v6));
-	if (is_mapped_v4(peer->addr)) {
-		peer->family = AF_INET;
-		__builtin_memcpy(peer->addr, peer->addr + 12, 4);
-		__builtin_memset(peer->addr + 4, 0, 12);
-	}
-	return true;
-}
+extern int peer_of_inet(u64 sk_addr, u32 is_local, struct connection_peer *peer);
 
 static __always_inline u32 class_of_state(u32 state)
 {

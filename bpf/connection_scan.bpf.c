@@ -17,49 +17,55 @@ static __always_inline u64 port_key(const struct sock *sk)
 }
 
 /* What an INET socket that nothing is known of is connected to, or listens on. */
-static __always_inline bool peer_of_unknown(const struct sock *sk, u32 class, struct connection_peer *peer)
+__noinline int connection_peer_of_unknown(u64 sk_addr, u32 class, struct connection_peer *peer)
 {
-	u64 key = port_key(sk);
+	u64 key = port_key((const struct sock *)sk_addr);
 	const struct connection_peer *listening;
 
+	if (!peer)
+		return 0;
 	if (class == CLASS_LISTEN) {
 		peer->kind = CONNECTION_IN;
-		if (!peer_of_inet(sk, true, peer))
-			return false;
+		if (!peer_of_inet(sk_addr, true, peer))
+			return 0;
 		bpf_map_update_elem(&listening_ports, &key, peer, BPF_ANY);
-		return true;
+		return 1;
 	}
 	listening = bpf_map_lookup_elem(&listening_ports, &key);
 	if (listening) {
 		*peer = *listening;
-		return true;
+		return 1;
 	}
 	peer->kind = CONNECTION_OUT;
-	return peer_of_inet(sk, false, peer);
+	return peer_of_inet(sk_addr, false, peer);
 }
 
 /* A connection that no event told of: it was there before, or is of AF_UNIX and came in since. */
-static __always_inline void note_found(u32 id, u32 class)
+__noinline int connection_note_found(u32 id, u32 class)
 {
 	struct connection_slot *slot = slot_get(id);
 
 	if (!slot || !class_is_open(class))
-		return;
+		return 0;
 	if (connection_scan.is_first || slot->peer.family != AF_UNIX) {
 		__sync_fetch_and_add(&slot->counts.nr_before, 1);
-		return;
+		return 0;
 	}
 	__sync_fetch_and_add(&slot->counts.begun, 1);
 	__sync_fetch_and_add(&slot->counts.completed, 1);
+	return 0;
 }
 
 /* The process that is looked at holds the socket: it is that one's, if its owner has let go of it. */
-static __noinline int check_owner(struct connection *connection, u32 target_id)
+__noinline int connection_check_owner(struct connection *connection, u32 target_id)
 {
-	u32 round = connection_scan.round, tgid = connection_scan.tgid, owner = connection->tgid, id;
+	u32 round = connection_scan.round, tgid = connection_scan.tgid, owner, id;
 	struct target_entry *target;
 	struct connection_slot *slot;
 
+	if (!connection)
+		return 0;
+	owner = connection->tgid;
 	if (owner == tgid && connection->target_id == target_id) {
 		connection->owner_round = round;
 		return 0;
@@ -82,18 +88,19 @@ static __noinline int check_owner(struct connection *connection, u32 target_id)
 }
 
 /* The state is not what the place says.  An event may be about to say so: only what lasts is made good. */
-static __always_inline void check_class(struct connection *connection, u32 class)
+__noinline int connection_check_class(struct connection *connection, u32 class)
 {
 	u32 round = connection_scan.round;
 
-	if (place_class(connection->place) == class)
-		return;
+	if (!connection || place_class(connection->place) == class)
+		return 0;
 	if (connection->doubt_round + 1 == round) {
 		count(STAT_CONNECTIONS_MISSED);
 		connection_set_class(connection, class);
 	} else {
 		connection->doubt_round = round;
 	}
+	return 0;
 }
 
 static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
@@ -103,11 +110,11 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	struct connection_peer peer = {};
 
 	if (connection && connection->sk_addr == (u64)sk) {
-		check_owner(connection, target_id);
-		check_class(connection, class);
+		connection_check_owner(connection, target_id);
+		connection_check_class(connection, class);
 		return 0;
 	}
-	if (class == CLASS_NONE || !peer_of_unknown(sk, class, &peer))
+	if (class == CLASS_NONE || !connection_peer_of_unknown(address_of(sk), class, &peer))
 		return 0;
 	id = connection_slot_find(target_id, &peer, 0);
 	if (id == NO_SLOT)
@@ -125,13 +132,14 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	connection->sk_addr = (u64)sk;
 	/* Events are taken from here on; the state is the one of now, and the next look makes sure. */
 	class = class_of_state(BPF_CORE_READ(sk, __sk_common.skc_state));
-	note_found(id, class);
+	connection_note_found(id, class);
 	connection_set_class(connection, class);
 	return 0;
 }
 
-static __noinline int look_at_unix(struct sock *sk, u32 target_id)
+__noinline int connection_look_at_unix(u64 sk_addr, u32 target_id)
 {
+	struct sock *sk = (struct sock *)sk_addr;
 	struct sock *other = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), class, id;
 	struct connection_peer peer = {};
@@ -149,14 +157,14 @@ static __noinline int look_at_unix(struct sock *sk, u32 target_id)
 			return 0; /* a pair */
 	}
 	if (connection) {
-		check_owner(connection, target_id);
+		connection_check_owner(connection, target_id);
 		return 0;
 	}
 	id = connection_slot_find(target_id, &peer, name_hash(&peer));
 	if (id == NO_SLOT)
 		return 0;
 	if (unix_begin(key, connection_scan.tgid, target_id, id, class, 0))
-		note_found(id, class);
+		connection_note_found(id, class);
 	return 0;
 }
 
@@ -198,7 +206,7 @@ int look_through_files(struct bpf_iter__task_file *ctx)
 	if (is_listening != !connection_scan.pass)
 		return 0;
 	if (unix_is_stream(sk))
-		look_at_unix(sk, target->target_id);
+		connection_look_at_unix(address_of(sk), target->target_id);
 	else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
 		look_at_tcp(sk, target->target_id);
 	return 0;

@@ -1,11 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The table of destinations: each has a slot, made when it is seen first. */
+/* The table of destinations: each has a slot, made when it is seen first. And what is booked in it, by whoever. */
 #include "connection.bpf.h"
 
 struct connection_scan connection_scan;
 __u32 connection_window = 1;
 __u32 connection_high; /* slots below it have been used */
 __u32 next_serial = 1;
+
+__noinline int peak_raise(u32 *at, u32 value)
+{
+	u32 seen, got;
+	int i;
+
+	if (!at)
+		return 0;
+	seen = *(volatile u32 *)at;
+	for (i = 0; i < 8 && seen < value; i++) {
+		got = __sync_val_compare_and_swap(at, seen, value);
+		if (got == seen)
+			break;
+		seen = got;
+	}
+	return 0;
+}
+
+__noinline int window_raise_to(u64 *at, u64 value)
+{
+	u64 seen, got;
+	int i;
+
+	if (!at)
+		return 0;
+	seen = *(volatile u64 *)at;
+	for (i = 0; i < 8 && seen < value; i++) {
+		got = __sync_val_compare_and_swap(at, seen, value);
+		if (got == seen)
+			break;
+		seen = got;
+	}
+	return 0;
+}
 
 static __always_inline void clear_slot(struct connection_slot *slot)
 {
@@ -89,4 +123,141 @@ __noinline int connection_slot_find(u32 target_id, const struct connection_peer 
 	}
 	count(STAT_DESTINATIONS_REFUSED);
 	return process_slot;
+}
+
+/* ---- places ---- */
+
+static __always_inline void book_class(struct connection_counts *counts, u32 class, int by)
+{
+	switch (class) {
+	case CLASS_CONNECTING:
+		__sync_fetch_and_add(&counts->connecting, by);
+		break;
+	case CLASS_CLOSE_WAIT:
+		__sync_fetch_and_add(&counts->close_wait, by);
+		__sync_fetch_and_add(&counts->established, by);
+		break;
+	case CLASS_ESTABLISHED:
+		__sync_fetch_and_add(&counts->established, by);
+		break;
+	case CLASS_LISTEN:
+		__sync_fetch_and_add(&counts->listening, by);
+		break;
+	}
+}
+
+__noinline int connection_book(u64 from, u64 to)
+{
+	bool was_open = class_is_open(place_class(from)), is_open = class_is_open(place_class(to));
+	bool is_move = place_slot(from) != place_slot(to);
+	struct connection_slot *slot;
+	u32 open;
+
+	/* First what is more, then what is less: the sum over all slots is never too small. */
+	slot = slot_get(place_slot(to));
+	if (slot) {
+		if (is_open && (!was_open || is_move)) {
+			open = __sync_fetch_and_add(&slot->counts.open, 1) + 1;
+			peak_raise(&slot->counts.peak, open);
+			window_raise(slot->window_peak, open);
+		}
+		book_class(&slot->counts, place_class(to), 1);
+	}
+	slot = slot_get(place_slot(from));
+	if (slot) {
+		book_class(&slot->counts, place_class(from), -1);
+		if (was_open && (!is_open || is_move))
+			__sync_fetch_and_add(&slot->counts.open, -1);
+	}
+	return 0;
+}
+
+__noinline u64 connection_set_class(struct connection *connection, u32 class)
+{
+	u64 was, got;
+	int i;
+
+	if (!connection)
+		return ~0ULL;
+	was = *(volatile u64 *)&connection->place;
+	for (i = 0; i < 8; i++) {
+		got = __sync_val_compare_and_swap(&connection->place, was,
+						  place_of(place_slot(was), class));
+		if (got == was) {
+			if (place_class(was) != class)
+				connection_book(was, place_of(place_slot(was), class));
+			return was;
+		}
+		was = got;
+	}
+	return ~0ULL;
+}
+
+__noinline int connection_set_place(struct connection *connection, u64 place)
+{
+	u64 was;
+
+	if (!connection)
+		return 0;
+	was = __sync_lock_test_and_set(&connection->place, place);
+	if (was != place)
+		connection_book(was, place);
+	return 0;
+}
+
+__noinline int connection_move(struct connection *connection, u32 slot)
+{
+	u64 was, got;
+	int i;
+
+	if (!connection)
+		return 0;
+	was = *(volatile u64 *)&connection->place;
+	for (i = 0; i < 8; i++) {
+		got = __sync_val_compare_and_swap(&connection->place, was, place_of(slot, place_class(was)));
+		if (got == was) {
+			if (place_slot(was) != slot)
+				connection_book(was, place_of(slot, place_class(was)));
+			return 0;
+		}
+		was = got;
+	}
+	return 0;
+}
+
+static __always_inline bool is_mapped_v4(const u8 *addr)
+{
+	const u32 *words = (const u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+}
+
+__noinline int peer_of_inet(u64 sk_addr, u32 is_local, struct connection_peer *peer)
+{
+	const struct sock *sk = (const struct sock *)sk_addr;
+	u32 family = BPF_CORE_READ(sk, __sk_common.skc_family), v4;
+	struct in6_addr v6;
+
+	if (!peer || (family != AF_INET && family != AF_INET6))
+		return 0;
+	peer->family = family;
+	peer->port = is_local ? BPF_CORE_READ(sk, __sk_common.skc_num) :
+				__builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (family == AF_INET) {
+		v4 = is_local ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) :
+				BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		__builtin_memcpy(peer->addr, &v4, sizeof(v4));
+		return 1;
+	}
+	if (is_local)
+		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_rcv_saddr);
+	else
+		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_daddr);
+	__builtin_memcpy(peer->addr, &v6, sizeof(v6));
+	if (is_mapped_v4(peer->addr)) {
+		peer->family = AF_INET;
+		__builtin_memcpy(peer->addr, peer->addr + 12, 4);
+		__builtin_memset(peer->addr + 4, 0, 12);
+	}
+	return 1;
 }

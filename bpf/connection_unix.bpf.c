@@ -14,6 +14,58 @@
 #define ENFILE	    23
 #define EAGAIN	    11
 
+__noinline u64 name_hash(const struct connection_peer *peer)
+{
+	u64 hash;
+	int i;
+
+	if (!peer)
+		return 0;
+	hash = peer->name_len;
+	for (i = 0; i < CONNECTION_NAME_LEN / 4; i++)
+		hash = hash_mix(hash, *(const u32 *)&peer->name[i * 4]);
+	return hash | 1;
+}
+
+__noinline int unix_name_of(u64 sk_addr, struct connection_peer *peer)
+{
+	const struct unix_sock *sk = (const struct unix_sock *)sk_addr;
+	struct unix_address *addr = sk ? BPF_CORE_READ(sk, addr) : NULL;
+	u32 path_at = bpf_core_field_offset(struct sockaddr_un, sun_path), len;
+	void *path;
+	long got;
+
+	if (!addr || !peer)
+		return 0;
+	path = (void *)addr + bpf_core_field_offset(struct unix_address, name) + path_at;
+	got = bpf_probe_read_kernel_str(peer->name, sizeof(peer->name), path);
+	peer->family = AF_UNIX;
+	peer->name_len = got > 0 ? got - 1 : 0;
+	if (got > 1)
+		return 1;
+	/* An abstract name: a NUL, then bytes that may be any, as many as its length says. */
+	len = BPF_CORE_READ(addr, len) - path_at;
+	if (!len || len > CONNECTION_NAME_LEN)
+		return 0;
+	peer->name_len = len;
+	return !bpf_probe_read_kernel(peer->name, len, path);
+}
+
+__noinline int unix_end(u64 sk_addr, struct connection *connection)
+{
+	struct connection_slot *slot;
+	u64 place;
+
+	if (!connection)
+		return 0;
+	place = connection_set_class(connection, CLASS_NONE);
+	slot = slot_get(place_slot(place));
+	if (slot && class_is_open(place_class(place)))
+		slot_note_end(slot, connection->since_ns);
+	bpf_map_delete_elem(&unix_connections, &sk_addr);
+	return 0;
+}
+
 static __always_inline struct target_entry *current_target(void)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;

@@ -7,6 +7,7 @@
 #include "emit.bpf.h"
 #include "import.bpf.h"
 #include "pyimport.h"
+#include "pystack.bpf.h"
 
 __noinline int import_read_name(struct scratch *s, u32 index, u32 target_id)
 {
@@ -15,7 +16,20 @@ __noinline int import_read_name(struct scratch *s, u32 index, u32 target_id)
 	return pyimport_name(s, index, target_id);
 }
 
-/* The outermost frame inside the loop that runs importlib's loader; EV_MAX_FRAMES: none. */
+/* The last of some frames, from `from` on and before `end`, that runs importlib's loader; or else found. */
+__noinline u64 import_find_some(struct scratch *s, u32 from, u32 end, u32 found)
+{
+	u32 i;
+
+	if (!s)
+		return found;
+	for (i = 0; i < FRAMES_AT_ONCE && from + i < end; i++)
+		if (pyimport_is_loader(s, from + i))
+			found = from + i;
+	return found;
+}
+
+/* The outermost frame inside the loop that runs it; EV_MAX_FRAMES: none. */
 __noinline u64 import_find_loader(struct scratch *s, u32 base_depth)
 {
 	u32 nr, found = EV_MAX_FRAMES, i;
@@ -23,12 +37,8 @@ __noinline u64 import_find_loader(struct scratch *s, u32 base_depth)
 	if (!s)
 		return EV_MAX_FRAMES;
 	nr = pyimport_nr_inside(s, base_depth);
-	for (i = 0; i < EV_MAX_FRAMES; i++) {
-		if (i >= nr)
-			break;
-		if (pyimport_is_loader(s, i))
-			found = i;
-	}
+	for (i = 0; i < EV_MAX_FRAMES && i < nr; i += FRAMES_AT_ONCE)
+		found = import_find_some(s, i, nr, found);
 	return found;
 }
 

@@ -19,8 +19,8 @@ static __always_inline u32 log2_u64(u64 value)
 	return log + (value >> 1);
 }
 
-/* The same function as hist_bucket() of the daemon: a test compares them. */
-static __always_inline u32 hist_bucket(u64 length_ns)
+/* The same function as hist_bucket() of the daemon: a test compares them.  Its 64 ways are the verifier's once. */
+__noinline int hist_bucket(u64 length_ns)
 {
 	u64 units = length_ns >> HIST_SHIFT;
 	u32 log, bucket;
@@ -48,17 +48,23 @@ static __always_inline void count_iteration(struct loop_thread *th, u64 length_n
 		c->hist[bucket]++;
 }
 
+__noinline int send_sleep(struct loop_thread *th, u32 site)
+{
+	if (!th)
+		return 0;
+	site &= MAX_SITES - 1;
+	th->nr_sleeps++;
+	task_send(&th->tasks[site]);
+	emit(&th->sites[site], sizeof(th->sites[site]), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
 static __always_inline void send_sleeps(struct loop_thread *th)
 {
 	u32 i;
 
-	for (i = 0; i < MAX_SITES; i++) {
-		if (i >= th->nr_sites)
-			break;
-		th->nr_sleeps++;
-		task_send(&th->tasks[i]);
-		emit(&th->sites[i], sizeof(th->sites[i]), BPF_RB_NO_WAKEUP);
-	}
+	for (i = 0; i < MAX_SITES && i < th->nr_sites; i++)
+		send_sleep(th, i);
 }
 
 /* Parts of on_cpu_ns and off_ns[OFF_SYSCALL], which may have lost what went unseen: never more than these. */

@@ -17,9 +17,8 @@ static u32 nr_asks; /* in the window; CPUs race for the last of them, and one mo
 static const struct target_entry no_entry;
 static const struct ev_spawn no_spawn;
 
-static __always_inline void end_loop(struct task_struct *task, u32 end, u64 now_ns)
+static __always_inline void end_loop(struct task_struct *task, struct loop_thread *th, u32 end, u64 now_ns)
 {
-	struct loop_thread *th = loop_thread_of(task);
 	struct loop_counters *c;
 	struct ev_loop_exit ev = {};
 	u32 id;
@@ -103,7 +102,7 @@ static __always_inline struct target_entry *insert(u32 tgid, struct task_struct 
 
 static __always_inline void fill_args(struct ev_spawn *ev, struct task_struct *task)
 {
-	u64 start = task->mm->arg_start, end = task->mm->arg_end;
+	u64 start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
 	u32 bytes = end - start < EV_ARGS_BYTES ? end - start : EV_ARGS_BYTES;
 
 	/* Just written by the exec, or else perhaps swapped out: then it has no name but comm. */
@@ -216,7 +215,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		return 0; /* nearly always, on a host that starts many */
 	old_id = entry ? entry->target_id : 0;
 	if (old_id)
-		end_loop(task, ITERATION_EXIT, now_ns);
+		end_loop(task, loop_thread_of_target(task), ITERATION_EXIT, now_ns);
 	if (!entry)
 		entry = insert(tgid, task);
 	if (!entry)
@@ -342,7 +341,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	u64 now_ns = bpf_ktime_get_ns();
 	struct ev_exit ev = {};
 
-	end_loop(task, ITERATION_EXIT, now_ns);
+	end_loop(task, loop_thread_of(task), ITERATION_EXIT, now_ns);
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0; /* other threads of it live on */
 	target = target_of(tgid);

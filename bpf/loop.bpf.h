@@ -130,32 +130,13 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->start_ns = now_ns;
 }
 
-/* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew.  Walks the stack
- * where that is what tells. */
+/* Finds the thread's loop anew (loop.bpf.c).  Walks the stack where that is what tells. */
+extern int loop_is_still(struct loop_thread *th, struct scratch *s);
+
+/* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */
 static __always_inline int loop_is_running(struct loop_thread *th, struct scratch *s)
 {
-	struct target_entry *target;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, depth;
-
-	if (read_user_u64(th->slot_addr) == th->slot_value)
-		return 1;
-	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target || !target->layout.valid)
-		return 0;
-	s->layout = target->layout;
-	s->tstate_addr = th->tstate_addr;
-	if (!th->slot_addr) {
-		py_walk(s, th->target_id);
-		depth = py_is_in_callback(s, th->kind);
-		if (depth) /* another run of it may be deeper */
-			th->base_depth = depth - 1;
-		return depth != 0;
-	}
-	if (py_running_loop(s))
-		return 0;
-	th->slot_addr = s->slot_addr;
-	th->slot_value = s->slot_value;
-	return 1;
+	return read_user_u64(th->slot_addr) == th->slot_value || loop_is_still(th, s);
 }
 
 /* The thread was seen outside its loop: the iteration is over, whatever comes next is not the loop's. */
@@ -175,37 +156,7 @@ static __always_inline void loop_left(struct loop_thread *th, u64 now_ns)
  * Makes sure that the record of the stack that was walked last has been sent. Its id, never 0.  Of a loop's
  * thread (th; else NULL) a new one wakes the daemon: its names must be read soon.
  */
-static __always_inline u64 stack_send(struct scratch *s, struct loop_thread *th, u32 target_id, u64 now_ns)
-{
-	u64 id, nr;
-	u8 seen = 1;
-
-	count(STAT_STACKS_TAKEN);
-	if (s->status != STACK_OK)
-		count(STAT_STACKS_UNREADABLE);
-	if (s->flags & STACK_TRUNCATED)
-		count(STAT_STACKS_TRUNCATED);
-	id = hash_mix(s->hash, (u64)s->status << 32 | s->flags) | 1;
-	if (bpf_map_lookup_elem(&seen_stacks, &id))
-		return id;
-
-	nr = s->nr;
-	if (nr > EV_MAX_FRAMES)
-		nr = EV_MAX_FRAMES;
-	head_init(&s->stack.head, EV_STACK, sizeof(s->stack) + nr * sizeof(struct ev_frame), now_ns,
-		  target_id, th ? th->loop_id : EV_NO_LOOP);
-	s->stack.stack_id = id;
-	s->stack.nr_frames = nr;
-	s->stack.status = s->status;
-	s->stack.flags = s->flags;
-	s->stack.pad = 0;
-	if (s->passing[0] | s->passing[1])
-		py_send_codes(s, now_ns);
-	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame),
-		  th ? wakeup_flags(th, now_ns) : BPF_RB_NO_WAKEUP))
-		bpf_map_update_elem(&seen_stacks, &id, &seen, BPF_ANY);
-	return id;
-}
+extern u64 stack_send(struct scratch *s, struct loop_thread *th, u32 target_id, u64 now_ns);
 
 static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
@@ -216,20 +167,7 @@ static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratc
  * Walks the current thread's Python stack and makes sure that its record has been sent.
  * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
  */
-static __always_inline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns)
-{
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
-
-	if (!target || !target->layout.valid)
-		return 0;
-	s->layout = target->layout;
-	s->tstate_addr = th->tstate_addr;
-	py_walk(s, th->target_id);
-	if (s->status == STACK_OK && !s->nr)
-		s->status = STACK_BAD_THREAD_STATE;
-	return loop_send_stack(th, s, now_ns);
-}
+extern u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns);
 
 /* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
 extern int loop_make_room(struct loop_thread *th);
@@ -318,27 +256,7 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
  * Is the current thread, of a target, in a loop's wait (or, is_in_wait == 0, below its _run_once)?  The
  * kind; what was found is in s.
  */
-static __always_inline u32 loop_look(struct task_struct *task, struct target_entry *target,
-				     struct scratch *s, u32 is_in_wait)
-{
-	u32 kind;
-
-	if (!target->layout.valid || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
-		return LOOP_KIND_UNKNOWN;
-	s->layout = target->layout;
-	if (pyframe_thread(s, task->thread.fsbase))
-		return LOOP_KIND_UNKNOWN;
-	if (!py_running_loop(s)) {
-		py_walk(s, target->target_id);
-		kind = py_wait_kind(s, is_in_wait);
-		if (kind != LOOP_KIND_UNKNOWN)
-			return kind;
-	}
-	/* A thread that the timer interrupts is walked for them only where there were some. */
-	if (!is_in_wait && target->layout.loop_kinds < 1 << LOOP_KIND_TRIO)
-		return LOOP_KIND_UNKNOWN;
-	return py_loop_by_frames(s, target->target_id, is_in_wait);
-}
+extern int loop_look(struct target_entry *target, struct scratch *s, u32 is_in_wait);
 
 /* Takes over what loop_look() found. */
 static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s, u32 kind, s32 fd)

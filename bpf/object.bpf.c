@@ -30,36 +30,59 @@ static __always_inline int add_component(struct ev_object *object, const unsigne
 	return 0;
 }
 
+/* How far the walk over a path is, and where it ends; addresses. */
+struct path_walk {
+	u64 dentry, mount, root, root_mount;
+};
+
+enum { PATH_GOES_ON = 0, PATH_ENDS = 1 };
+
+/* A step of it, of which the verifier needs to see one. */
+__noinline int path_step(struct ev_object *object, struct path_walk *at)
+{
+	struct dentry *dentry, *parent, *mnt_root;
+	struct mount *mnt, *mnt_parent;
+	struct vfsmount *vfsmnt;
+
+	if (!object || !at)
+		return PATH_ENDS;
+	dentry = (struct dentry *)at->dentry;
+	vfsmnt = (struct vfsmount *)at->mount;
+	if (at->dentry == at->root && at->mount == at->root_mount)
+		return PATH_ENDS;
+	mnt_root = BPF_CORE_READ(vfsmnt, mnt_root);
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == mnt_root || dentry == parent) {
+		mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
+		mnt_parent = BPF_CORE_READ(mnt, mnt_parent);
+		if (mnt_parent == mnt)
+			return PATH_ENDS;
+		at->dentry = (u64)BPF_CORE_READ(mnt, mnt_mountpoint);
+		at->mount = (u64)mnt_parent + bpf_core_field_offset(struct mount, mnt);
+		return PATH_GOES_ON;
+	}
+	if (add_component(object, BPF_CORE_READ(dentry, d_name.name)))
+		return PATH_ENDS;
+	at->dentry = (u64)parent;
+	return PATH_GOES_ON;
+}
+
 /* The components from the file outward to the task's root, mounts crossed. */
 static __always_inline void read_path(struct ev_object *object, struct file *file,
 				      struct task_struct *task)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent, *mnt_root;
-	struct vfsmount *vfsmnt = BPF_CORE_READ(file, f_path.mnt);
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	struct dentry *root = BPF_CORE_READ(fs, root.dentry);
-	struct vfsmount *root_mnt = BPF_CORE_READ(fs, root.mnt);
-	struct mount *mnt, *mnt_parent;
+	struct path_walk at = {
+		.dentry = (u64)BPF_CORE_READ(file, f_path.dentry),
+		.mount = (u64)BPF_CORE_READ(file, f_path.mnt),
+		.root = (u64)BPF_CORE_READ(fs, root.dentry),
+		.root_mount = (u64)BPF_CORE_READ(fs, root.mnt),
+	};
 	int i;
 
-	for (i = 0; i < PATH_MAX_DEPTH; i++) {
-		if (dentry == root && vfsmnt == root_mnt)
+	for (i = 0; i < PATH_MAX_DEPTH; i++)
+		if (path_step(object, &at) == PATH_ENDS)
 			return;
-		mnt_root = BPF_CORE_READ(vfsmnt, mnt_root);
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (dentry == mnt_root || dentry == parent) {
-			mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
-			mnt_parent = BPF_CORE_READ(mnt, mnt_parent);
-			if (mnt_parent == mnt)
-				return;
-			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
-			vfsmnt = (void *)mnt_parent + bpf_core_field_offset(struct mount, mnt);
-			continue;
-		}
-		if (add_component(object, BPF_CORE_READ(dentry, d_name.name)))
-			return;
-		dentry = parent;
-	}
 	object->flags |= OBJECT_NAME_CUT;
 }
 
@@ -188,7 +211,8 @@ __noinline int socket_has_room(s32 fd)
 
 #define FD_SET_WORDS 16 /* FD_SETSIZE of 1024 */
 
-static __always_inline u32 lowest_bit(u64 bits)
+/* The lowest of the bits that are set, by its number; of none, some number. */
+__noinline int lowest_bit(u64 bits)
 {
 	u32 at = 0;
 
@@ -200,19 +224,21 @@ static __always_inline u32 lowest_bit(u64 bits)
 	return at + !(bits & 1);
 }
 
+__noinline int fd_in_word(u64 set_addr, u32 word)
+{
+	u64 bits = read_user_u64(set_addr + word * sizeof(bits));
+
+	return bits ? (s32)(word * 64) + lowest_bit(bits) : -1;
+}
+
 __noinline int fd_set_first(u64 set_addr, u32 nr)
 {
-	u64 bits = 0;
+	s32 fd = -1;
 	u32 word;
-	s32 fd;
 
 	if (!set_addr)
 		return -1;
-	for (word = 0; word < FD_SET_WORDS && word * 64 < nr; word++) {
-		bits = read_user_u64(set_addr + word * sizeof(bits));
-		if (bits)
-			break;
-	}
-	fd = word * 64 + lowest_bit(bits);
-	return bits && (u32)fd < nr ? fd : -1;
+	for (word = 0; word < FD_SET_WORDS && word * 64 < nr && fd < 0; word++)
+		fd = fd_in_word(set_addr, word);
+	return (u32)fd < nr ? fd : -1;
 }

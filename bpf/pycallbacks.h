@@ -86,29 +86,32 @@ static __always_inline void pyready_of_dict(const struct py_layout *l, u64 dict,
 static __always_inline void pyready_of_object(const struct py_layout *l, u64 loop,
 					      struct pyready_words *w)
 {
-	u64 type = read_user_u64(loop + PYOBJECT_TYPE), size, word;
+	u64 type = read_user_u64(loop + PYOBJECT_TYPE), dict = 0, size, word;
+	bool is_dict = true; /* its values, so that the verifier walks what reads them once */
 
 	w->stride = 8;
 	w->nr = PYREADY_VALUES;
 	if (l->minor <= 10) {
 		word = read_user_u64(type + PYTYPE_DICTOFFSET);
-		pyready_of_dict(l, word < 4096 ? read_user_u64(loop + word) : 0, w);
+		dict = word < 4096 ? read_user_u64(loop + word) : 0;
 	} else if (l->minor == 11) {
 		w->addr = read_user_u64(loop - 4 * 8);
-		if (!w->addr)
-			pyready_of_dict(l, read_user_u64(loop - 3 * 8), w);
+		is_dict = !w->addr;
+		dict = is_dict ? read_user_u64(loop - 3 * 8) : 0;
 	} else if (l->minor == 12) {
 		word = read_user_u64(loop - 3 * 8);
 		w->addr = word + 1;
-		if (!(word & 1))
-			pyready_of_dict(l, word, w);
+		is_dict = !(word & 1);
+		dict = word;
 	} else {
 		word = read_user_u64(loop - 3 * 8);
 		size = read_user_u64(type + PYTYPE_BASICSIZE);
 		w->addr = loop + (size & 0xffff) + 8;
-		if (word)
-			pyready_of_dict(l, word, w);
+		is_dict = word != 0;
+		dict = word;
 	}
+	if (is_dict)
+		pyready_of_dict(l, dict, w);
 }
 
 /* Whether that is a deque. */

@@ -45,7 +45,7 @@ static __always_inline s32 copy_table(struct scratch *s, u64 bytes_addr, u32 at)
 	return (s32)size;
 }
 
-/* Sends the names of frame index of the walk. Those of others stay for the reader. */
+/* Sends the names of frame index of the walk, if that will not stay. Those of others stay for the reader. */
 __noinline int py_send_code(struct scratch *s, u32 index, u64 now_ns)
 {
 	struct ev_code *ev;
@@ -57,6 +57,8 @@ __noinline int py_send_code(struct scratch *s, u32 index, u64 now_ns)
 	if (!s)
 		return 0;
 	index &= EV_MAX_FRAMES - 1;
+	if (!(s->passing[index >> 6] & 1ULL << (index & 63)))
+		return 0;
 	ev = &s->source.ev;
 	code = s->frames[index].code_addr;
 	key = hash_mix(hash_mix(s->frames[index].fingerprint, code), s->stack.head.target_id);
@@ -103,17 +105,25 @@ __noinline int py_send_code(struct scratch *s, u32 index, u64 now_ns)
 	return 0;
 }
 
+__noinline int py_send_some(struct scratch *s, u32 first, u64 now_ns)
+{
+	u32 i;
+
+	if (!s)
+		return 0;
+	for (i = 0; i < FRAMES_AT_ONCE; i++)
+		py_send_code(s, first + i, now_ns);
+	return 0;
+}
+
 __noinline int py_send_codes(struct scratch *s, u64 now_ns)
 {
 	u32 i;
 
 	if (!s)
 		return 0;
-	for (i = 0; i < EV_MAX_FRAMES; i++) {
-		if (i >= s->nr)
-			break;
-		if (s->passing[i >> 6] & 1ULL << (i & 63))
-			py_send_code(s, i, now_ns);
-	}
+	/* No bit is set past the last frame. */
+	for (i = 0; i < EV_MAX_FRAMES && i < s->nr; i += FRAMES_AT_ONCE)
+		py_send_some(s, i, now_ns);
 	return 0;
 }

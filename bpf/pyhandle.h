@@ -61,20 +61,16 @@ static __always_inline int pyhandle_see(struct scratch *s, u64 handle)
 	return 0;
 }
 
-/* Looks at the words of one chunk: the Handle, or 0. */
-static __always_inline u64 pyhandle_chunk(struct scratch *s, u64 sp, u32 chunk)
+/* Reads one chunk of the stack into s->buf. 0: done. */
+static __always_inline int pyhandle_read(struct scratch *s, u64 sp, u32 chunk)
 {
-	u32 i;
+	return read_user(s->buf.bytes, PYHANDLE_CHUNK * 8, sp + (u64)chunk * PYHANDLE_CHUNK * 8) ? -1 : 0;
+}
 
-	if (read_user(s->buf.bytes, PYHANDLE_CHUNK * 8, sp + (u64)chunk * PYHANDLE_CHUNK * 8))
-		return 0;
-	for (i = 0; i < PYHANDLE_CHUNK; i++) {
-		u64 word = s->buf.words[i];
-
-		if (pyhandle_is_one(word, sp) && pyhandle_see(s, word))
-			return word;
-	}
-	return 0;
+/* Whether a word of the chunk that was read is the Handle. */
+static __always_inline int pyhandle_is_running(struct scratch *s, u64 word, u64 sp)
+{
+	return pyhandle_is_one(word, sp) && pyhandle_see(s, word);
 }
 
 #endif

@@ -11,8 +11,6 @@
 
 #include "pyrunning.h"
 
-#define PYLOOP_TEXT 32 /* no function or file of a row is longer */
-
 /*
  * kind; the function that waits, and the end of its file; its caller, likewise: the loop; the function
  * below all callbacks, and how many frames further out the loop is.  Without a caller: the thread's
@@ -27,20 +25,7 @@
 	X(LOOP_KIND_GEVENT, "run", "gevent/hub.py", "", "", "", 0)
 /* clang-format on */
 
-/* Whether len bytes at addr are text; one branch for all of them, which the verifier walks. */
-static __always_inline int pyloop_is_text(u64 addr, const char *text, u32 len)
-{
-	u8 data[PYLOOP_TEXT] = {}, differs = 0;
-	u32 i;
-
-	if (read_user(data, len, addr))
-		return 0;
-	for (i = 0; i < len; i++)
-		differs |= data[i] ^ (u8)text[i];
-	return !differs;
-}
-
-/* A str that ends with text of len (<= PYLOOP_TEXT) bytes; one of wide characters is not looked at. */
+/* A str that ends with text of len (<= PY_TEXT_MAX) bytes; one of wide characters is not looked at. */
 static __always_inline int pyloop_ends(struct scratch *s, u64 addr, const char *text, u32 len)
 {
 	u64 length = read_user_u64(addr + 16);
@@ -51,7 +36,7 @@ static __always_inline int pyloop_ends(struct scratch *s, u64 addr, const char *
 	if ((state >> 2 & 7) != 1) /* kind: bytes of a character */
 		return 1;
 	addr += state >> 6 & 1 ? s->layout.str_ascii_data : s->layout.str_compact_data;
-	return pyloop_is_text(addr + length - len, text, len);
+	return pystr_is_text(addr + length - len, text, len);
 }
 
 static __always_inline int pyloop_is_frame(struct scratch *s, u32 index, const char *name, u32 name_len,
@@ -61,7 +46,7 @@ static __always_inline int pyloop_is_frame(struct scratch *s, u32 index, const c
 	u64 str = read_user_u64(code + s->layout.code_name);
 
 	return str && read_user_u64(str + 16) == name_len &&
-	       pyloop_is_text(str + s->layout.str_ascii_data, name, name_len) &&
+	       pystr_is_text(str + s->layout.str_ascii_data, name, name_len) &&
 	       pyloop_ends(s, read_user_u64(code + s->layout.code_filename), file, file_len);
 }
 #define PYLOOP_IS(s, index, name, file) \

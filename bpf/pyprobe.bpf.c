@@ -25,9 +25,19 @@
 #define COLLECT		   0x007463656c6c6f63ULL /* "collect" as ml_name has it */
 #define MAX_SLOTS	   12 /* a call stands low on the stack, unless it is deep in an expression */
 
+/* Whether the reference at that address is one to gc.collect. */
+__noinline int gc_is_collect(u64 at)
+{
+	u64 object = read_user_u64(at) & ~PY_REF_TAGS, method, name;
+
+	method = object ? read_user_u64(object + CFUNCTION_ML) : 0;
+	name = method && !(method & 7) ? read_user_u64(method) : 0;
+	return name && read_user_u64(name) == COLLECT;
+}
+
 __noinline int gc_is_called(struct scratch *s)
 {
-	u64 at, object, method, name;
+	u64 at;
 	s32 nr_locals = 0;
 	int i;
 
@@ -42,15 +52,9 @@ __noinline int gc_is_called(struct scratch *s)
 									       CODE_NLOCALSPLUS)));
 		at = s->frame_addrs[0] + s->layout.frame_locals + 8 * (u64)(nr_locals & 0xffff);
 	}
-	for (i = 0; i < MAX_SLOTS; i++) {
-		object = read_user_u64(at + 8 * i) & ~PY_REF_TAGS;
-		if (!object)
-			continue;
-		method = read_user_u64(object + CFUNCTION_ML);
-		name = method && !(method & 7) ? read_user_u64(method) : 0;
-		if (name && read_user_u64(name) == COLLECT)
+	for (i = 0; i < MAX_SLOTS; i++)
+		if (gc_is_collect(at + 8 * i))
 			return 1;
-	}
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "pyframe.h"
 
 #define PYRUNNING_MAX_ENTRIES 128 /* entries of the dict that are looked at; it has a handful */
+#define PYRUNNING_AT_ONCE    16  /* by one function: see FRAMES_AT_ONCE */
 #define PYRUNNING_KEY	      "__asyncio_running_event_loop__"
 #define PYRUNNING_WAIT_FRAMES 4 /* _run_once is the caller of the selector's select(), so within the first few */
 

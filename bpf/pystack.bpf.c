@@ -22,6 +22,19 @@ __noinline int py_dict_step(struct scratch *s)
 	return pyrunning_dict_step(s);
 }
 
+/* 1: the walk is over. */
+__noinline int py_steps(struct scratch *s)
+{
+	int i;
+
+	if (!s)
+		return 1;
+	for (i = 0; i < FRAMES_AT_ONCE; i++)
+		if (py_step(s))
+			return 1;
+	return 0;
+}
+
 /* Walks all frames of s->tstate_addr. */
 __noinline int py_walk(struct scratch *s, u32 target_id)
 {
@@ -31,10 +44,23 @@ __noinline int py_walk(struct scratch *s, u32 target_id)
 		return -1;
 	pyframe_begin(s, target_id);
 	/* Shims are stepped over without being kept: one at each entry from C. */
-	for (i = 0; i < 2 * EV_MAX_FRAMES; i++)
-		if (py_step(s))
+	for (i = 0; i < 2 * EV_MAX_FRAMES; i += FRAMES_AT_ONCE)
+		if (py_steps(s))
 			return 0;
 	s->flags |= STACK_TRUNCATED;
+	return 0;
+}
+
+/* 1: found. */
+__noinline int py_dict_steps(struct scratch *s)
+{
+	int i;
+
+	if (!s)
+		return 1;
+	for (i = 0; i < PYRUNNING_AT_ONCE && s->dict_left; i++)
+		if (py_dict_step(s))
+			return 1;
 	return 0;
 }
 
@@ -46,8 +72,8 @@ __noinline int py_running_loop(struct scratch *s)
 		return -1;
 	if (pyrunning_begin(s))
 		return -1;
-	for (i = 0; i < PYRUNNING_MAX_ENTRIES && s->dict_left; i++)
-		if (py_dict_step(s))
+	for (i = 0; i < PYRUNNING_MAX_ENTRIES && s->dict_left; i += PYRUNNING_AT_ONCE)
+		if (py_dict_steps(s))
 			break;
 	return pyrunning_end(s);
 }
@@ -59,19 +85,30 @@ __noinline int py_is_run_once(struct scratch *s, u32 index)
 	return pyrunning_is_run_once(s, index);
 }
 
+/* The first of some frames from `from` on, and before `end`, that runs _run_once; EV_MAX_FRAMES: none. */
+__noinline int py_find_run_once(struct scratch *s, u32 from, u32 end)
+{
+	u32 i;
+
+	if (!s)
+		return EV_MAX_FRAMES;
+	for (i = 0; i < FRAMES_AT_ONCE && from + i < end; i++)
+		if (py_is_run_once(s, from + i))
+			return from + i;
+	return EV_MAX_FRAMES;
+}
+
 __noinline int py_wait_kind(struct scratch *s, u32 is_in_wait)
 {
-	u32 last = is_in_wait ? PYRUNNING_WAIT_FRAMES : EV_MAX_FRAMES, i;
+	u32 end = is_in_wait ? PYRUNNING_WAIT_FRAMES : EV_MAX_FRAMES, at = EV_MAX_FRAMES, i;
 
 	if (!s)
 		return LOOP_KIND_UNKNOWN;
-	for (i = 0; i < EV_MAX_FRAMES; i++) {
-		if (i >= s->nr || i >= last)
-			break;
-		if (py_is_run_once(s, i))
-			return pyrunning_wait_kind(s, is_in_wait, i);
-	}
-	return pyrunning_wait_kind(s, is_in_wait, EV_MAX_FRAMES);
+	if (end > s->nr)
+		end = s->nr;
+	for (i = 0; i < EV_MAX_FRAMES && i < end && at >= EV_MAX_FRAMES; i += FRAMES_AT_ONCE)
+		at = py_find_run_once(s, i, end);
+	return pyrunning_wait_kind(s, is_in_wait, at);
 }
 
 __noinline int py_runner_kind(struct scratch *s, u32 index)
@@ -86,21 +123,27 @@ __noinline int py_runner_kind(struct scratch *s, u32 index)
 	return kind;
 }
 
-/* The walked stack from the innermost frame outward; s->nr is then the depth of the loop found. */
-__noinline int py_find_runner(struct scratch *s)
+__noinline int py_runner_kinds(struct scratch *s, u32 first)
 {
-	u32 kind, i;
+	u32 kind = LOOP_KIND_UNKNOWN, i;
 
 	if (!s)
 		return LOOP_KIND_UNKNOWN;
-	for (i = 0; i < EV_MAX_FRAMES; i++) {
-		if (i >= s->nr)
-			break;
-		kind = py_runner_kind(s, i);
-		if (kind != LOOP_KIND_UNKNOWN)
-			return kind;
-	}
-	return LOOP_KIND_UNKNOWN;
+	for (i = 0; i < FRAMES_AT_ONCE && first + i < s->nr && kind == LOOP_KIND_UNKNOWN; i++)
+		kind = py_runner_kind(s, first + i);
+	return kind;
+}
+
+/* The walked stack from the innermost frame outward; s->nr is then the depth of the loop found. */
+__noinline int py_find_runner(struct scratch *s)
+{
+	u32 kind = LOOP_KIND_UNKNOWN, i;
+
+	if (!s)
+		return LOOP_KIND_UNKNOWN;
+	for (i = 0; i < EV_MAX_FRAMES && kind == LOOP_KIND_UNKNOWN; i += FRAMES_AT_ONCE)
+		kind = py_runner_kinds(s, i);
+	return kind;
 }
 
 /* Most waits are nobody's: two frames tell, before all are walked. */

@@ -33,18 +33,44 @@ static __always_inline u64 find_handle(struct loop_thread *th, struct scratch *s
 	return read_user_u64(s->frame_addrs[index] + s->layout.frame_locals) & ~PY_REF_TAGS;
 }
 
+/* Of the callback that stands at that address. */
+__noinline u64 task_of_callback(u64 at, u64 loop)
+{
+	return pytask_of_callback(read_user_u64(at), loop);
+}
+
+__noinline u64 task_builtin_of_callback(u64 at)
+{
+	return pytask_builtin_of_callback(read_user_u64(at));
+}
+
 __noinline u64 task_find_by_handle(struct loop_thread *th, struct scratch *s, u64 loop)
 {
 	if (!th || !s)
 		return 0;
-	return pytask_of_callback(pytask_callback_of(find_handle(th, s)), loop);
+	return task_of_callback(find_handle(th, s) + PYHANDLE_CALLBACK, loop);
+}
+
+__noinline int task_is_handle(struct scratch *s, u64 word, u64 sp)
+{
+	if (!s)
+		return 0;
+	return pyhandle_is_running(s, word, sp);
 }
 
 __noinline u64 task_scan_chunk(struct scratch *s, u64 sp, u32 chunk)
 {
-	if (!s)
+	u64 word;
+	u32 i;
+
+	if (!s || pyhandle_read(s, sp, chunk))
 		return 0;
-	return pyhandle_chunk(s, sp, chunk);
+	for (i = 0; i < PYHANDLE_CHUNK; i++) {
+		word = s->buf.words[i];
+		if (task_is_handle(s, word, sp))
+			return word;
+	}
+	return 0;
 }
 
 /* The Handle that uvloop runs, by the native stack of the current thread; 0: not found. */
@@ -69,7 +95,7 @@ __noinline u64 task_of_uv_handle(u64 handle, u64 loop)
 	u32 i;
 
 	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !task; i++)
-		task = pytask_of_callback(read_user_u64(handle + i * 8), loop);
+		task = task_of_callback(handle + i * 8, loop);
 	return task;
 }
 
@@ -80,7 +106,7 @@ __noinline u64 task_builtin_of_uv_handle(u64 handle)
 	u32 i;
 
 	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !name; i++)
-		name = pytask_builtin_of_callback(read_user_u64(handle + i * 8));
+		name = task_builtin_of_callback(handle + i * 8);
 	return name;
 }
 
@@ -95,7 +121,7 @@ __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 		handle = task_find_uv_handle(s);
 		name = handle ? task_builtin_of_uv_handle(handle) : 0;
 	} else if (th->kind == LOOP_KIND_ASYNCIO && s->nr == th->base_depth + 1) {
-		name = pytask_builtin_of_callback(pytask_callback_of(find_handle(th, s)));
+		name = task_builtin_of_callback(find_handle(th, s) + PYHANDLE_CALLBACK);
 	} else {
 		return -1;
 	}

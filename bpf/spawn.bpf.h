@@ -25,12 +25,13 @@ extern int spawn_waits(u64 now_ns);
  */
 static __always_inline bool exe_key_read(struct task_struct *task, struct exe_key *key)
 {
-	struct inode *inode = task->mm->exe_file->f_inode;
+	/* Not by the pointers themselves: of each that is followed the verifier looks through all of BTF. */
+	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
 
-	key->ino = inode->i_ino;
-	key->dev = inode->i_sb->s_dev;
-	key->generation = inode->i_generation;
-	key->bytes = inode->i_size;
+	key->ino = BPF_CORE_READ(inode, i_ino);
+	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->generation = BPF_CORE_READ(inode, i_generation);
+	key->bytes = BPF_CORE_READ(inode, i_size);
 	return key->ino;
 }
 
@@ -49,7 +50,7 @@ static __always_inline void exe_learn(struct task_struct *task)
 
 static __always_inline u64 start_ns_of(struct task_struct *task)
 {
-	return task->group_leader->start_boottime;
+	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 /* An entry of the process's number is about another life of that number. */

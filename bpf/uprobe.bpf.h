@@ -28,7 +28,7 @@ static __always_inline long probe_argument(void *ctx)
 /* The current thread, if it is a loop's and in an iteration. */
 static __always_inline struct loop_thread *in_iteration(struct task_struct *task)
 {
-	struct loop_thread *th = loop_thread_of(task);
+	struct loop_thread *th = loop_thread_of_target(task);
 
 	return th && th->start_ns && !th->in_wait && !th->left_ns ? th : NULL;
 }

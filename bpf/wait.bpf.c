@@ -96,7 +96,7 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 						struct target_entry *target, struct scratch *s,
 						u32 is_in_wait, s32 fd, s32 syscall, u64 now_ns)
 {
-	u32 kind = loop_look(task, target, s, is_in_wait);
+	u32 kind = loop_look(target, s, is_in_wait);
 	bool is_new;
 
 	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id) ||
@@ -137,7 +137,7 @@ static __always_inline bool is_wait_by_frames(struct loop_thread *th, struct tar
 static __always_inline void on_wait_exit(struct task_struct *task, struct target_entry *target,
 					 struct pt_regs *regs, s32 syscall)
 {
-	struct loop_thread *th = loop_thread_of(task), *found;
+	struct loop_thread *th = loop_thread_of_target(task), *found;
 	s32 fd = (s32)regs->di;
 	u64 now_ns = bpf_ktime_get_ns();
 	bool has_slept = true;
@@ -235,15 +235,17 @@ static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 	return callbacks_context_switches(s);
 }
 
-static __always_inline void take_sample(struct loop_thread *th, struct scratch *s, u32 within,
-					u64 now_ns)
+/* A function of its own for the verifier, which comes to it in many states. */
+__noinline int sample_take(struct loop_thread *th, struct scratch *s, u32 within, u64 now_ns)
 {
 	struct ev_sample ev = {};
 
+	if (!th || !s)
+		return 0;
 	th->last_sample_ns = now_ns;
 	if (!loop_is_running(th, s)) {
 		loop_left(th, now_ns);
-		return;
+		return 0;
 	}
 	ev.stack_id = loop_take_stack(th, s, now_ns);
 	head_init(&ev.head, EV_SAMPLE, sizeof(ev), now_ns, th->target_id, th->loop_id);
@@ -264,6 +266,39 @@ static __always_inline void take_sample(struct loop_thread *th, struct scratch *
 	ev.within = within;
 	th->nr_samples++;
 	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/*
+ * A build without probes: the timer interrupted the thread; if the collector runs, the time on CPU
+ * since the last tick is its.  IN_* or 0.
+ */
+__noinline int gc_estimate(struct loop_thread *th)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tgid = task->tgid;
+	struct target_entry *target;
+	struct loop_clock clock;
+	s32 collecting = 0;
+	u64 spent_ns;
+
+	if (!th)
+		return 0;
+	loop_clock(th, task, &clock);
+	spent_ns = clock.on_cpu_ns - th->tick_on_cpu_ns;
+	th->tick_on_cpu_ns = clock.on_cpu_ns;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !target->layout.collecting_addr ||
+	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
+		return 0;
+	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value)
+		return 0; /* or the interpreter collects on its way out: no iteration's */
+	/* A CPU without a tick may not have been looked at for long. */
+	if (spent_ns > 2 * cfg_tick_ns)
+		spent_ns = 2 * cfg_tick_ns;
+	th->gc_on_cpu_ns += spent_ns;
+	th->flags |= ITERATION_GC_ESTIMATED;
+	return IN_GC | IN_ESTIMATED;
 }
 
 /* A thread that is in its wait, as far as is known, has the CPU: if not in that call, its return went unseen. */
@@ -312,7 +347,7 @@ int BPF_PROG(on_timer)
 	}
 	within = loop_within(th);
 	if (!th->has_gc_probes)
-		within |= gc_estimate(th, task);
+		within |= gc_estimate(th);
 	now_ns = bpf_ktime_get_ns();
 	if (now_ns - th->last_sample_ns < cfg_sample_gap_ns)
 		return 0;
@@ -322,6 +357,6 @@ int BPF_PROG(on_timer)
 		return 0;
 	s = scratch_get(SCRATCH_TICK);
 	if (s)
-		take_sample(th, s, within, now_ns);
+		sample_take(th, s, within, now_ns);
 	return 0;
 }

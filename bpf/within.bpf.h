@@ -86,35 +86,6 @@ static __always_inline u32 loop_within(struct loop_thread *th)
 	return within;
 }
 
-/*
- * A build without probes: the timer interrupted the thread; if the collector runs, the time on CPU
- * since the last tick is its.  IN_* or 0.
- */
-static __always_inline u32 gc_estimate(struct loop_thread *th, struct task_struct *task)
-{
-	u32 tgid = task->tgid;
-	struct target_entry *target;
-	struct loop_clock clock;
-	s32 collecting = 0;
-	u64 spent_ns;
-
-	loop_clock(th, task, &clock);
-	spent_ns = clock.on_cpu_ns - th->tick_on_cpu_ns;
-	th->tick_on_cpu_ns = clock.on_cpu_ns;
-	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target || !target->layout.collecting_addr ||
-	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
-		return 0;
-	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value)
-		return 0; /* or the interpreter collects on its way out: no iteration's */
-	/* A CPU without a tick may not have been looked at for long. */
-	if (spent_ns > 2 * cfg_tick_ns)
-		spent_ns = 2 * cfg_tick_ns;
-	th->gc_on_cpu_ns += spent_ns;
-	th->flags |= ITERATION_GC_ESTIMATED;
-	return IN_GC | IN_ESTIMATED;
-}
-
 /* After a walk: does the innermost frame have gc.collect on its value stack?  Then it calls it. */
 extern int gc_is_called(struct scratch *s);
 

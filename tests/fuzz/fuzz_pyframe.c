@@ -175,7 +175,9 @@ static void find_handle_and_import(struct scratch *s)
 	nr_reads = 0;
 	s->dict_left = 0;
 	for (u32 chunk = 0; chunk < PYHANDLE_CHUNKS; chunk++)
-		pyhandle_chunk(s, s->frame_addrs[0], chunk);
+		if (!pyhandle_read(s, s->frame_addrs[0], chunk))
+			for (u32 i = 0; i < PYHANDLE_CHUNK; i++)
+				pyhandle_is_running(s, s->buf.words[i], s->frame_addrs[0]);
 	demand(s->dict_left <= PYHANDLE_MAX_SEEN);
 	demand_reads(PYHANDLE_CHUNKS * (1 + HANDLE_READS_MAX * PYHANDLE_CHUNK));
 	demand(pyimport_nr_inside(s, s->nr / 2) <= s->nr);

@@ -42,11 +42,15 @@ typedef __s64 s64;
 #define PYSTACK_BPF_H
 int py_step(struct scratch *s);
 int py_dict_step(struct scratch *s);
+int py_steps(struct scratch *s);
+int py_dict_steps(struct scratch *s);
 int py_walk(struct scratch *s, u32 target_id);
 int py_running_loop(struct scratch *s);
 int py_is_run_once(struct scratch *s, u32 index);
+int py_find_run_once(struct scratch *s, u32 from, u32 end);
 int py_wait_kind(struct scratch *s, u32 is_in_wait);
 int py_runner_kind(struct scratch *s, u32 index);
+int py_runner_kinds(struct scratch *s, u32 first);
 int py_find_runner(struct scratch *s);
 int py_own_wait_kind(struct scratch *s, u32 target_id);
 int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wait);

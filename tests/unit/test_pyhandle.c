@@ -40,8 +40,13 @@ static u64 scan(struct scratch *s)
 	u64 handle = 0;
 
 	s->dict_left = 0;
-	for (u32 i = 0; i < PYHANDLE_CHUNKS && !handle; i++)
-		handle = pyhandle_chunk(s, SP, i);
+	for (u32 i = 0; i < PYHANDLE_CHUNKS && !handle; i++) {
+		if (pyhandle_read(s, SP, i))
+			continue;
+		for (u32 k = 0; k < PYHANDLE_CHUNK && !handle; k++)
+			if (pyhandle_is_running(s, s->buf.words[k], SP))
+				handle = s->buf.words[k];
+	}
 	return handle;
 }
 
