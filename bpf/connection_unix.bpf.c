@@ -31,7 +31,7 @@ __noinline int unix_name_of(u64 sk_addr, struct connection_peer *peer)
 {
 	const struct unix_sock *sk = (const struct unix_sock *)sk_addr;
 	struct unix_address *addr = sk ? BPF_CORE_READ(sk, addr) : NULL;
-	u32 path_at = bpf_core_field_offset(struct sockaddr_un, sun_path), len;
+	u32 path_at = offsetof(struct sockaddr_un, sun_path), len;
 	void *path;
 	long got;
 
@@ -94,7 +94,7 @@ static __always_inline u32 failure_of_unix(long ret)
 /* A connect that failed leaves no peer: what was asked for is in its argument. */
 static __always_inline bool name_as_given(struct connection_peer *peer, struct pt_regs *regs)
 {
-	u32 path_at = bpf_core_field_offset(struct sockaddr_un, sun_path);
+	u32 path_at = offsetof(struct sockaddr_un, sun_path);
 	u32 len = (u32)regs->dx - path_at;
 	void *path = (void *)(regs->si + path_at);
 	long got = bpf_probe_read_user_str(peer->name, sizeof(peer->name), path);
@@ -153,7 +153,7 @@ static __always_inline bool is_last_reference(struct file *file)
 {
 	if (bpf_core_field_exists(file->f_ref))
 		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0;
-	return BPF_CORE_READ((struct file___count *)file, f_count.counter) == 1;
+	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
 SEC("tp/syscalls/sys_enter_close")

@@ -90,7 +90,7 @@ static __always_inline void read_unix_socket(struct ev_object *object, struct so
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	struct unix_address *addr;
-	u32 path_at = bpf_core_field_offset(struct sockaddr_un, sun_path), len;
+	u32 path_at = offsetof(struct sockaddr_un, sun_path), len;
 	void *path;
 	long got;
 

@@ -43,11 +43,20 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct pt_regs {
-	unsigned long di, si, dx, r10, r8, r9, ax, orig_ax, sp;
+/*
+ * What others than the kernel rely on is as it is: no relocation.  Of each type that has one, libbpf looks through
+ * all names of the kernel's BTF, which takes it a millisecond.
+ */
+struct pt_regs { /* as ptrace() shows them */
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
+
+struct sockaddr_un {
+	unsigned short sun_family;
+	char sun_path[108];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sched_info {
 	unsigned long long run_delay; /* ns runnable without a CPU; updated when the task gets one */
@@ -142,11 +151,7 @@ struct file {
 	unsigned int f_flags;
 	void *private_data;
 	file_ref_t f_ref; /* 6.13+: one less than the number of references */
-};
-
-/* Before. */
-struct file___count {
-	atomic_long_t f_count;
+	atomic_long_t f_count; /* before */
 };
 
 struct fdtable {
@@ -211,11 +216,6 @@ struct tcp_sock {
 
 struct socket {
 	struct sock *sk;
-};
-
-struct sockaddr_un {
-	unsigned short sun_family;
-	char sun_path[108];
 };
 
 struct unix_address {
