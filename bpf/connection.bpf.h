@@ -93,7 +93,7 @@ struct connection_slots_map { /* the daemon maps it */
 	__type(value, struct connection_slot);
 };
 
-struct free_connection_slots_map { /* the daemon fills it, and gives back */
+struct free_connection_slots_map { /* that were used; the daemon gives them back */
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_DESTINATIONS);
 	__uint(value_size, sizeof(u32));

@@ -6,6 +6,7 @@ struct connection_scan connection_scan;
 __u32 connection_window = 1;
 __u32 connection_high; /* slots below it have been used */
 __u32 next_serial = 1;
+__u32 next_slot; /* that was never given out */
 
 __noinline int peak_raise(u32 *at, u32 value)
 {
@@ -61,7 +62,7 @@ static __always_inline u32 make_slot(const struct connection_key *key, const str
 	struct connection_slot *slot;
 	u32 id, *known;
 
-	if (bpf_map_pop_elem(&free_connection_slots, &id))
+	if (id_take(&next_slot, MAX_DESTINATIONS, &free_connection_slots, &id))
 		return NO_SLOT;
 	slot = slot_get(id);
 	if (!slot)

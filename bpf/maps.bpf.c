@@ -35,6 +35,7 @@ const volatile __u64 cfg_report_gc_ns = 20000000;
 const volatile __u64 cfg_report_import_ns = 20000000;
 const volatile __u8 cfg_finds_new = 0;
 const volatile __u32 cfg_max_candidates = 4096;
+const volatile __u32 cfg_max_loops = MAX_LOOPS;
 const volatile __u64 cfg_tick_ns = 10000000;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -135,7 +135,7 @@ struct loop_threads_map {
 	__type(value, struct loop_thread);
 };
 
-struct free_loop_ids_map { /* loop_id that are not in use; the daemon fills it and gives back */
+struct free_loop_ids_map { /* loop_id that were used and are not any more; the daemon gives them back */
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_LOOPS);
 	__uint(value_size, sizeof(u32));
@@ -239,6 +239,7 @@ extern const volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
 extern const volatile __u8 cfg_finds_new; /* whoever execs is looked at, not only what descends from a target */
 extern const volatile __u32 cfg_max_candidates; /* ENTRY_CANDIDATE and ENTRY_LINEAGE at a time */
+extern const volatile __u32 cfg_max_loops;
 extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / CONFIG_HZ */
 
 /*
@@ -281,6 +282,20 @@ static __always_inline struct loop_thread *loop_thread_of_target(struct task_str
 }
 
 extern int count(u32 stat);
+
+/*
+ * A number below max that nobody has: first those that were never given out (so the daemon has not to hand in
+ * thousands before it can begin), then, as late as can be, those that were given back. 0: *id is one.
+ */
+static __always_inline int id_take(u32 *never_used, u32 max, void *given_back, u32 *id)
+{
+	if (*(volatile u32 *)never_used < max) {
+		*id = __sync_fetch_and_add(never_used, 1);
+		if (*id < max)
+			return 0;
+	}
+	return bpf_map_pop_elem(given_back, id) ? -1 : 0;
+}
 
 /* The kernel numbers processes that it sees first from here up, the daemon from 1 (see target_id). */
 #define KERNEL_TARGET_IDS 0x80000000u

@@ -55,6 +55,8 @@ __noinline int loop_announce(struct loop_thread *th, s32 syscall, u64 now_ns)
 	return 0;
 }
 
+__u32 next_loop_id; /* that was never given out */
+
 static __always_inline struct loop_thread *create(struct task_struct *task, u32 target_id,
 						  u64 now_ns)
 {
@@ -62,7 +64,7 @@ static __always_inline struct loop_thread *create(struct task_struct *task, u32 
 	struct loop_counters *c;
 	u32 id;
 
-	if (bpf_map_pop_elem(&free_loop_ids, &id)) {
+	if (id_take(&next_loop_id, cfg_max_loops, &free_loop_ids, &id)) {
 		count(STAT_LOOPS_REFUSED);
 		return NULL;
 	}

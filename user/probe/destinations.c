@@ -81,15 +81,6 @@ static int map_slots(struct destinations *destinations)
 	return 0;
 }
 
-static int fill_free_slots(const struct destinations *destinations)
-{
-	int fd = destinations->free_slots_fd, err = 0;
-
-	for (uint32_t slot = 0; !err && slot < destinations->nr_slots; slot++)
-		err = bpf_map_update_elem(fd, NULL, &slot, BPF_ANY);
-	return err;
-}
-
 int destinations_new(struct destinations **out, const struct destinations_half *half, uint32_t nr_slots)
 {
 	struct destinations *destinations = calloc(1, sizeof(*destinations));
@@ -106,8 +97,6 @@ int destinations_new(struct destinations **out, const struct destinations_half *
 	destinations->is_filtered = true;
 	half->scan->round = 2;
 	err = map_slots(destinations);
-	if (!err)
-		err = fill_free_slots(destinations);
 	if (err) {
 		destinations_free(destinations);
 		return err;

@@ -157,6 +157,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	skel->rodata->cfg_finds_new = config->finds_new;
 	skel->rodata->cfg_max_candidates = config->max_candidates;
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets + config->max_candidates);
+	skel->rodata->cfg_max_loops = config->max_loops;
 	bpf_map__set_max_entries(skel->maps.free_loop_ids, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
@@ -179,18 +180,6 @@ static int open_destinations(struct probes *probes)
 						&skel->bss->connection_high };
 
 	return destinations_new(&probes->destinations, &half, MAX_DESTINATIONS);
-}
-
-static int fill_free_loop_ids(struct probes *probes)
-{
-	int fd = bpf_map__fd(probes->skel->maps.free_loop_ids), err;
-
-	for (uint32_t id = 0; id < probes->config.max_loops; id++) {
-		err = bpf_map_update_elem(fd, NULL, &id, BPF_ANY);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 static int on_ring_record(void *ctx, void *record, size_t size)
@@ -288,8 +277,6 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	probes->nr_cpus = libbpf_num_possible_cpus();
 	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
 	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
-	if (!err)
-		err = fill_free_loop_ids(probes);
 	if (!err)
 		err = map_arrays(probes);
 	if (!err)
