@@ -102,7 +102,7 @@ __noinline int connection_slot_find(u32 target_id, const struct connection_peer 
 	struct connection_slot *process;
 	u32 *known, id, process_slot;
 
-	if (!peer)
+	if (!peer || !target_id) /* of a process that is no target (any more) */
 		return NO_SLOT;
 	key.target_id = target_id;
 	key.kind = peer->kind;

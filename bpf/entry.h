@@ -10,6 +10,7 @@ enum entry_state {
 	ENTRY_TARGET = 0,    /* watched; the daemon knows it by its target_id */
 	ENTRY_CANDIDATE = 1, /* nobody knows whether it is a Python: asked when it first waits for events */
 	ENTRY_LINEAGE = 2,   /* no Python, but a target's descendant: what it starts may be one */
+	ENTRY_LET_GO = 3,    /* was a target: its loops end when they wait next; an exec or a move is told of */
 };
 
 /* A process. Forked children get a copy. */

@@ -11,6 +11,9 @@
 __u32 next_target_id = KERNEL_TARGET_IDS;
 __s32 nr_candidates = 0; /* entries that are no targets (yet) */
 
+/* Set by the daemon, also while it runs. */
+__u8 tells_moves = 0, tells_moves_of_targets = 0;
+
 static u64 ask_window_ns;
 static u32 nr_asks; /* in the window; CPUs race for the last of them, and one more is asked */
 
@@ -37,6 +40,14 @@ static __always_inline void end_loop(struct task_struct *task, struct loop_threa
 	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP))
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
 	bpf_task_storage_delete(&loop_threads, task);
+}
+
+int loop_let_go(u64 now_ns)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	end_loop(task, loop_thread_of_target(task), ITERATION_EXIT, now_ns);
+	return 0;
 }
 
 /* ---- entries ---- */
@@ -214,9 +225,9 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	if (!entry && state == ENTRY_LINEAGE)
 		return 0; /* nearly always, on a host that starts many */
 	old_id = entry ? entry->target_id : 0;
-	if (old_id)
+	if (entry) /* one that was let go of may have a loop yet */
 		end_loop(task, loop_thread_of_target(task), ITERATION_EXIT, now_ns);
-	if (!entry)
+	else
 		entry = insert(tgid, task);
 	if (!entry)
 		return 0;
@@ -244,7 +255,7 @@ int spawn_waits(u64 now_ns)
 	struct target_entry *entry = entry_of(tgid, task);
 	struct exe_key key = {};
 
-	if (!entry || entry->state == ENTRY_LINEAGE || entry->layout.valid || entry->nr_asked >= SPAWN_ASKS ||
+	if (!entry || entry->state >= ENTRY_LINEAGE || entry->layout.valid || entry->nr_asked >= SPAWN_ASKS ||
 	    now_ns < entry->ask_after_ns)
 		return 0;
 	if (entry->state == ENTRY_CANDIDATE)
@@ -257,7 +268,20 @@ int spawn_waits(u64 now_ns)
 	return 0;
 }
 
-/* A process that was moved into another cgroup, perhaps one that is watched; loaded only with --cgroup. */
+#define MOVE_GAP_NS 100000000 /* a target's moves are told of once in this time; the daemon looks again after it */
+
+/* Whether a move of a process that is known has to be told of: it may be a target no more, or again. */
+static __always_inline bool is_move_news(struct target_entry *entry, u64 now_ns)
+{
+	if (entry->state != ENTRY_TARGET)
+		return entry->state != ENTRY_LINEAGE;
+	if (!tells_moves_of_targets || !entry->layout.valid || now_ns < entry->ask_after_ns)
+		return false;
+	entry->ask_after_ns = now_ns + MOVE_GAP_NS;
+	return true;
+}
+
+/* A process that was moved into another cgroup, perhaps one that is watched; loaded only if cgroups matter. */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach, struct cgroup *cgroup, const char *path, struct task_struct *task)
 {
@@ -267,7 +291,10 @@ int BPF_PROG(on_cgroup_attach, struct cgroup *cgroup, const char *path, struct t
 	struct exe_state *known;
 	u64 now_ns;
 
-	if ((entry && entry->state != ENTRY_CANDIDATE) || !exe_key_read(task, &key))
+	if (!tells_moves)
+		return 0;
+	now_ns = bpf_ktime_get_ns();
+	if ((entry && !is_move_news(entry, now_ns)) || !exe_key_read(task, &key))
 		return 0;
 	known = bpf_map_lookup_elem(&exes, &key);
 	if (known && known->kind == EXE_OTHER)
@@ -276,8 +303,8 @@ int BPF_PROG(on_cgroup_attach, struct cgroup *cgroup, const char *path, struct t
 		entry = insert(tgid, task);
 	if (!entry)
 		return 0;
-	now_ns = bpf_ktime_get_ns();
-	make_target(entry, now_ns);
+	if (!entry->target_id)
+		make_target(entry, now_ns);
 	tell_spawn(task, &key, entry->target_id, SPAWN_MOVED, 0, now_ns);
 	return 0;
 }
@@ -294,7 +321,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (parent_tgid == child_tgid)
 		return 0;
 	target = target_of(parent_tgid);
-	if (!target || is_other_life(target, parent))
+	if (!target || target->state == ENTRY_LET_GO || is_other_life(target, parent))
 		return 0;
 	entry = *target;
 	entry.is_forked = 1;

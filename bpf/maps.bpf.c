@@ -25,14 +25,14 @@ struct listening_ports_map listening_ports SEC(".maps");
 
 __u8 target_hints[TARGET_HINTS];
 
-const volatile __u64 cfg_sample_after_ns = 12500000;
+volatile __u64 cfg_sample_after_ns = 12500000;
 const volatile __u64 cfg_sample_gap_ns = 900000;
-const volatile __u64 cfg_report_asleep_ns = 10000000;
-const volatile __u64 cfg_report_on_cpu_ns = 50000000;
-const volatile __u64 cfg_report_starved_ns = 50000000;
-const volatile __u64 cfg_report_gil_ns = 20000000;
-const volatile __u64 cfg_report_gc_ns = 20000000;
-const volatile __u64 cfg_report_import_ns = 20000000;
+volatile __u64 cfg_report_asleep_ns = 10000000;
+volatile __u64 cfg_report_on_cpu_ns = 50000000;
+volatile __u64 cfg_report_starved_ns = 50000000;
+volatile __u64 cfg_report_gil_ns = 20000000;
+volatile __u64 cfg_report_gc_ns = 20000000;
+volatile __u64 cfg_report_import_ns = 20000000;
 const volatile __u8 cfg_finds_new = 0;
 const volatile __u32 cfg_max_candidates = 4096;
 const volatile __u32 cfg_max_loops = MAX_LOOPS;

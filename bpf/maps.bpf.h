@@ -226,16 +226,16 @@ extern struct latent_scratch_map latent_scratch SEC(".maps");
 extern struct stats_map stats SEC(".maps");
 extern struct events_map events SEC(".maps");
 
-/* Knobs, set before load. */
-extern const volatile __u64 cfg_sample_after_ns;	/* an iteration is sampled once it is this old */
+/* Knobs, set before load; those that are not const also later. */
+extern volatile __u64 cfg_sample_after_ns;	/* an iteration is sampled once it is this old */
 extern const volatile __u64 cfg_sample_gap_ns;	/* and at most this often */
-extern const volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if asleep in system calls this long */
-extern const volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
-extern const volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
-extern const volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this long */
+extern volatile __u64 cfg_report_asleep_ns; /* an iteration is reported if asleep in system calls this long */
+extern volatile __u64 cfg_report_on_cpu_ns; /* or on CPU this long */
+extern volatile __u64 cfg_report_starved_ns; /* or kept from its CPU this long */
+extern volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this long */
 
-extern const volatile __u64 cfg_report_gc_ns; /* or in the collector this long */
-extern const volatile __u64 cfg_report_import_ns; /* or in imports this long */
+extern volatile __u64 cfg_report_gc_ns; /* or in the collector this long */
+extern volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
 extern const volatile __u8 cfg_finds_new; /* whoever execs is looked at, not only what descends from a target */
 extern const volatile __u32 cfg_max_candidates; /* ENTRY_CANDIDATE and ENTRY_LINEAGE at a time */

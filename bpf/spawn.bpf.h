@@ -16,6 +16,8 @@
 
 /* lifecycle.bpf.c: the current process, which is in targets and not readable yet, waited for events. */
 extern int spawn_waits(u64 now_ns);
+/* The same: the current thread's loop is of a target that the daemon has let go of. */
+extern int loop_let_go(u64 now_ns);
 
 #define EXEC_ASKS_A_SECOND 32 /* of unknown executables, host-wide */
 

@@ -145,6 +145,10 @@ static __always_inline void on_wait_exit(struct task_struct *task, struct target
 	bool has_slept = true;
 	struct scratch *s;
 
+	if (th && th->target_id != target->target_id) {
+		loop_let_go(now_ns);
+		th = NULL;
+	}
 	if (!target->layout.valid) {
 		spawn_waits(now_ns);
 		return;

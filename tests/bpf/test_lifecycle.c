@@ -245,6 +245,51 @@ static void watching_may_begin_in_the_middle(void **state)
 	}
 }
 
+/* One that is let go of is heard of no more, but that its loop ends; watched anew it is another target. */
+static void who_is_let_go_of_can_be_watched_again(void **state)
+{
+	static const char script[] = "async def main():\n"
+				     "    loop = asyncio.get_running_loop()\n"
+				     "    while await loop.run_in_executor(None, sys.stdin.readline):\n"
+				     "        time.sleep(0.03)\n"
+				     "        say('done')\n"
+				     "go()\n"
+				     "asyncio.run(main())\n";
+
+	(void)state;
+	for (unsigned i = 0; i < nr_pythons; i++) {
+		struct watch *w = watch_open(&probes_default_config);
+		struct child child;
+		uint32_t before;
+
+		watch_run(w, &child, pythons[i], script);
+		before = child.target_id;
+		child_go(&child);
+		assert_string_equal(child_line(&child), "done");
+		watch_await(w, EV_ITERATION, before, 0);
+		assert_int_equal(probes_let_go(w->probes, child.pid, before), 0);
+		assert_int_equal(probes_watched(w->probes, child.pid), 0);
+		child_go(&child);
+		assert_string_equal(child_line(&child), "done");
+		watch_await(w, EV_LOOP_EXIT, before, 0);
+		assert_int_equal(watch_count(w, EV_ITERATION, before), 1);
+		child_go(&child);
+		assert_string_equal(child_line(&child), "done");
+
+		child.target_id = ++w->last_target_id;
+		watch_layout(w, &child, child.pid);
+		assert_int_equal(probes_candidates(w->probes), 0);
+		child_go(&child);
+		assert_string_equal(child_line(&child), "done");
+		watch_await(w, EV_ITERATION, child.target_id, 0);
+		assert_int_equal(watch_count(w, EV_LOOP, before), 1);
+		assert_int_equal(watch_count(w, EV_LOOP, child.target_id), 1);
+		assert_int_equal(watch_count(w, EV_ITERATION, before), 1);
+		watch_end(w, &child);
+		watch_close(w);
+	}
+}
+
 static void what_is_no_target_makes_no_record(void **state)
 {
 	struct watch *w = watch_open(&probes_default_config);
@@ -271,6 +316,7 @@ int main(void)
 		cmocka_unit_test(a_thread_is_no_child),
 		cmocka_unit_test(a_new_image_is_a_new_target),
 		cmocka_unit_test(watching_may_begin_in_the_middle),
+		cmocka_unit_test(who_is_let_go_of_can_be_watched_again),
 		cmocka_unit_test(what_is_no_target_makes_no_record),
 	};
 

@@ -151,6 +151,24 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
 	return err ? err : bpf_map_delete_elem(entries.targets_fd, &key);
 }
 
+int probes_let_go(struct probes *probes, pid_t pid, uint32_t target_id)
+{
+	struct entries entries = probes_entries(probes);
+	struct target_entry entry;
+	int err = find(&entries, pid, target_id, &entry);
+
+	if (err)
+		return err;
+	entry.target_id = 0;
+	entry.state = ENTRY_LET_GO;
+	entry.is_descendant = 0;
+	entry.layout.valid = 0;
+	err = put(&entries, pid, &entry, BPF_EXIST);
+	if (!err)
+		count_candidate(&entries, 1);
+	return err;
+}
+
 uint32_t probes_watched(const struct probes *probes, pid_t pid)
 {
 	struct entries entries = probes_entries(probes);

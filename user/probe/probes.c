@@ -136,6 +136,25 @@ static uint64_t tick_ns(void)
 	return (uint64_t)tick.tv_nsec;
 }
 
+void probes_set_limits(struct probes *probes, const struct probes_config *limits)
+{
+	struct probes__kernel_half *skel = probes->skel;
+
+	skel->data->cfg_sample_after_ns = limits->sample_after_ns;
+	skel->data->cfg_report_asleep_ns = limits->report_asleep_ns;
+	skel->data->cfg_report_on_cpu_ns = limits->report_on_cpu_ns;
+	skel->data->cfg_report_starved_ns = limits->report_starved_ns;
+	skel->data->cfg_report_gil_ns = limits->report_gil_ns;
+	skel->data->cfg_report_gc_ns = limits->report_gc_ns;
+	skel->data->cfg_report_import_ns = limits->report_import_ns;
+}
+
+void probes_tell_moves(struct probes *probes, bool tells, bool of_targets)
+{
+	probes->skel->bss->tells_moves = tells;
+	probes->skel->bss->tells_moves_of_targets = of_targets;
+}
+
 static int load(struct probes *probes, enum probes_boundary boundary)
 {
 	const struct probes_config *config = &probes->config;
@@ -145,15 +164,10 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	if (!skel)
 		return -errno;
 	probes->skel = skel;
-	skel->rodata->cfg_sample_after_ns = config->sample_after_ns;
 	skel->rodata->cfg_sample_gap_ns = config->sample_gap_ns;
 	skel->rodata->cfg_tick_ns = tick_ns();
-	skel->rodata->cfg_report_asleep_ns = config->report_asleep_ns;
-	skel->rodata->cfg_report_on_cpu_ns = config->report_on_cpu_ns;
-	skel->rodata->cfg_report_starved_ns = config->report_starved_ns;
-	skel->rodata->cfg_report_gil_ns = config->report_gil_ns;
-	skel->rodata->cfg_report_gc_ns = config->report_gc_ns;
-	skel->rodata->cfg_report_import_ns = config->report_import_ns;
+	probes_set_limits(probes, config);
+	skel->bss->tells_moves = config->finds_moved;
 	skel->rodata->cfg_finds_new = config->finds_new;
 	skel->rodata->cfg_max_candidates = config->max_candidates;
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets + config->max_candidates);

@@ -85,7 +85,17 @@ int probes_update_layout(struct probes *probes, pid_t pid, uint32_t target_id,
 int probes_keep(struct probes *probes, pid_t pid, uint32_t target_id, bool is_lineage);
 /* What it starts is watched whatever it is called and wherever it is. */
 int probes_set_descendant(struct probes *probes, pid_t pid, uint32_t target_id);
+/*
+ * It was a target, perhaps with loops, and is none from here on: each loop ends with its next wait, and until then
+ * there may be records of it.  An exec is told of as any other, and so is a move to another cgroup.
+ */
+int probes_let_go(struct probes *probes, pid_t pid, uint32_t target_id);
 int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id);
+
+/* From now on, as in probes_config: limits, and the age from which on an iteration is sampled. */
+void probes_set_limits(struct probes *probes, const struct probes_config *limits);
+/* Whether moves to another cgroup are told of, if finds_moved; and those of targets. */
+void probes_tell_moves(struct probes *probes, bool tells, bool of_targets);
 
 /* What the kernel half watches under that number; 0: nothing. */
 uint32_t probes_watched(const struct probes *probes, pid_t pid);
