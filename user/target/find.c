@@ -15,8 +15,7 @@
 
 #include "util.h"
 
-/* Reads a small file of /proc/PID; bytes read, NUL-ended, or -1. */
-static ssize_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+ssize_t find_read(pid_t pid, const char *file, char *buf, size_t size)
 {
 	cleanup_close int fd = -1;
 	char path[64];
@@ -68,10 +67,10 @@ static bool has_name(pid_t pid, const char *glob)
 
 	if (!glob)
 		return true;
-	if (read_proc(pid, "comm", comm, sizeof(comm)) <= 0)
+	if (find_read(pid, "comm", comm, sizeof(comm)) <= 0)
 		return false;
 	comm[strcspn(comm, "\n")] = '\0';
-	got = read_proc(pid, "cmdline", args, sizeof(args));
+	got = find_read(pid, "cmdline", args, sizeof(args));
 	return find_has_name(glob, comm, args, got > 0 ? (size_t)got : 0);
 }
 
@@ -85,37 +84,54 @@ static bool is_below(const char *path, const char *wanted)
 	return !strncmp(path, wanted, len) && (!path[len] || path[len] == '/');
 }
 
-bool find_is_in_cgroup(pid_t pid, const char *wanted)
+bool find_text_has_cgroup(const char *text, const char *wanted)
 {
 	static const char root[] = "/sys/fs/cgroup";
-	char buf[8192], *rest = buf, *line, *path;
+	char path[FIND_CGROUPS_BYTES];
 
-	if (!wanted)
-		return true;
 	if (is_below(wanted, root))
 		wanted += sizeof(root) - 1;
-	if (read_proc(pid, "cgroup", buf, sizeof(buf)) <= 0)
-		return false;
-	while ((line = strsep(&rest, "\n"))) {
+	while (*text) {
 		/* "0::/path", or "4:memory:/path" for each controller of version 1. */
-		path = strchr(line, '/');
-		if (path && is_below(path, *wanted ? wanted : "/"))
-			return true;
+		size_t bytes = strcspn(text, "\n");
+		const char *slash = memchr(text, '/', bytes);
+
+		if (slash) {
+			snprintf(path, sizeof(path), "%.*s", (int)(text + bytes - slash), slash);
+			if (is_below(path, *wanted ? wanted : "/"))
+				return true;
+		}
+		text += bytes + (text[bytes] == '\n');
 	}
 	return false;
 }
 
-static int add(pid_t **pids, size_t *nr, pid_t pid)
+bool find_is_in_cgroup(pid_t pid, const char *wanted)
 {
-	pid_t *grown;
+	char text[FIND_CGROUPS_BYTES];
 
-	if (*nr % 256 == 0) {
-		grown = realloc(*pids, (*nr + 256) * sizeof(**pids));
+	if (!wanted)
+		return true;
+	return find_read(pid, "cgroup", text, sizeof(text)) > 0 && find_text_has_cgroup(text, wanted);
+}
+
+/* Equal records, one after the other. */
+struct records {
+	char *data;
+	size_t nr, bytes; /* how many; of one */
+};
+
+static int add(struct records *records, const void *record)
+{
+	char *grown;
+
+	if (records->nr % 256 == 0) {
+		grown = realloc(records->data, (records->nr + 256) * records->bytes);
 		if (!grown)
 			return -ENOMEM;
-		*pids = grown;
+		records->data = grown;
 	}
-	(*pids)[(*nr)++] = pid;
+	memcpy(records->data + records->nr++ * records->bytes, record, records->bytes);
 	return 0;
 }
 
@@ -125,12 +141,11 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
-static int scan(const struct find_filter *filter, pid_t **pids)
+static int scan(find_look *look, const void *ctx, struct records *records)
 {
 	cleanup(closedirp) DIR *dir = opendir("/proc");
-	cleanup_free pid_t *found = NULL;
+	char record[FIND_RECORD_BYTES];
 	struct dirent *entry;
-	size_t nr = 0;
 	pid_t pid;
 	int err;
 
@@ -140,51 +155,44 @@ static int scan(const struct find_filter *filter, pid_t **pids)
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid == getpid() || !has_name(pid, filter->name_glob) ||
-		    !find_is_in_cgroup(pid, filter->cgroup))
+		if (pid == getpid() || !look(ctx, pid, record))
 			continue;
-		err = add(&found, &nr, pid);
+		err = add(records, record);
 		if (err)
 			return err;
 	}
-	*pids = take(found);
-	return (int)nr;
+	return (int)records->nr;
 }
 
 #define SCAN_DEADLINE_MS 2000
 
-/* Takes the pids that a scanning child writes; kills it if it does not come to an end. */
-static int take_pids(pid_t child, int fd, pid_t **pids)
+/* Takes the records that a scanning child writes; kills it if it does not come to an end. */
+static int take_records(pid_t child, int fd, struct records *records)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
-	cleanup_free pid_t *found = NULL;
-	size_t nr = 0;
-	pid_t pid;
+	char record[FIND_RECORD_BYTES];
 	int err = 0;
 
 	while (!err) {
 		err = poll(&ready, 1, SCAN_DEADLINE_MS) > 0 ? 0 : -ETIMEDOUT;
-		if (!err && read(fd, &pid, sizeof(pid)) != sizeof(pid))
+		if (!err && read(fd, record, records->bytes) != (ssize_t)records->bytes)
 			break;
 		if (!err)
-			err = add(&found, &nr, pid);
+			err = add(records, record);
 	}
 	kill(child, SIGKILL);
 	waitpid(child, NULL, err == -ETIMEDOUT ? WNOHANG : 0);
-	if (err)
-		return err;
-	*pids = take(found);
-	return (int)nr;
+	return err ? err : (int)records->nr;
 }
 
 /*
  * A command line is the target's own memory, and reading it can wait without end (FUSE).  So a search by
  * name is done by a child that can be killed.
  */
-static int scan_in_child(const struct find_filter *filter, pid_t **pids)
+static int scan_in_child(find_look *look, const void *ctx, struct records *records)
 {
 	cleanup_close int from_child = -1;
-	pid_t *found, child;
+	pid_t child, parent = getpid();
 	int fds[2], nr;
 
 	if (pipe2(fds, O_CLOEXEC))
@@ -192,19 +200,52 @@ static int scan_in_child(const struct find_filter *filter, pid_t **pids)
 	from_child = fds[0];
 	child = fork();
 	if (child == 0) {
-		nr = scan(filter, &found);
-		for (int i = 0; i < nr; i++)
-			if (found[i] != getppid() && write(fds[1], &found[i], sizeof(found[i])) < 0)
+		nr = scan(look, ctx, records);
+		for (int i = 0; i < nr; i++) {
+			const char *record = records->data + (size_t)i * records->bytes;
+
+			/* Each begins with its pid. */
+			if (memcmp(record, &parent, sizeof(parent)) != 0 &&
+			    write(fds[1], record, records->bytes) < 0)
 				break;
+		}
 		_exit(0);
 	}
 	close(fds[1]);
-	return child < 0 ? -errno : take_pids(child, from_child, pids);
+	return child < 0 ? -errno : take_records(child, from_child, records);
+}
+
+int find_in_child(find_look *look, const void *ctx, size_t bytes, void *out)
+{
+	struct records records = { .bytes = bytes };
+	int nr = scan_in_child(look, ctx, &records);
+
+	if (nr < 0)
+		free(records.data);
+	else
+		*(void **)out = records.data;
+	return nr;
+}
+
+static bool passes(const void *ctx, pid_t pid, void *record)
+{
+	const struct find_filter *filter = ctx;
+
+	memcpy(record, &pid, sizeof(pid));
+	return has_name(pid, filter->name_glob) && find_is_in_cgroup(pid, filter->cgroup);
 }
 
 int find_processes(const struct find_filter *filter, pid_t **pids)
 {
-	return filter->name_glob ? scan_in_child(filter, pids) : scan(filter, pids);
+	struct records records = { .bytes = sizeof(pid_t) };
+	int nr = filter->name_glob ? scan_in_child(passes, filter, &records) :
+				     scan(passes, filter, &records);
+
+	if (nr < 0)
+		free(records.data);
+	else
+		*pids = (pid_t *)(void *)records.data;
+	return nr;
 }
 
 /* The value of a line "Name:\tvalue" of /proc/PID/status; -1. */
@@ -213,7 +254,7 @@ static long status_value(pid_t pid, const char *name)
 	char buf[4096];
 	const char *line;
 
-	if (read_proc(pid, "status", buf, sizeof(buf)) <= 0)
+	if (find_read(pid, "status", buf, sizeof(buf)) <= 0)
 		return -1;
 	line = strstr(buf, name);
 	return line ? strtol(line + strlen(name), NULL, 10) : -1;
@@ -223,7 +264,7 @@ uint64_t find_start_ticks(pid_t pid)
 {
 	char buf[1024], *rest;
 
-	if (read_proc(pid, "stat", buf, sizeof(buf)) <= 0)
+	if (find_read(pid, "stat", buf, sizeof(buf)) <= 0)
 		return 0;
 	rest = strrchr(buf, ')'); /* the name may have any character in it */
 	for (int field = 2; rest && field < 22; field++)
@@ -240,13 +281,19 @@ int find_exists(pid_t pid)
 	return tgid == pid ? 0 : -EINVAL;
 }
 
+pid_t find_parent(pid_t pid)
+{
+	return (pid_t)max(status_value(pid, "\nPPid:"), 0L);
+}
+
 int find_descendants(pid_t pid, pid_t **pids)
 {
 	struct find_filter all = { NULL, NULL };
-	cleanup_free pid_t *every = NULL, *found = NULL;
+	cleanup_free pid_t *every = NULL;
 	cleanup_free long *parents = NULL;
-	int nr_every = find_processes(&all, &every), err;
-	size_t nr = 0, seen = 0;
+	struct records found = { .bytes = sizeof(pid_t) };
+	int nr_every = find_processes(&all, &every);
+	size_t seen = 0;
 
 	if (nr_every < 0)
 		return nr_every;
@@ -255,15 +302,18 @@ int find_descendants(pid_t pid, pid_t **pids)
 		return -ENOMEM;
 	for (int i = 0; i < nr_every; i++)
 		parents[i] = status_value(every[i], "\nPPid:");
-	for (pid_t parent = pid; parent; parent = seen < nr ? found[seen++] : 0)
+	for (pid_t parent = pid; parent;) {
 		for (int i = 0; i < nr_every; i++)
-			if (parents[i] == parent) {
-				err = add(&found, &nr, every[i]);
-				if (err)
-					return err;
+			if (parents[i] == parent && add(&found, &every[i])) {
+				free(found.data);
+				return -ENOMEM;
 			}
-	*pids = take(found);
-	return (int)nr;
+		parent = 0;
+		if (seen < found.nr)
+			memcpy(&parent, found.data + seen++ * sizeof(parent), sizeof(parent));
+	}
+	*pids = (pid_t *)(void *)found.data;
+	return (int)found.nr;
 }
 
 #define HOST_PID_NAMESPACE 0xEFFFFFFCU /* PROC_PID_INIT_INO of the kernel, the same since 3.8 */

@@ -20,12 +20,29 @@ struct find_filter {
 /* Pids of all processes that pass, ours left out. *pids is the caller's to free. How many, or a negative errno. */
 int find_processes(const struct find_filter *filter, pid_t **pids);
 
+/* Writes what is wanted of a process, beginning with its pid; false: nothing is. */
+#define FIND_RECORD_BYTES 64
+typedef bool find_look(const void *ctx, pid_t pid, void *record);
+/*
+ * Looks at all processes but ours and whoever asks, in a child that is killed if it does not come to an end: for
+ * what is in a target's own memory. *(void **)out, to be freed, has the records, each of so many bytes. How
+ * many, or a negative errno.
+ */
+int find_in_child(find_look *look, const void *ctx, size_t bytes, void *out);
+/* Reads a small file of /proc/PID whole: bytes, NUL-ended; or -1. */
+ssize_t find_read(pid_t pid, const char *file, char *buf, size_t size);
+/* 0: it has none that can be seen. */
+pid_t find_parent(pid_t pid);
+
 /*
  * Whether a process passes, by its thread's name and the begin of its command line: arguments that end with
  * NUL, the last one perhaps cut.
  */
 bool find_has_name(const char *name_glob, const char *comm, const char *args, size_t args_bytes);
 bool find_is_in_cgroup(pid_t pid, const char *cgroup);
+/* The same of the text of its /proc/PID/cgroup, up to so many bytes. */
+#define FIND_CGROUPS_BYTES 8192
+bool find_text_has_cgroup(const char *text, const char *cgroup);
 
 /*
  * Whether start times under /proc are the kernel's own: not in a time namespace with an offset.  Without, one
