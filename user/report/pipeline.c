@@ -29,6 +29,16 @@ struct pipeline {
 	int write_err;	     /* the first one */
 };
 
+/* What holds for a target. */
+static const struct rules_config *rules_of(const struct pipeline *pipeline,
+					   uint32_t target_id)
+{
+	const struct policies *policies = pipeline->opts.policies;
+
+	return policies ? &policies_of(policies, target_id)->rules
+			: &pipeline->rules;
+}
+
 static const struct reporter *const reporters[] = { &report_text, &report_jsonl };
 
 const struct reporter *reporter_find(const char *name)
@@ -101,7 +111,7 @@ int pipeline_new(struct pipeline **out, const struct reporter *reporter,
 	if (!err)
 		err = ranking_new(&pipeline->ranking);
 	if (!err)
-		err = told_new(&pipeline->told, &pipeline->rules, on_told_end, pipeline);
+		err = told_new(&pipeline->told, on_told_end, pipeline);
 	if (err)
 		return err;
 	reporter->session(&pipeline->opts);
@@ -201,7 +211,8 @@ static int report_connection(struct pipeline *pipeline, struct connection *conne
 
 	if (connection->has_changed && pipeline->reporter->connections)
 		pipeline->reporter->connections(&pipeline->opts, connection);
-	nr = rules_eval_connection(&pipeline->rules, connection, findings, ARRAY_SIZE(findings));
+	nr = rules_eval_connection(rules_of(pipeline, connection->ev.head.target_id), connection,
+				   findings, ARRAY_SIZE(findings));
 	for (i = 0; i < nr; i++) {
 		if (check_output(pipeline))
 			return pipeline->write_err;
@@ -233,6 +244,7 @@ static int report_findings(struct pipeline *pipeline)
 {
 	struct finding findings[RULES_MAX_FINDINGS];
 	uint64_t now_ns = model_now_ns(pipeline->model);
+	const struct rules_config *config;
 	const struct iteration *iteration;
 	struct connection *connection;
 	unsigned int nr, i;
@@ -242,7 +254,8 @@ static int report_findings(struct pipeline *pipeline)
 		err = count_iteration(pipeline, iteration);
 		if (err)
 			return err;
-		nr = rules_eval(&pipeline->rules, iteration, findings, ARRAY_SIZE(findings));
+		config = rules_of(pipeline, iteration->loop->target->info.head.target_id);
+		nr = rules_eval(config, iteration, findings, ARRAY_SIZE(findings));
 		for (i = 0; i < nr; i++) {
 			/* After a write that nobody took, the next one would block again. */
 			if (check_output(pipeline))
@@ -254,7 +267,7 @@ static int report_findings(struct pipeline *pipeline)
 				return err;
 		}
 		if (iteration->ev.end != ITERATION_UNDER_WAY && iteration->ev.head.type != EV_LATENT)
-			told_close(pipeline->told, iteration);
+			told_close(pipeline->told, config, iteration);
 	}
 	while (!err && (connection = model_next_connection(pipeline->model)))
 		err = report_connection(pipeline, connection);

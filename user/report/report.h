@@ -15,6 +15,7 @@
 
 #include "metrics.h"
 #include "model.h"
+#include "policies.h"
 #include "rules.h"
 #include "stream.h"
 
@@ -52,6 +53,7 @@ struct report_opts {
 	bool is_verbose;  /* text: whole stacks */
 	struct session session;
 	const struct rules_config *rules;
+	const struct policies *policies; /* rules and labels by target; NULL: rules hold for all */
 	struct metrics *metrics; /* what happens is added up there as well; NULL: nowhere */
 	void *sink;		 /* a reporter's own, if it does not write to out */
 };

@@ -12,6 +12,7 @@
 #include "facts.h"
 #include "holder.h"
 #include "json.h"
+#include "labels.h"
 #include "located.h"
 
 static void begin_line(struct json *json, const char *type)
@@ -245,6 +246,7 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 	json_bool(&json, "usdt", info->flags & TARGET_USDT);
 	json_bool(&json, "static", info->flags & TARGET_STATIC);
 	json_bool(&json, "free_threaded", info->flags & TARGET_FREE_THREADED);
+	labels_json(&json, opts->policies, target);
 	end_line(&json);
 }
 
@@ -269,6 +271,7 @@ static void print_breach(const struct report_opts *opts, const struct breach *br
 	json_u64(&json, "max_ns", breach->max_ns);
 	json_u64(&json, "calls", finding->calls);
 	put_process(&json, iteration->loop);
+	labels_json(&json, opts->policies, iteration->loop->target);
 	put_split(&json, &iteration->ev);
 	put_asleep(&json, breach->asleep_by_cause);
 	json_bool(&json, "partial", iteration->ev.flags & ITERATION_PARTIAL);
@@ -330,6 +333,7 @@ static void print_loop(const struct report_opts *opts, const struct loop *loop, 
 	json_u64(&json, "ts_ns", ts_ns);
 	put_time(&json, "time", opts, ts_ns);
 	put_loop_members(&json, loop);
+	labels_json(&json, opts->policies, loop->target);
 	json_ratio(&json, "utilization", facts.interval_utilization);
 	if (facts.interval_iterations) {
 		json_u64(&json, "p50_ns", facts.interval_p50_ns);

@@ -22,20 +22,18 @@ struct entry {
 };
 
 struct told {
-	const struct rules_config *config;
 	told_emit *emit;
 	void *context;
 	unsigned int nr;
 	struct entry entries[TOLD_MAX]; /* in order of their first lines */
 };
 
-int told_new(struct told **out, const struct rules_config *config, told_emit *emit, void *context)
+int told_new(struct told **out, told_emit *emit, void *context)
 {
 	struct told *told = calloc(1, sizeof(*told));
 
 	if (!told)
 		return -ENOMEM;
-	told->config = config;
 	told->emit = emit;
 	told->context = context;
 	*out = told;
@@ -148,10 +146,10 @@ bool told_end(struct told *told, struct finding *finding)
 }
 
 /* How long it was after all; 0: nothing of the kind is left. */
-static uint64_t real_duration_ns(const struct told *told, const struct entry *entry,
+static uint64_t real_duration_ns(const struct rules_config *limits, const struct entry *entry,
 				 const struct iteration *iteration)
 {
-	struct rules_config config = *told->config;
+	struct rules_config config = *limits;
 	struct finding findings[RULES_MAX_FINDINGS];
 	unsigned int nr, i;
 
@@ -169,12 +167,13 @@ static uint64_t real_duration_ns(const struct told *told, const struct entry *en
 	return 0;
 }
 
-static void take_back(struct told *told, struct entry *entry, const struct iteration *iteration)
+static void take_back(struct told *told, const struct rules_config *limits, struct entry *entry,
+		      const struct iteration *iteration)
 {
 	struct kept *kept = entry->kept;
 	struct breach breach = { .finding = &kept->finding, .asleep_by_cause = kept->asleep_by_cause };
 
-	kept->finding.duration_ns = real_duration_ns(told, entry, iteration);
+	kept->finding.duration_ns = real_duration_ns(limits, entry, iteration);
 	kept->finding.asleep_ns = min(kept->finding.asleep_ns, kept->finding.duration_ns);
 	kept->finding.advice = taken_back;
 	kept->finding.lint[0] = NULL;
@@ -200,7 +199,7 @@ static void end_as_known(struct told *told, struct entry *entry)
 	told->emit(told->context, &breach);
 }
 
-void told_close(struct told *told, const struct iteration *iteration)
+void told_close(struct told *told, const struct rules_config *limits, const struct iteration *iteration)
 {
 	for (unsigned int i = 0; i < told->nr;) {
 		struct entry *entry = &told->entries[i];
@@ -210,7 +209,7 @@ void told_close(struct told *told, const struct iteration *iteration)
 			continue;
 		}
 		if (!entry->is_ended)
-			take_back(told, entry, iteration);
+			take_back(told, limits, entry, iteration);
 		forget(told, i);
 	}
 }

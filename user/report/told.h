@@ -15,7 +15,7 @@ struct told;
 /* An end that no finding gives: count 0 takes the line back, count 1 is a breach like any other. */
 typedef void told_emit(void *context, const struct breach *breach);
 
-int told_new(struct told **out, const struct rules_config *config, told_emit *emit, void *context);
+int told_new(struct told **out, told_emit *emit, void *context);
 void told_free(struct told *told);
 
 /*
@@ -25,8 +25,8 @@ void told_free(struct told *told);
 int told_add(struct told *told, struct finding *finding);
 /* A finding of an iteration that is over: was it told?  Then it must be shown, and its start is set to theirs. */
 bool told_end(struct told *told, struct finding *finding);
-/* All findings of an iteration that is over were shown: takes back what else was told of it. */
-void told_close(struct told *told, const struct iteration *iteration);
+/* All findings of an iteration that is over, by these rules, were shown: takes back what else was told of it. */
+void told_close(struct told *told, const struct rules_config *limits, const struct iteration *iteration);
 /* A record that may say that an iteration is over, whose own record got lost then. */
 void told_look(struct told *told, const struct ev_head *ev);
 /* The watch is over: ends all that is left. */
