@@ -3,6 +3,9 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "util.h"
 
 /* LOG_NOTE is always shown: what a command says that has no other output. */
@@ -10,7 +13,11 @@ enum log_level { LOG_NOTE = 0, LOG_ERR = 1, LOG_WARN = 2, LOG_INFO = 3, LOG_DEBU
 
 void log_set_level(enum log_level level); /* default: LOG_WARN */
 enum log_level log_get_level(void);
+/* From now on: each line a JSON object of the schema of all other lines, or text. */
+void log_set_json(bool is_json);
 void log_write(enum log_level level, const char *fmt, ...) printf_like(2, 3);
+/* The same of a process. */
+void log_about(enum log_level level, pid_t pid, const char *fmt, ...) printf_like(3, 4);
 
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
