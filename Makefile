@@ -196,7 +196,7 @@ $(OUT)/tests/bpf/test_%: $(OUT)/tests/bpf/test_%.o $(LIVE_OBJ)
 FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
 	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c)
 FUZZED_IN_fuzz_config := $(FUZZED) \
-	$(addprefix user/serve/,config.c web_config.c yamltree.c yamlwalk.c)
+	$(addprefix user/serve/,config.c config_rules.c config_targets.c web_config.c yamltree.c yamlwalk.c)
 FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_auth.c web_encoding.c web_listen.c)
 FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c place.c procinfo.c procmem.c usdt.c)
 FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)

@@ -23,17 +23,29 @@ static void read_serve(const char *path)
 	serve_config_init(&config);
 	if (serve_config_read(&config, path, why)) {
 		assert(why[0] && strlen(why) < sizeof(why));
+		serve_config_free(&config);
 		return;
 	}
 	assert(config.web.max_connections >= 1 && config.web.max_connections <= 256);
 	assert(config.breaches.history <= 10000 && config.breaches.per_second >= 1);
 	assert(config.metrics.nr_buckets <= METRICS_MAX_BUCKETS);
-	assert(config.rules.nr_allow <= RULES_MAX_ALLOW);
-	assert(config.rules.nr_library <= RULES_MAX_LIBRARY);
+	assert(config.others.rules.nr_allow <= RULES_MAX_ALLOW);
+	assert(config.others.rules.nr_library <= RULES_MAX_LIBRARY);
 	for (unsigned i = 1; i < config.metrics.nr_buckets; i++)
 		assert(config.metrics.bucket_ns[i - 1] < config.metrics.bucket_ns[i]);
 	for (int i = 0; i < RULE_MAX; i++)
-		assert(config.rules.limit_ns[i]);
+		assert(config.others.rules.limit_ns[i]);
+	assert(config.selection.nr <= SELECTION_MAX);
+	for (unsigned i = 0; i < config.selection.nr; i++) {
+		const struct policy *policy = &config.policies[i];
+
+		assert(policy->lines_per_second && policy->nr_labels <= POLICY_MAX_LABELS);
+		assert(policy->rules.nr_allow <= RULES_MAX_ALLOW);
+		assert(policy->rules.nr_destinations <= RULES_MAX_DESTINATIONS);
+		for (unsigned k = 0; k < policy->nr_labels; k++)
+			assert(policy->labels[k].name[0] && policy->labels[k].value[0]);
+	}
+	serve_config_free(&config);
 }
 
 static void read_web(const char *path)

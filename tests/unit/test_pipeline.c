@@ -178,6 +178,8 @@ static struct {
 	struct reader_stats stats;
 	const struct ev_head *in_ring;
 	size_t ring_bytes;
+	uint32_t let_go; /* a target */
+	uint32_t nr_released; /* slots of loops */
 } fake;
 
 const struct probes_config probes_default_config = { .max_loops = 0 };
@@ -207,6 +209,12 @@ const struct ev_target *targets_find(const struct targets *targets, uint32_t tar
 {
 	(void)targets, (void)target_id;
 	return &asked_target;
+}
+
+bool targets_is_let_go(const struct targets *targets, uint32_t target_id)
+{
+	(void)targets;
+	return target_id == fake.let_go;
 }
 
 void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t at_ns)
@@ -287,6 +295,7 @@ const struct loop_counters *probes_loop_counters(const struct probes *probes, ui
 void probes_release_loop(struct probes *probes, uint32_t loop_id)
 {
 	(void)probes, (void)loop_id;
+	fake.nr_released++;
 }
 
 void probes_take_latent(struct probes *probes, uint32_t loop_id, uint64_t since_ns,
@@ -353,6 +362,27 @@ static void names_without_room_are_asked_for_later(void **state)
 	pipeline_free(engine.pipeline);
 }
 
+/* Its loops live on until they wait: what they say until then is said to nobody, and their slots come back. */
+static void who_was_let_go_is_not_heard(void **state)
+{
+	struct ev_loop loop = { HEAD(LOOP, ev_loop, 0), .pid = 4711, .tid = 4711, .kind = LOOP_KIND_ASYNCIO };
+	struct ev_loop_exit end = { HEAD(LOOP_EXIT, ev_loop_exit, 1), .pid = 4711, .tid = 4711 };
+	struct engine engine;
+
+	(void)state;
+	start_engine(&engine);
+	fake.let_go = loop.head.target_id;
+	put_in_ring(&engine, &loop, sizeof(loop));
+	assert_null(model_loop(pipeline_model(engine.pipeline), 0));
+	assert_int_equal(fake.nr_released, 0);
+	put_in_ring(&engine, &end, sizeof(end));
+	assert_int_equal(fake.nr_released, 1);
+	fake.let_go = 0;
+	put_in_ring(&engine, &loop, sizeof(loop));
+	assert_non_null(model_loop(pipeline_model(engine.pipeline), 0));
+	pipeline_free(engine.pipeline);
+}
+
 static void refused_ring_records_are_in_the_stream(void **state)
 {
 	uint64_t garbage[4] = { ~0ULL };
@@ -394,6 +424,7 @@ int main(void)
 		TEST(what_lasts_is_told_but_counted_once),
 		TEST(a_quiet_watch_says_so),
 		TEST(names_without_room_are_asked_for_later),
+		TEST(who_was_let_go_is_not_heard),
 		TEST(refused_ring_records_are_in_the_stream),
 		TEST(a_full_disk_is_an_error),
 	};

@@ -52,13 +52,16 @@ static off_t bytes_of(const char *suffix)
 	return stat(path, &status) ? -1 : status.st_size;
 }
 
+static const struct ration_of anybody = { 1, 4711, 100000 };
+
 static void put(const char *line)
 {
-	sink_line(sink, line, strlen(line), NULL, 0, NSEC_PER_SEC);
+	sink_line(sink, &anybody, line, strlen(line), NULL, 0, NSEC_PER_SEC);
 }
 
 static void files_are_rotated_and_the_oldest_goes(void **state)
 {
+	struct stat status;
 	char line[100];
 
 	(void)state;
@@ -73,6 +76,8 @@ static void files_are_rotated_and_the_oldest_goes(void **state)
 	assert_int_equal(bytes_of(".1"), 1000);
 	assert_int_equal(bytes_of(".2"), 1000);
 	assert_int_equal(bytes_of(".3"), -1);
+	assert_int_equal(stat(config.breaches.file, &status), 0);
+	assert_int_equal(status.st_mode & 0137, 0); /* others have no business with it */
 }
 
 static void what_is_there_already_is_appended_to(void **state)
@@ -125,10 +130,11 @@ static void so_many_a_second_and_no_more(void **state)
 	assert_int_equal(sink_open(&sink, &config, why), 0);
 	for (int i = 0; i < 20; i++)
 		put("line");
-	sink_line(sink, "line", 4, NULL, 0, 2 * NSEC_PER_SEC);
+	sink_line(sink, &anybody, "line", 4, NULL, 0, 2 * NSEC_PER_SEC);
 	sink_get_stats(sink, &stats);
 	assert_int_equal(stats.lines, 21);
-	assert_int_equal(stats.held, 15);
+	assert_int_equal(stats.held_overall, 15);
+	assert_int_equal(stats.held_of_target, 0);
 	assert_int_equal(bytes_of(""), 6 * 5);
 }
 

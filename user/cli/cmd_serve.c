@@ -13,7 +13,9 @@
 
 struct serving {
 	struct serve_opts opts;
+	struct policies *policies; /* of opts.config */
 	struct service *service;
+	struct engine *engine;
 	struct notify notify;
 };
 
@@ -37,15 +39,55 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	struct serving *serving = ctx;
 
 	service_tick(serving->service, now_ns);
+	policies_expire(serving->policies, now_ns);
 	tell_status(serving);
 	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */
+}
+
+static void set_policies(struct serving *serving)
+{
+	const struct serve_config *config = &serving->opts.config;
+
+	policies_set(serving->policies, config->policies, config->selection.nr, &config->others);
+}
+
+/* Who is watched, and by what: the engine has all of it by reference. */
+static int select_anew(struct serving *serving, struct serve_config *config)
+{
+	int err;
+
+	serve_config_swap(&serving->opts.config, config);
+	set_policies(serving);
+	err = engine_reselect(serving->engine);
+	if (!err)
+		return 0;
+	serve_config_swap(&serving->opts.config, config);
+	set_policies(serving);
+	return err;
+}
+
+static void take_over(struct serving *serving, struct serve_config *config)
+{
+	const struct serve_config *now = &serving->opts.config;
+	int err = select_anew(serving, config);
+
+	if (err)
+		log_write(LOG_ERR, "reload: cannot list processes: %s; targets, limits, rules, allow and library stay "
+			  "as they were", strerror(-err));
+	if (!err && engine_needs_restart(serving->engine))
+		log_warn("reload: %s: that takes a restart", engine_needs_restart(serving->engine));
+	if (!err) {
+		log_set_level(now->log.level);
+		log_set_json(now->log.is_json);
+	}
+	log_info("reload: done");
 }
 
 /* What is wrong with the new configuration leaves the old one in force. */
 static void on_reload(void *ctx)
 {
 	struct serving *serving = ctx;
-	cleanup_free struct serve_config *config = malloc(sizeof(*config));
+	struct serve_config *config = calloc(1, sizeof(*config));
 	char why[YAML_ERROR_LEN] = "no memory";
 	int err;
 
@@ -54,12 +96,13 @@ static void on_reload(void *ctx)
 
 	if (!err)
 		err = service_reload(serving->service, config, why);
-	if (err) {
+	if (err)
 		log_write(LOG_ERR, "reload: %s; the configuration stays as it was", why);
-	} else {
-		log_set_level(config->log.level);
-		log_info("reload: done");
-	}
+	else
+		take_over(serving, config);
+	if (config)
+		serve_config_free(config);
+	free(config);
 	notify_ready(&serving->notify);
 }
 
@@ -71,18 +114,21 @@ static int serve(struct serving *serving)
 					.on_reload = on_reload,
 					.ctx = serving,
 					.sink = serving->service,
-					.metrics = service_metrics(serving->service) };
+					.metrics = service_metrics(serving->service),
+					.selection = &serving->opts.config.selection,
+					.policies = serving->policies };
 	struct opts opts = { .command = "serve",
 			     .is_all = true,
 			     .format = "jsonl",
 			     .boundary = "auto",
-			     .rules = serving->opts.config.rules,
+			     .rules = serving->opts.config.others.rules,
 			     .service = &hooks, .reporter = &service_reporter };
 	struct engine *engine;
 	int no_status, err, code = engine_open(&engine, &opts);
 
 	if (code)
 		return code;
+	serving->engine = engine;
 	err = service_confine();
 	code = err ? log_err(EXIT_FAILED, "serve: cannot confine itself: %s", strerror(-err))
 		   : watch_search(engine, &opts);
@@ -99,32 +145,43 @@ static int serve(struct serving *serving)
 	return code == EXIT_INTERRUPTED ? EXIT_OK : code;
 }
 
-int cmd_serve(int argc, char **argv)
+static int open_and_serve(struct serving *serving)
 {
-	cleanup_free struct serving *serving = calloc(1, sizeof(*serving));
 	char why[YAML_ERROR_LEN];
-	bool is_done;
-	int code, err;
+	int code, err = service_keep_capabilities();
 
-	if (!serving)
-		return log_err(EXIT_FAILED, "serve: no memory");
-	code = serve_opts_parse(&serving->opts, argc, argv, &is_done);
-	if (code || is_done)
-		return code;
-	log_set_level(serving->opts.config.log.level);
-	if (serving->opts.is_check) {
-		printf("%s: right\n",
-		       serving->opts.file[0] ? serving->opts.file : "no file, the flags alone");
-		return EXIT_OK;
-	}
-	err = service_keep_capabilities();
 	if (err)
 		return log_err(EXIT_FAILED, "serve: cannot give up capabilities: %s", strerror(-err));
+	if (policies_new(&serving->policies))
+		return log_err(EXIT_FAILED, "serve: no memory");
+	set_policies(serving);
 	notify_open(&serving->notify);
-	if (service_open(&serving->service, &serving->opts.config, why))
+	if (service_open(&serving->service, &serving->opts.config, serving->policies, why))
 		return log_err(EXIT_FAILED, "serve: %s", why);
 	code = serve(serving);
 	service_free(serving->service);
 	notify_close(&serving->notify);
+	return code;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	cleanup_free struct serving *serving = calloc(1, sizeof(*serving));
+	bool is_done;
+	int code;
+
+	if (!serving)
+		return log_err(EXIT_FAILED, "serve: no memory");
+	code = serve_opts_parse(&serving->opts, argc, argv, &is_done);
+	if (!code && !is_done && serving->opts.is_check)
+		printf("%s: right\n",
+		       serving->opts.file[0] ? serving->opts.file : "no file, the flags alone");
+	else if (!code && !is_done) {
+		log_set_level(serving->opts.config.log.level);
+		log_set_json(serving->opts.config.log.is_json);
+		code = open_and_serve(serving);
+	}
+	policies_free(serving->policies);
+	serve_config_free(&serving->opts.config);
 	return code;
 }

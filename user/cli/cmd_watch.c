@@ -31,7 +31,12 @@ int watch_search(struct engine *engine, const struct opts *opts)
 {
 	struct find_filter filter = { opts->name_glob, opts->cgroup };
 	unsigned nr_new = 1;
+	int err;
 
+	if (opts->service && opts->service->selection->nr) {
+		err = engine_search_selected(engine);
+		return err ? log_err(EXIT_FAILED, "cannot list processes: %s", strerror(-err)) : EXIT_OK;
+	}
 	for (int round = 0; round < MAX_ROUNDS && nr_new; round++) {
 		cleanup_free pid_t *pids = NULL;
 		int nr = find_processes(&filter, &pids);

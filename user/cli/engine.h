@@ -24,6 +24,8 @@ struct engine_service {
 	void *ctx;
 	void *sink;
 	struct metrics *metrics;
+	const struct selection *selection; /* who is watched */
+	struct policies *policies;	   /* and by which rules */
 };
 
 /*
@@ -46,6 +48,15 @@ unsigned engine_targets(const struct engine *engine);
 int engine_run(struct engine *engine, pid_t child, int *child_status);
 /* Whether child of engine_run() has ended and *child_status is set. */
 bool engine_child_ended(const struct engine *engine);
+/* Watches all that a service's selection is about. 0 or a negative errno. */
+int engine_search_selected(struct engine *engine);
+/*
+ * A service's selection and policies have changed in place: who is watched already is watched by them from here on,
+ * or let go of, and who is not may be.  0 or a negative errno: no process could be listed.
+ */
+int engine_reselect(struct engine *engine);
+/* What keeps the policies from being in force before a restart; NULL: nothing. */
+const char *engine_needs_restart(const struct engine *engine);
 /* The signal that ended the watch; 0: none. */
 int engine_caught_signal(void);
 /* The clock that everything here is timed by: CLOCK_MONOTONIC, in ns. */

@@ -112,6 +112,8 @@ static void feed_slot(struct engine *engine, uint32_t number, uint32_t window, b
 static bool is_done_with(const struct engine *engine, const volatile struct connection_slot *slot,
 			 const struct said *said, uint64_t now_ns)
 {
+	if (targets_is_let_go(engine->targets, slot->target_id))
+		return true;
 	if (slot->counts.open || slot->counts.listening)
 		return false;
 	if (!targets_has(engine->targets, slot->target_id))

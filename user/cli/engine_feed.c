@@ -120,6 +120,11 @@ static int on_ring_record(void *ctx, void *record, size_t size)
 		pipeline_add(engine->pipeline, record, size); /* counts it */
 		return 0;
 	}
+	if (targets_is_let_go(engine->targets, ev->target_id)) {
+		if (ev->type == EV_LOOP_EXIT)
+			probes_release_loop(engine->probes, ev->loop_id);
+		return ++engine->nr_at_once < RECORDS_AT_ONCE ? 0 : -EAGAIN;
+	}
 	/* The counters of a loop that ends are still in its slot: they enter the stream before its end. */
 	if (ev->type == EV_LOOP_EXIT && ev->loop_id < probes_default_config.max_loops) {
 		engine_feed_latent(engine, ev->loop_id, UINT64_MAX);

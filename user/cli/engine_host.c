@@ -13,7 +13,7 @@ void engine_note_loop(struct engine *engine, const struct ev_head *ev, uint64_t 
 void engine_feed_host(struct engine *engine, const struct ev_head *head,
 		      const struct ev_iteration *iteration, uint64_t now_ns)
 {
-	const struct rules_config *config = &engine->opts->rules;
+	const struct rules_config *config = engine_rules_of(engine, head->target_id);
 	uint64_t delay_ns = iteration->wake_delay_ns, start_ns = iteration->start_ns;
 	struct ev_host ev = {
 		.head = { EV_HOST, sizeof(ev), now_ns, head->target_id, EV_NO_LOOP },

@@ -114,9 +114,8 @@ static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t s
 	return true;
 }
 
-static uint64_t patience_ns(const struct engine *engine)
+static uint64_t patience_ns(const struct rules_config *config)
 {
-	const struct rules_config *config = &engine->opts->rules;
 	uint64_t limit_ns = UINT64_MAX - PATIENCE_NS;
 
 	for (unsigned i = 0; i < RULE_MAX; i++)
@@ -150,9 +149,8 @@ static uint64_t at_stake_ns(enum rule_id rule, const struct ev_iteration *ev)
 	}
 }
 
-static uint32_t broken_rules(const struct engine *engine, const struct ev_iteration *ev)
+static uint32_t broken_rules(const struct rules_config *config, const struct ev_iteration *ev)
 {
-	const struct rules_config *config = &engine->opts->rules;
 	uint32_t broken = 0;
 
 	for (unsigned i = 0; i < RULE_MAX; i++)
@@ -177,15 +175,16 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 	struct ev_ongoing ev = {
 		.head = { EV_ONGOING, sizeof(ev), now_ns, engine->loop_target[loop_id], loop_id },
 	};
+	const struct rules_config *config = engine_rules_of(engine, ev.head.target_id);
 	struct told *told = &engine->told[loop_id];
 	struct loop_live live;
 	uint32_t broken;
 
-	if (counters->in_wait || !since_ns || now_ns < since_ns + patience_ns(engine))
+	if (counters->in_wait || !since_ns || now_ns < since_ns + patience_ns(config))
 		return;
 	if (!read_live(engine, loop_id, since_ns, &live) || !fill(&ev, &live, since_ns, now_ns, end))
 		return;
-	broken = broken_rules(engine, &ev.so_far);
+	broken = broken_rules(config, &ev.so_far);
 	if (end == ITERATION_UNDER_WAY && !is_due(told, since_ns, now_ns, broken))
 		return;
 	*told = (struct told){ .ns = now_ns, .rules = broken };

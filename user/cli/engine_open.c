@@ -166,24 +166,14 @@ static int open_probes(struct engine *engine)
 
 	if (!find_has_host_pids())
 		return log_err(EXIT_HOST, "%s", where);
-	config.report_asleep_ns = limits->limit_ns[RULE_BLOCKING_CALL];
-	config.report_on_cpu_ns =
-		min(limits->limit_ns[RULE_CPU_BOUND], limits->limit_ns[RULE_LOOP_OVERLOAD]);
-	config.report_starved_ns = limits->limit_ns[RULE_HOST_STARVED];
-	config.report_gil_ns = limits->limit_ns[RULE_GIL_WAIT];
-	config.report_gc_ns = limits->limit_ns[RULE_GC_PAUSE];
-	config.report_import_ns = limits->limit_ns[RULE_IMPORT_ON_LOOP];
-	config.sample_after_ns = config.report_on_cpu_ns / 4;
+	engine_fill_limits(engine, &config);
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :
 									  BOUNDARY_AUTO;
 	config.finds_new = opts_is_search(engine->opts);
-	config.finds_moved = engine->opts->cgroup;
+	config.finds_moved = engine->opts->cgroup || engine->opts->service;
 	config.is_without_uprobes = engine->opts->is_without_uprobes;
 	config.is_latent = engine->opts->is_latent && limits->is_enabled[RULE_BLOCKING_CALL];
-	config.has_connections = limits->is_enabled[RULE_UNBOUNDED_CONCURRENCY] ||
-				 limits->is_enabled[RULE_CONNECTION_CHURN] ||
-				 limits->is_enabled[RULE_CONNECTION_LEAK];
 	err = probes_open(&engine->probes, &config, why, sizeof(why));
 	if (!err)
 		return EXIT_OK;
@@ -201,6 +191,7 @@ static int open_report(struct engine *engine, const struct session *session)
 	if (opts->service) {
 		report.metrics = opts->service->metrics;
 		report.sink = opts->service->sink;
+		report.policies = opts->service->policies;
 	}
 	return pipeline_new(&engine->pipeline, opts->reporter ? opts->reporter : reporter_find(opts->format),
 			    &report);
@@ -239,6 +230,8 @@ static int open_stream(struct engine *engine)
 		engine->search = (struct find_filter){ engine->opts->name_glob, engine->opts->cgroup };
 		targets_search(engine->targets, &engine->search);
 	}
+	if (!err && engine->opts->service)
+		engine_use_selection(engine);
 	if (!err)
 		err = host_new(&engine->host);
 	if (!err)

@@ -54,6 +54,13 @@ void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns);
 /* 0 or a negative errno. */
 int engine_add_fd(struct engine *engine, int fd, enum engine_fd what);
 
+/* The rules that hold for a target. */
+const struct rules_config *engine_rules_of(const struct engine *engine, uint32_t target_id);
+/* What the kernel half has to report, by all rules that hold for anybody. */
+void engine_fill_limits(const struct engine *engine, struct probes_config *config);
+/* Hands a service's selection to the targets. */
+void engine_use_selection(struct engine *engine);
+
 /* Every record of the watch passes here, once, in order: to the recording and through the pipeline. */
 void engine_feed(struct engine *engine, const struct ev_head *ev);
 /* What has been reported so far reaches its reader. */

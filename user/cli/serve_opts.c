@@ -145,6 +145,7 @@ int serve_opts_parse(struct serve_opts *opts, int argc, char **argv, bool *is_do
 	serve_config_init(&opts->config);
 	if (parse_flags(&parse, argc, argv, ARGP_NO_ERRS))
 		return parse.exit_code;
+	serve_config_free(&opts->config);
 	if (serve_opts_reload(opts, &opts->config, why))
 		return log_err(EXIT_USAGE, "serve: %s", why);
 	return EXIT_OK;

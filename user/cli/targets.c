@@ -35,16 +35,24 @@ void targets_drop(struct targets *targets, struct entry *entry)
 {
 	reader_forget(targets->reader, entry->target_id);
 	probes_detach(targets->probes, entry->target_id);
+	if (targets->policies)
+		policies_end(targets->policies, entry->target_id, targets->last_ns);
 	HASH_DEL(targets->entries, entry);
 	free(entry);
 }
 
 void targets_free(struct targets *targets)
 {
+	struct let_go *gone, *next;
+
 	if (!targets)
 		return;
 	while (targets->entries)
 		targets_drop(targets, targets->entries);
+	HASH_ITER(hh, targets->let_go, gone, next) {
+		HASH_DEL(targets->let_go, gone);
+		free(gone);
+	}
 	free(targets);
 }
 
@@ -56,6 +64,7 @@ struct entry *targets_new_entry(struct targets *targets, uint32_t target_id, pid
 		return NULL;
 	entry->target_id = target_id;
 	entry->pid = pid;
+	entry->number = SELECTION_ALL;
 	HASH_ADD(hh, targets->entries, target_id, sizeof(entry->target_id), entry);
 	return entry;
 }
@@ -132,6 +141,10 @@ void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t
 		return;
 	entry->is_descendant = true;
 	entry->start_ticks = targets_start_ticks(targets, ev->start_ns);
+	if (parent) {
+		targets_assign(targets, entry, parent->number, parent->names);
+		entry->is_inherited = parent->is_inherited;
+	}
 	/* Its parent was not identified when it was born: nobody will say what it is but the reader. */
 	if (!parent || !parent->is_known || !ev->is_readable) {
 		targets_ask(targets, entry, now_ns);
@@ -159,6 +172,8 @@ void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t
 		entry->was_required = was_required;
 		entry->start_ticks = old->start_ticks;
 		entry->is_descendant = true;
+		entry->is_replaced = true;
+		targets_assign(targets, entry, old->number, old->names);
 	}
 	if (old)
 		targets_drop(targets, old);
@@ -205,6 +220,7 @@ void targets_reconcile(struct targets *targets, uint64_t now_ns,
 	struct entry *entry, *next;
 	uint32_t watched;
 
+	targets_forget_let_go(targets);
 	HASH_ITER(hh, targets->entries, entry, next) {
 		watched = probes_watched(targets->probes, entry->pid);
 		if (watched == entry->target_id)
@@ -216,9 +232,19 @@ void targets_reconcile(struct targets *targets, uint64_t now_ns,
 
 uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 {
+	struct entry *entry, *next_entry;
 	uint64_t next = UINT64_MAX;
 
-	for (struct entry *entry = targets->entries; entry; entry = entry->hh.next) {
+	targets->last_ns = now_ns;
+	HASH_ITER(hh, targets->entries, entry, next_entry) {
+		if (entry->select_ns && entry->select_ns <= now_ns) {
+			uint32_t id = entry->target_id;
+
+			entry->select_ns = 0;
+			targets_select_again(targets, entry, now_ns);
+			if (!targets_entry(targets, id))
+				continue;
+		}
 		if (entry->retry_ns && entry->retry_ns <= now_ns) {
 			entry->retry_ns = 0;
 			if (entry->is_known)
@@ -228,6 +254,8 @@ uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 		}
 		if (entry->retry_ns)
 			next = min(next, entry->retry_ns);
+		if (entry->select_ns)
+			next = min(next, entry->select_ns);
 	}
 	return next;
 }

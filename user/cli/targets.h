@@ -12,8 +12,10 @@
 
 #include "events.h"
 #include "find.h"
+#include "policies.h"
 #include "probes.h"
 #include "reader.h"
+#include "selection.h"
 
 struct targets;
 
@@ -25,6 +27,22 @@ void targets_free(struct targets *targets);
  * filter is the caller's and outlives the targets.
  */
 void targets_search(struct targets *targets, const struct find_filter *filter);
+
+/*
+ * Of those only whom the selection is about; each is assigned its policy.  on_let_go gets an ev_exit of one that is
+ * watched no more.  All of it is the caller's and outlives the targets.
+ */
+typedef void targets_gone_fn(void *ctx, const struct ev_head *ev);
+void targets_use_selection(struct targets *targets, const struct selection *selection,
+			   struct policies *policies, targets_gone_fn *on_let_go, void *ctx);
+/*
+ * Adds all processes that the selection is about, by add_pid (0 or a negative errno).  is_anew: it has changed, so
+ * who is watched already is watched by another selector, or let go of.  How many it is about; negative errno.
+ */
+typedef int targets_add_fn(void *ctx, pid_t pid);
+int targets_search_selected(struct targets *targets, bool is_anew, targets_add_fn *add_pid, uint64_t now_ns);
+/* What comes of it is no news. */
+bool targets_is_let_go(const struct targets *targets, uint32_t target_id);
 
 enum targets_why {
 	TARGETS_REQUIRED,   /* named by the user: not being Python is an error */

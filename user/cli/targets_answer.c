@@ -140,6 +140,8 @@ static bool on_final(struct targets *targets, struct entry *entry, const struct 
 	targets_learn(targets, entry, ev->status);
 	if (ev->status == TARGET_OK) {
 		probes_identify(targets->probes, entry->pid, entry->target_id, &ev->layout);
+		/* It may have been moved before its moves were told of. */
+		entry->select_ns = targets->selection && targets->selection->nr ? now_ns : 0;
 		/* It is watched from here on; said to be, once all that it has is in use. */
 		entry->is_untold = ev->nr_loops && ask_probes(targets, entry, now_ns);
 		return !entry->is_untold;

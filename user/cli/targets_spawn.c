@@ -9,6 +9,8 @@
 #include "targets_state.h"
 #include "util.h"
 
+#define SELECT_AGAIN_NS (200 * NSEC_PER_MSEC) /* after a move: further ones are not told of for a while */
+
 static bool is_wanted(const struct targets *targets, const struct ev_spawn *ev)
 {
 	const struct find_filter *search = targets->search;
@@ -19,17 +21,57 @@ static bool is_wanted(const struct targets *targets, const struct ev_spawn *ev)
 	       find_is_in_cgroup((pid_t)ev->pid, search->cgroup);
 }
 
+/* One that was moved may have been watched before, and have a loop yet. */
+static void refuse(struct targets *targets, struct entry *entry, const struct ev_spawn *ev, uint64_t now_ns)
+{
+	if (entry)
+		targets_let_go(targets, entry, now_ns);
+	else if (ev->flags & SPAWN_MOVED)
+		probes_let_go(targets->probes, (pid_t)ev->pid, ev->head.target_id);
+	else
+		probes_unwatch(targets->probes, (pid_t)ev->pid, ev->head.target_id);
+}
+
+/* The number of the selector that it is watched by, or SELECTION_*. */
+static int select_spawned(const struct targets *targets, const struct entry *entry, const struct ev_spawn *ev,
+			  uint64_t *names, bool *is_inherited)
+{
+	bool is_descendant = (ev->flags & SPAWN_DESCENDANT) || (entry && entry->is_descendant);
+
+	*names = 0;
+	*is_inherited = false;
+	if (!targets->selection)
+		return SELECTION_ALL;
+	*names = selection_names(targets->selection, ev->comm, ev->args, ev->args_bytes);
+	return targets_number(targets, entry, (pid_t)ev->pid, *names, is_descendant,
+			      is_inherited);
+}
+
 void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64_t now_ns)
 {
 	struct entry *entry = targets_entry(targets, ev->head.target_id);
+	bool is_inherited;
+	uint64_t names;
+	int number;
 
-	if (!entry && !is_wanted(targets, ev)) {
-		probes_unwatch(targets->probes, (pid_t)ev->pid, ev->head.target_id);
+	if (entry && (ev->flags & SPAWN_MOVED)) {
+		entry->select_ns = now_ns + SELECT_AGAIN_NS;
+		targets_select_again(targets, entry, now_ns); /* it may be gone now */
+		return;
+	}
+	number = select_spawned(targets, entry, ev, &names, &is_inherited);
+	if ((!entry && !is_wanted(targets, ev)) || !selection_is_in(number)) {
+		refuse(targets, entry, ev, now_ns);
 		return;
 	}
 	if (!entry)
 		entry = targets_new_entry(targets, ev->head.target_id, (pid_t)ev->pid);
-	if (!entry || entry->is_known)
+	if (!entry)
+		return;
+	targets_assign(targets, entry, number, names);
+	entry->is_replaced = false;
+	entry->is_inherited = is_inherited;
+	if (entry->is_known)
 		return;
 	entry->has_exe = ev->exe.ino != 0;
 	entry->exe = ev->exe;

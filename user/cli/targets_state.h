@@ -32,7 +32,20 @@ struct entry {
 	struct exe_key exe;
 	unsigned nr_waits; /* times that it was told to wait for events; 0: it was told at its exec */
 	bool is_descendant;
+	bool is_replaced; /* by an exec of another that was watched, whose number it has until it is told of */
+	bool is_inherited; /* number is that of whom it descends from */
+	int number; /* of the selector that it is watched by, or SELECTION_* */
+	uint64_t names; /* of selection_names(), when they were last known */
+	uint64_t select_ns; /* when to look at its selection again; 0: not */
 	struct ev_target info;
+};
+
+/* One that was watched and is no more: until it ends there may be records of it. */
+struct let_go {
+	UT_hash_handle hh;
+	uint32_t target_id;
+	pid_t pid;
+	uint64_t start_ticks;
 };
 
 struct targets {
@@ -41,6 +54,12 @@ struct targets {
 	struct entry *entries; /* by target_id */
 	uint32_t next_id;      /* below the kernel half's own numbers */
 	const struct find_filter *search; /* NULL: nobody is watched but who was named, and what descends from them */
+	const struct selection *selection; /* of these, who is watched; NULL: all */
+	struct policies *policies;	   /* what holds for them is said there; NULL: nowhere */
+	targets_gone_fn *on_let_go;
+	void *ctx;
+	struct let_go *let_go; /* by target_id */
+	uint64_t last_ns;      /* time of the last tick */
 	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
 	struct ev_target failed;
 	bool has_failed;
@@ -55,6 +74,19 @@ uint64_t targets_start_ticks(const struct targets *targets, uint64_t start_ns);
 int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns);
 /* Asks again about one that is known, for what was not imported yet. */
 void targets_look_again(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/*
+ * The selector that a process is watched by, or SELECTION_*.  entry: its own, if there is one; names as of
+ * selection_names().  *is_inherited: no selector is about itself.
+ */
+int targets_number(const struct targets *targets, const struct entry *entry, pid_t pid, uint64_t names,
+		   bool is_descendant, bool *is_inherited);
+void targets_assign(struct targets *targets, struct entry *entry, int number, uint64_t names);
+/* Looks at what it is watched by again; it may be let go of, and its entry be gone. */
+void targets_select_again(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* Watches it no more, though it lives. */
+void targets_let_go(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* Those that ended meanwhile are no matter any more. */
+void targets_forget_let_go(struct targets *targets);
 /* The kernel half learns from what became of a process what its executable is. */
 void targets_learn(struct targets *targets, const struct entry *entry, enum target_status status);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config_read.h"
 #include "util.h"
 
 #define KIB 1024ULL
@@ -54,7 +55,32 @@ void serve_config_init(struct serve_config *config)
 	config->breaches.per_second = 100;
 	config->breaches.history = 1000;
 	config->metrics = metrics_default_config;
-	rules_config_init(&config->rules);
+	config->others.lines_per_second = 50;
+	rules_config_init(&config->others.rules);
+}
+
+void serve_config_free(struct serve_config *config)
+{
+	free(take(config->selection.selectors));
+	free(take(config->policies));
+	config->selection.nr = 0;
+}
+
+static void swap(void *a, void *b, size_t size)
+{
+	char *one = a, *other = b;
+
+	for (size_t i = 0; i < size; i++) {
+		char byte = one[i];
+
+		one[i] = other[i];
+		other[i] = byte;
+	}
+}
+
+void serve_config_swap(struct serve_config *a, struct serve_config *b)
+{
+	swap(a, b, sizeof(*a));
 }
 
 static int fail(char *error, const char *what)
@@ -81,6 +107,7 @@ MEMBER(read_file, yamltree_text(node, c->breaches.file, sizeof(c->breaches.file)
 MEMBER(read_max_bytes, yamltree_u64(node, 64 * KIB, 1ULL << 40, &c->breaches.max_bytes, error))
 MEMBER(read_keep, yamltree_u64(node, 0, 1000, &c->breaches.keep, error))
 MEMBER(read_per_second, yamltree_u64(node, 1, 100000, &c->breaches.per_second, error))
+MEMBER(read_per_target, yamltree_u64(node, 1, 100000, &c->others.lines_per_second, error))
 MEMBER(read_history, yamltree_u64(node, 0, 10000, &c->breaches.history, error))
 MEMBER(read_retention, yamltree_duration_ns(node, &c->metrics.retention_ns, error))
 
@@ -157,118 +184,6 @@ static int read_to(void *out, const struct yaml_node *node, char error[YAML_ERRO
 	return fail(error, "stdout, file, journal or none is expected");
 }
 
-/* A map of rules to something. */
-static int walk_rules(const struct yaml_node *map, struct rules_config *to,
-		      int (*read)(struct rules_config *, enum rule_id, const struct yaml_node *,
-				  char *),
-		      char error[YAML_ERROR_LEN])
-{
-	const struct yaml_node *entry;
-	enum rule_id id;
-	int err;
-
-	if (map->type != YAML_MAP)
-		return fail(error, "rules and values are expected");
-	for (entry = map->first; entry; entry = entry->next) {
-		if (rules_find(entry->key, &id)) {
-			snprintf(error, YAML_ERROR_LEN,
-				 "line %u: %.60s: no such rule; `loophound rules` lists them",
-				 entry->line, entry->key);
-			return -EINVAL;
-		}
-		err = yamltree_get(map, entry->key) != entry ? fail(error, "is there twice")
-							     : read(to, id, entry, error);
-		if (err) {
-			yamltree_at(entry, error);
-			return err;
-		}
-	}
-	return 0;
-}
-
-static int read_limit(struct rules_config *to, enum rule_id id, const struct yaml_node *node,
-		      char *error)
-{
-	int err;
-
-	if (rules_is_about_connections(id))
-		return yamltree_u64(node, 1, 1000000000, &to->limit_ns[id], error);
-	err = yamltree_duration_ns(node, &to->limit_ns[id], error);
-	return !err && !to->limit_ns[id] ? fail(error, "a limit is longer than 0") : err;
-}
-
-static int read_enabled(struct rules_config *to, enum rule_id id, const struct yaml_node *node,
-			char *error)
-{
-	return yamltree_bool(node, &to->is_enabled[id], error);
-}
-
-static int read_limits(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	return walk_rules(node, &((struct serve_config *)out)->rules, read_limit, error);
-}
-
-static int read_rules(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	return walk_rules(node, &((struct serve_config *)out)->rules, read_enabled, error);
-}
-
-static int read_allow_file(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	struct rules_config *to = out;
-
-	return yamltree_text(node, to->allow[to->nr_allow].file, EV_PATH_LEN, error);
-}
-
-static int read_allow_function(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	struct rules_config *to = out;
-
-	return yamltree_text(node, to->allow[to->nr_allow].function, EV_PATH_LEN, error);
-}
-
-static int read_allow(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	static const struct yaml_field fields[] = { { "file", read_allow_file },
-						    { "function", read_allow_function },
-						    {} };
-	struct rules_config *to = &((struct serve_config *)out)->rules;
-	const struct yaml_node *entry;
-	int err;
-
-	if (node->type != YAML_LIST)
-		return fail(error, "a list of sites is expected, each with file and function");
-	for (entry = node->first; entry; entry = entry->next) {
-		if (to->nr_allow == RULES_MAX_ALLOW)
-			return fail(error, "more than 64 sites");
-		err = yamltree_walk(entry, fields, to, error);
-		if (err)
-			return err;
-		if (!to->allow[to->nr_allow].file[0] || !to->allow[to->nr_allow].function[0])
-			return fail(error, "a site has a file and a function");
-		to->nr_allow++;
-	}
-	return 0;
-}
-
-static int read_library(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
-{
-	struct rules_config *to = &((struct serve_config *)out)->rules;
-	const struct yaml_node *entry;
-	int err;
-
-	if (node->type != YAML_LIST)
-		return fail(error, "a list of paths is expected");
-	for (entry = node->first; entry; entry = entry->next) {
-		if (to->nr_library == RULES_MAX_LIBRARY)
-			return fail(error, "more than 16 paths");
-		err = yamltree_text(entry, to->library[to->nr_library++], EV_PATH_LEN, error);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static const struct yaml_field web_fields[] = {
 	{ "listen_address", read_listen },
 	{ "config_file", read_web_file },
@@ -286,6 +201,7 @@ static const struct yaml_field breach_fields[] = {
 	{ "max_bytes", read_max_bytes },
 	{ "keep", read_keep },
 	{ "per_second", read_per_second },
+	{ "per_target_per_second", read_per_target },
 	{ "history", read_history },
 	{},
 };
@@ -317,10 +233,30 @@ static int read_metrics(void *out, const struct yaml_node *node, char error[YAML
 	return yamltree_walk(node, metrics_fields, out, error);
 }
 
+MEMBER(read_limits, config_read_limits(&c->others.rules, node, error))
+MEMBER(read_rules, config_read_rules(&c->others.rules, node, error))
+MEMBER(read_allow, config_read_allow(&c->others.rules, node, error))
+MEMBER(read_library, config_read_library(&c->others.rules, node, error))
+
+/* What targets say differs from all else, so all else has to be read before: see
+ * serve_config_read(). */
+static int read_targets_later(void *out, const struct yaml_node *node, char error[YAML_ERROR_LEN])
+{
+	(void)out;
+	return node->type == YAML_LIST ? 0 : fail(error, "a list of entries is expected");
+}
+
 static const struct yaml_field root_fields[] = {
-	{ "web", read_web },	     { "log", read_log },	  { "breaches", read_breaches },
-	{ "metrics", read_metrics }, { "limits", read_limits },	  { "rules", read_rules },
-	{ "allow", read_allow },     { "library", read_library }, {},
+	{ "web", read_web },
+	{ "log", read_log },
+	{ "breaches", read_breaches },
+	{ "metrics", read_metrics },
+	{ "limits", read_limits },
+	{ "rules", read_rules },
+	{ "allow", read_allow },
+	{ "library", read_library },
+	{ "targets", read_targets_later },
+	{},
 };
 
 int serve_config_check(const struct serve_config *config, char error[YAML_ERROR_LEN])
@@ -332,12 +268,19 @@ int serve_config_check(const struct serve_config *config, char error[YAML_ERROR_
 
 int serve_config_read(struct serve_config *config, const char *path, char error[YAML_ERROR_LEN])
 {
+	const struct yaml_node *targets;
 	struct yaml yaml;
 	int err = yamltree_read(&yaml, path, error);
 
 	if (err)
 		return err;
 	err = yamltree_walk(yaml.root, root_fields, config, error);
+	targets = err ? NULL : yamltree_get(yaml.root, "targets");
+	if (targets) {
+		err = config_read_targets(config, targets, error);
+		if (err)
+			yamltree_at(targets, error);
+	}
 	if (err)
 		yamltree_place(&yaml, error);
 	yamltree_free(&yaml);

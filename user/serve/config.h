@@ -8,7 +8,8 @@
 
 #include "log.h"
 #include "metrics.h"
-#include "rules.h"
+#include "policies.h"
+#include "selection.h"
 #include "yamltree.h"
 
 enum breach_sink {
@@ -34,17 +35,25 @@ struct serve_config {
 		enum breach_sink to;
 		char file[PATH_MAX];
 		uint64_t max_bytes, keep; /* of the file: rotated past it; old ones that stay */
-		uint64_t per_second;	  /* lines at most, of all targets together */
-		uint64_t history;	  /* lines that /api/v1/breaches shows */
+		uint64_t per_second; /* lines at most, of all targets together; policies have that
+					of one */
+		uint64_t history;    /* lines that /api/v1/breaches shows */
 	} breaches;
 	struct metrics_config metrics;
-	struct rules_config rules;
+	/* Who is watched, and by which policies, one a selector; others: all, if there is no
+	 * selector. */
+	struct selection selection;
+	struct policy *policies;
+	struct policy others;
 };
 
 /* Everything at its default. */
 void serve_config_init(struct serve_config *config);
-/* Reads a file over the defaults. 0, or a negative errno and one line that names file, line and
- * key. */
+void serve_config_free(struct serve_config *config);
+/* Each becomes the other, where it is. */
+void serve_config_swap(struct serve_config *a, struct serve_config *b);
+/* Reads a file over the defaults; to be freed, whatever it returns. 0, or a negative errno and one
+ * line that names file, line and key. */
 int serve_config_read(struct serve_config *config, const char *path, char error[YAML_ERROR_LEN]);
 /* What no single key says: -EINVAL and the reason. */
 int serve_config_check(const struct serve_config *config, char error[YAML_ERROR_LEN]);

@@ -6,6 +6,7 @@
  */
 #include "journal.h"
 
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,39 @@ static void put_message(FILE *out, const struct finding *finding, const struct f
 	put(out, "MESSAGE", message);
 }
 
-void journal_write(FILE *out, const struct breach *breach, const char *json)
+/* A field's name has capitals only. */
+static void put_labels(FILE *out, const struct policy *policy)
+{
+	char name[sizeof("LOOPHOUND_LABEL_") + POLICY_LABEL_LEN];
+
+	for (unsigned i = 0; i < policy->nr_labels; i++) {
+		snprintf(name, sizeof(name), "LOOPHOUND_LABEL_%s", policy->labels[i].name);
+		for (char *c = name; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		put(out, name, policy->labels[i].value);
+	}
+}
+
+void journal_write_held(FILE *out, const struct ration_held *held, const char *json)
+{
+	uint64_t lines = held->of_target + held->overall;
+
+	fprintf(out,
+		"MESSAGE=%llu lines of breaches were held back, %llu of them for want of room of "
+		"their "
+		"own process",
+		(unsigned long long)lines, (unsigned long long)held->of_target);
+	if (held->nr_worst)
+		fprintf(out, " (pid %u: %llu)", held->worst[0].pid,
+			(unsigned long long)held->worst[0].lines);
+	fputs("\nPRIORITY=4\nSYSLOG_IDENTIFIER=loophound\nMESSAGE_ID=" JOURNAL_HELD_ID "\n", out);
+	put_u64(out, "LOOPHOUND_HELD_TARGET", held->of_target);
+	put_u64(out, "LOOPHOUND_HELD_OVERALL", held->overall);
+	put(out, "LOOPHOUND_JSON", json);
+}
+
+void journal_write(FILE *out, const struct breach *breach, const struct policy *policy,
+		   const char *json)
 {
 	const struct finding *finding = breach->finding;
 	const struct loop *loop = finding->iteration->loop;
@@ -84,6 +117,7 @@ void journal_write(FILE *out, const struct breach *breach, const char *json)
 	}
 	if (finding->task)
 		put(out, "LOOPHOUND_TASK", finding->task);
+	put_labels(out, policy);
 	put(out, "LOOPHOUND_JSON", json);
 }
 

@@ -12,6 +12,8 @@
 
 #include "facts.h"
 #include "journal.h"
+#include "labels.h"
+#include "log.h"
 #include "sanitize.h"
 #include "util.h"
 #include "web_config.h"
@@ -34,8 +36,10 @@ static void write_metrics(struct service *service, enum exposition_format format
 	struct exposition e = { .out = out, .format = format };
 	uint64_t start_ns = clock_now_ns();
 
-	if (service->model)
+	if (service->model) {
 		metrics_write(service->metrics, service->model, &e);
+		metrics_write_labels(service->metrics, service->policies, &e);
+	}
 	service_write_self(service, &e);
 	exposition_end(&e);
 	service->last_scrape_ns = clock_now_ns() - start_ns;
@@ -43,7 +47,9 @@ static void write_metrics(struct service *service, enum exposition_format format
 
 static void write_loops(const struct service *service, FILE *out)
 {
-	struct report_opts opts = { .out = out, .session = service->session };
+	struct report_opts opts = { .out = out,
+				    .session = service->session,
+				    .policies = service->policies };
 	const struct loop *loop;
 	bool is_first = true;
 
@@ -110,20 +116,21 @@ static void on_target(const struct report_opts *opts, const struct target *targe
 	snprintf(comm, sizeof(comm), "%.*s", EV_COMM_LEN, info->comm);
 	sanitize(comm, sizeof(comm), strdupa(comm), 16, CUT_END);
 	sanitize(reason, sizeof(reason), info->reason, 160, CUT_END);
-	log_write(is_news ? LOG_INFO : LOG_DEBUG, "process %u %s: %s%s%s%s%s", info->pid, comm,
-		  facts_target_status(info->status), python[0] ? ", CPython " : "", python,
-		  reason[0] ? ": " : "", reason);
+	log_about(is_news ? LOG_INFO : LOG_DEBUG, (pid_t)info->pid, "process %u %s: %s%s%s%s%s",
+		  info->pid, comm, facts_target_status(info->status), python[0] ? ", CPython " : "",
+		  python, reason[0] ? ": " : "", reason);
 }
 
 /* To be freed; NULL: no memory. */
-static char *make_entry(const struct breach *breach, const char *json, size_t *bytes)
+static char *make_entry(const struct breach *breach, const struct policy *policy, const char *json,
+			size_t *bytes)
 {
 	char *entry = NULL;
 	FILE *out = open_memstream(&entry, bytes);
 
 	if (!out)
 		return NULL;
-	journal_write(out, breach, json);
+	journal_write(out, breach, policy, json);
 	if (!fclose(out))
 		return entry;
 	free(entry);
@@ -133,10 +140,16 @@ static char *make_entry(const struct breach *breach, const char *json, size_t *b
 static void on_breach(const struct report_opts *opts, const struct breach *breach)
 {
 	struct service *service = opts->sink;
+	const struct loop *loop = breach->finding->iteration->loop;
+	uint32_t target_id = loop->target->info.head.target_id;
+	const struct policy *policy = policies_of(opts->policies, target_id);
+	struct ration_of of = { target_id, loop->info.pid, policy->lines_per_second };
 	struct report_opts line_opts = *opts;
 	cleanup_free char *line = NULL, *entry = NULL;
 	size_t bytes = 0, entry_bytes = 0;
 
+	if (breach->count > 1 && !iteration_is_ongoing(breach->finding->iteration))
+		service->nr_folded += breach->count - 1;
 	line_opts.out = open_memstream(&line, &bytes);
 	if (!line_opts.out)
 		return;
@@ -145,8 +158,8 @@ static void on_breach(const struct report_opts *opts, const struct breach *breac
 		return;
 	line[--bytes] = '\0'; /* its newline */
 	if (sink_wants_entry(service->sink))
-		entry = make_entry(breach, line, &entry_bytes);
-	sink_line(service->sink, line, bytes, entry, entry_bytes, clock_now_ns());
+		entry = make_entry(breach, policy, line, &entry_bytes);
+	sink_line(service->sink, &of, line, bytes, entry, entry_bytes, clock_now_ns());
 }
 
 static void on_summary(const struct report_opts *opts, const struct report_summary *summary)
@@ -182,8 +195,8 @@ static int passed_socket(void)
 }
 
 /* Others get in with a password only, from the start on and through every reload. */
-static int check_open(const struct service *service, const struct web_settings *settings,
-		      const struct serve_config *config, char why[YAML_ERROR_LEN])
+int service_check_open(const struct service *service, const struct web_settings *settings,
+		       const struct serve_config *config, char why[YAML_ERROR_LEN])
 {
 	if (!service->is_reachable || settings->nr_users || config->web.is_insecure_allowed)
 		return 0;
@@ -215,7 +228,7 @@ static int open_socket(struct service *service, char why[YAML_ERROR_LEN])
 	if (service->listen_fd < 0)
 		return service->listen_fd;
 	service->is_reachable = !is_local;
-	return check_open(service, &service->settings, &service->config, why);
+	return service_check_open(service, &service->settings, &service->config, why);
 }
 
 static void name_url(struct service *service)
@@ -232,8 +245,8 @@ static void name_url(struct service *service)
 		 strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host, port);
 }
 
-static int read_settings(struct web_settings *settings, const struct serve_config *config,
-			 char why[YAML_ERROR_LEN])
+int service_read_settings(struct web_settings *settings, const struct serve_config *config,
+			  char why[YAML_ERROR_LEN])
 {
 	memset(settings, 0, sizeof(*settings));
 	settings->max_connections = (uint32_t)config->web.max_connections;
@@ -255,7 +268,8 @@ static int wait_for_web(struct service *service, char why[YAML_ERROR_LEN])
 	return err;
 }
 
-int service_open(struct service **out, const struct serve_config *config, char why[YAML_ERROR_LEN])
+int service_open(struct service **out, const struct serve_config *config,
+		 const struct policies *policies, char why[YAML_ERROR_LEN])
 {
 	struct service *service = calloc(1, sizeof(*service));
 	int err;
@@ -264,9 +278,12 @@ int service_open(struct service **out, const struct serve_config *config, char w
 	if (!service)
 		return -ENOMEM;
 	service->config = *config;
+	service->config.selection = (struct selection){}; /* its owner's */
+	service->config.policies = NULL;
+	service->policies = policies;
 	service->listen_fd = -1;
 	service->started_wall_ns = (uint64_t)time(NULL) * NSEC_PER_SEC;
-	err = read_settings(&service->settings, config, why);
+	err = service_read_settings(&service->settings, config, why);
 	if (!err)
 		err = open_socket(service, why);
 	if (!err)
@@ -348,44 +365,6 @@ void service_dispatch(struct service *service, uint64_t now_ns)
 void service_tick(struct service *service, uint64_t now_ns)
 {
 	service->now_ns = now_ns;
+	service_tell_held(service, now_ns);
 	web_client_tick(service->web, now_ns);
-}
-
-/* Keys that are read once. */
-static const char *needs_restart(const struct serve_config *now, const struct serve_config *next)
-{
-	if (strcmp(now->web.listen_address, next->web.listen_address))
-		return "web.listen_address";
-	if (memcmp(&now->rules, &next->rules, sizeof(now->rules)))
-		return "limits, rules, allow or library";
-	return memcmp(&now->metrics, &next->metrics, sizeof(now->metrics)) ? "metrics" : NULL;
-}
-
-int service_reload(struct service *service, const struct serve_config *config,
-		   char why[YAML_ERROR_LEN])
-{
-	cleanup_free struct web_settings *settings = malloc(sizeof(*settings));
-	const char *key = needs_restart(&service->config, config);
-	int err;
-
-	snprintf(why, YAML_ERROR_LEN, "no memory");
-	if (!settings)
-		return -ENOMEM;
-	err = read_settings(settings, config, why);
-	if (!err)
-		err = check_open(service, settings, config, why);
-	if (!err)
-		err = sink_reopen(service->sink, config, why); /* or the old one stays */
-	if (err)
-		return err;
-	if (key)
-		log_warn("reload: %s changed: that takes a restart", key);
-	service->settings = *settings;
-	explicit_bzero(settings, sizeof(*settings));
-	service->config.breaches = config->breaches;
-	service->config.web.max_connections = config->web.max_connections;
-	err = web_client_set(service->web, &service->settings);
-	if (err) /* nobody to tell but the log; the web process is told when it is started again */
-		log_write(LOG_ERR, "reload: cannot tell the web process: %s", strerror(-err));
-	return 0;
 }

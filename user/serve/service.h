@@ -11,9 +11,11 @@ struct service;
 
 /*
  * Opens what the configuration says: the listening socket (or the first that systemd passed), the
- * sink, the web process.  0, or a negative errno and one line that says what and what to do.
+ * sink, the web process; the policies are those of the watch.  0, or a negative errno and one line
+ * that says what and what to do.
  */
-int service_open(struct service **out, const struct serve_config *config, char why[YAML_ERROR_LEN]);
+int service_open(struct service **out, const struct serve_config *config,
+		 const struct policies *policies, char why[YAML_ERROR_LEN]);
 void service_free(struct service *service);
 
 /* Its report_opts.sink is the service. */
@@ -35,7 +37,8 @@ void service_tick(struct service *service, uint64_t now_ns);
 
 /*
  * Takes over what can change while it runs: sink, users, certificate.  0, or a negative errno and
- * why; then all is as it was.  Another address, limit or bucket needs a restart, and is said so.
+ * why; then all is as it was.  Another address or bucket needs a restart, and is said so.  Who is
+ * watched, and by which rules, is the watch's affair.
  */
 int service_reload(struct service *service, const struct serve_config *config,
 		   char why[YAML_ERROR_LEN]);

@@ -17,6 +17,13 @@ static void put(struct exposition *e, const char *name, enum exposition_type typ
 	exposition_u64(e, value);
 }
 
+static void put_reason(struct exposition *e, const char *reason, uint64_t value)
+{
+	exposition_sample(e, NULL);
+	exposition_label(e, "reason", reason);
+	exposition_u64(e, value);
+}
+
 static void put_seconds(struct exposition *e, const char *name, enum exposition_type type,
 			const char *help, uint64_t ns)
 {
@@ -122,10 +129,15 @@ void service_write_self(const struct service *service, struct exposition *e)
 	sink_get_stats(service->sink, &sink);
 	put(e, "breach_lines", EXPOSITION_COUNTER, "Lines of breaches that were to be written.",
 	    sink.lines);
-	put(e, "breach_lines_held", EXPOSITION_COUNTER, "Of which were more than so many a second.",
-	    sink.held);
+	exposition_family(e, "breach_lines_held", EXPOSITION_COUNTER,
+			  "Of which were more than so many a second, of one target or of all.");
+	put_reason(e, "target", sink.held_of_target);
+	put_reason(e, "overall", sink.held_overall);
 	put(e, "breach_lines_failed", EXPOSITION_COUNTER, "Of which could not be written.",
 	    sink.failed);
+	put(e, "breaches_folded", EXPOSITION_COUNTER,
+	    "Breaches without a line, that are in the count of another one of their site.",
+	    service->nr_folded);
 	write_web(service, e);
 	write_process(service, e);
 }

@@ -9,7 +9,9 @@
 
 struct service {
 	struct serve_config config;
+	const struct policies *policies;
 	struct metrics *metrics;
+	uint64_t nr_folded; /* breaches that have no line, but are in the count of another's */
 	struct sink *sink;
 	struct web_client *web;
 	struct web_settings settings;
@@ -22,6 +24,14 @@ struct service {
 	uint64_t started_wall_ns;
 };
 
+/* The web's part of a configuration. 0, or a negative errno and why. */
+int service_read_settings(struct web_settings *settings, const struct serve_config *config,
+			  char why[YAML_ERROR_LEN]);
+/* Others get in with a password only: -EPERM and why. */
+int service_check_open(const struct service *service, const struct web_settings *settings,
+		       const struct serve_config *config, char why[YAML_ERROR_LEN]);
+/* With each tick: a line of what was held back. */
+void service_tell_held(struct service *service, uint64_t now_ns);
 /* All families of what the daemon itself is and does. */
 void service_write_self(const struct service *service, struct exposition *e);
 

@@ -27,9 +27,8 @@ struct sink {
 	char *rest; /* of a line that was written in part */
 	size_t rest_bytes;
 	char path[PATH_MAX];
-	uint64_t bytes, max_bytes, keep, per_second;
-	double tokens;
-	uint64_t tokens_ns;
+	uint64_t bytes, max_bytes, keep;
+	struct ration *ration;
 	char **history; /* a ring */
 	uint64_t nr_history, next, history_bytes;
 	struct sink_stats stats;
@@ -225,8 +224,7 @@ int sink_reopen(struct sink *sink, const struct serve_config *config, char why[Y
 	sink->is_socket = is_socket;
 	sink->max_bytes = config->breaches.max_bytes;
 	sink->keep = config->breaches.keep;
-	sink->per_second = config->breaches.per_second;
-	sink->tokens = (double)sink->per_second;
+	ration_set(sink->ration, config->breaches.per_second);
 	snprintf(sink->path, sizeof(sink->path), "%s", config->breaches.file);
 	return 0;
 }
@@ -239,7 +237,9 @@ int sink_open(struct sink **out, const struct serve_config *config, char why[YAM
 	if (!sink)
 		return -ENOMEM;
 	sink->fd = -1;
-	err = sink_reopen(sink, config, why);
+	err = ration_new(&sink->ration, config->breaches.per_second);
+	if (!err)
+		err = sink_reopen(sink, config, why);
 	if (err) {
 		sink_free(sink);
 		return err;
@@ -254,6 +254,7 @@ void sink_free(struct sink *sink)
 		return;
 	(void)resize_history(sink, 0);
 	close_file(sink);
+	ration_free(sink->ration);
 	free(sink);
 }
 
@@ -270,19 +271,6 @@ static void remember(struct sink *sink, const char *line, size_t bytes)
 	if (sink->history[sink->next])
 		sink->history_bytes += strlen(sink->history[sink->next]);
 	sink->next = (sink->next + 1) % sink->nr_history;
-}
-
-static bool may_write(struct sink *sink, uint64_t now_ns)
-{
-	if (sink->tokens_ns && now_ns > sink->tokens_ns)
-		sink->tokens += (double)(now_ns - sink->tokens_ns) / 1e9 * (double)sink->per_second;
-	sink->tokens_ns = now_ns;
-	if (sink->tokens > (double)sink->per_second)
-		sink->tokens = (double)sink->per_second;
-	if (sink->tokens < 1)
-		return false;
-	sink->tokens -= 1;
-	return true;
 }
 
 static int write_line(struct sink *sink, const char *line, size_t bytes)
@@ -332,19 +320,11 @@ static int write_entry(struct sink *sink, const char *entry, size_t bytes)
 	return sink->fd < 0 ? sink->fd : journal_send(sink->fd, entry, bytes);
 }
 
-void sink_line(struct sink *sink, const char *line, size_t bytes, const char *entry,
-	       size_t entry_bytes, uint64_t now_ns)
+static void write_out(struct sink *sink, const char *line, size_t bytes, const char *entry,
+		      size_t entry_bytes)
 {
 	int err = -EIO;
 
-	remember(sink, line, bytes);
-	if (sink->to == SINK_NONE)
-		return;
-	sink->stats.lines++;
-	if (!may_write(sink, now_ns)) {
-		sink->stats.held++;
-		return;
-	}
 	if (sink->to == SINK_FILE)
 		err = write_file_line(sink, line, bytes);
 	else if (sink->to == SINK_STDOUT)
@@ -352,6 +332,34 @@ void sink_line(struct sink *sink, const char *line, size_t bytes, const char *en
 	else if (entry)
 		err = write_entry(sink, entry, entry_bytes);
 	sink->stats.failed += err != 0;
+}
+
+void sink_line(struct sink *sink, const struct ration_of *of, const char *line, size_t bytes,
+	       const char *entry, size_t entry_bytes, uint64_t now_ns)
+{
+	enum ration_verdict verdict;
+
+	remember(sink, line, bytes);
+	if (sink->to == SINK_NONE)
+		return;
+	sink->stats.lines++;
+	verdict = ration_ask(sink->ration, of, now_ns);
+	if (verdict == RATION_GIVEN)
+		write_out(sink, line, bytes, entry, entry_bytes);
+	sink->stats.held_of_target += verdict == RATION_TARGET;
+	sink->stats.held_overall += verdict == RATION_OVERALL;
+}
+
+bool sink_tick(struct sink *sink, uint64_t now_ns, struct ration_held *held)
+{
+	return ration_tick(sink->ration, now_ns, held);
+}
+
+void sink_note(struct sink *sink, const char *line, size_t bytes, const char *entry,
+	       size_t entry_bytes)
+{
+	sink->stats.lines++;
+	write_out(sink, line, bytes, entry, entry_bytes);
 }
 
 void sink_history(const struct sink *sink, FILE *out)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "ration.h"
 
 struct sink;
 
@@ -20,18 +21,24 @@ int sink_reopen(struct sink *sink, const struct serve_config *config, char why[Y
 /* Whether an entry of the journal is to be made of a line as well. */
 bool sink_wants_entry(const struct sink *sink);
 /*
- * One line without its newline, and its entry if one is wanted, else NULL.  At most so many a
- * second are written; all are counted.
+ * One line of a target without its newline, and its entry if one is wanted, else NULL.  At most so
+ * many a second are written; all are counted.
  */
-void sink_line(struct sink *sink, const char *line, size_t bytes, const char *entry,
-	       size_t entry_bytes, uint64_t now_ns);
+void sink_line(struct sink *sink, const struct ration_of *of, const char *line, size_t bytes,
+	       const char *entry, size_t entry_bytes, uint64_t now_ns);
+/* With each tick. True: it is time to tell what was held back, by sink_note(). */
+bool sink_tick(struct sink *sink, uint64_t now_ns, struct ration_held *held);
+/* The same of a line that is of no target: it is written, and not remembered. */
+void sink_note(struct sink *sink, const char *line, size_t bytes, const char *entry,
+	       size_t entry_bytes);
 
 /* The remembered lines, newest first, as a JSON array. */
 void sink_history(const struct sink *sink, FILE *out);
 
 struct sink_stats {
-	uint64_t lines;	 /* that were to be written */
-	uint64_t held;	 /* of which were not: more than so many a second */
+	uint64_t lines; /* that were to be written */
+	/* Of which were not: more than so many a second, of one target or of all. */
+	uint64_t held_of_target, held_overall;
 	uint64_t failed; /* of which could not be: a full disk, a reader that went away */
 };
 void sink_get_stats(const struct sink *sink, struct sink_stats *stats);
