@@ -37,8 +37,10 @@ static __always_inline void end_loop(struct task_struct *task, struct loop_threa
 	ev.pid = task->tgid;
 	ev.tid = task->pid;
 	/* The slot is free again when the daemon has read this; if it cannot, right now. */
-	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP))
+	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP)) {
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
+		__sync_fetch_and_add(&nr_loop_ids_taken, -1);
+	}
 	bpf_task_storage_delete(&loop_threads, task);
 }
 

@@ -251,6 +251,9 @@ extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / 
 
 extern __u8 target_hints[TARGET_HINTS];
 
+/* loop_id that are taken: a queue cannot be asked how much is in it. */
+extern __s32 nr_loop_ids_taken;
+
 static __always_inline void target_hint(u32 tgid)
 {
 	target_hints[tgid & (TARGET_HINTS - 1)] = 1;

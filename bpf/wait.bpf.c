@@ -79,6 +79,7 @@ static __always_inline struct loop_thread *create(struct task_struct *task, u32 
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
 		return th;
 	}
+	__sync_fetch_and_add(&nr_loop_ids_taken, 1);
 	th->loop_id = id;
 	th->target_id = target_id;
 	th->site = MAX_SITES;

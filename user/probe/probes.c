@@ -16,6 +16,7 @@
 #include "multi.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
+#include "usage.h"
 
 #define MAX_LINKS 8
 
@@ -27,6 +28,7 @@ struct probes {
 	struct pyprobes *pyprobes;
 	struct destinations *destinations;
 	struct ring_buffer *ring;
+	struct usage *usage;
 	struct loop_counters *counters; /* mapped, config.max_loops of them */
 	struct loop_live *lives;	/* likewise */
 	int nr_cpus;
@@ -297,6 +299,8 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 		err = open_pyprobes(probes);
 	if (!err && config->has_connections)
 		err = open_destinations(probes);
+	if (!err)
+		err = usage_new(&probes->usage, probes->skel->obj, &probes->skel->bss->nr_loop_ids_taken);
 	if (!err) {
 		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
 						on_ring_record, probes, NULL);
@@ -316,6 +320,7 @@ void probes_close(struct probes *probes)
 	if (!probes)
 		return;
 	ring_buffer__free(probes->ring);
+	usage_free(probes->usage);
 	unmap_arrays(probes);
 	pyprobes_free(probes->pyprobes);
 	destinations_free(probes->destinations);
@@ -326,6 +331,16 @@ void probes_close(struct probes *probes)
 enum probes_boundary probes_boundary(const struct probes *probes)
 {
 	return probes->config.boundary;
+}
+
+bool probes_is_multi(const struct probes *probes)
+{
+	return probes->is_multi;
+}
+
+struct usage *probes_usage(const struct probes *probes)
+{
+	return probes->usage;
 }
 
 struct destinations *probes_destinations(const struct probes *probes)
@@ -342,6 +357,7 @@ int probes_consume(struct probes *probes, probes_record_fn on_record, void *ctx)
 {
 	probes->on_record = on_record;
 	probes->ctx = ctx;
+	usage_note_ring(probes->usage);
 	return ring_buffer__consume(probes->ring);
 }
 
@@ -378,7 +394,8 @@ const volatile struct loop_live *probes_loop_live(const struct probes *probes, u
 
 void probes_release_loop(struct probes *probes, uint32_t loop_id)
 {
-	bpf_map_update_elem(bpf_map__fd(probes->skel->maps.free_loop_ids), NULL, &loop_id, BPF_ANY);
+	if (!bpf_map_update_elem(bpf_map__fd(probes->skel->maps.free_loop_ids), NULL, &loop_id, BPF_ANY))
+		__atomic_fetch_add(&probes->skel->bss->nr_loop_ids_taken, -1, __ATOMIC_RELAXED);
 }
 
 void probes_take_latent(struct probes *probes, uint32_t loop_id, uint64_t since_ns,

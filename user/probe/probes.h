@@ -45,6 +45,7 @@ extern const struct probes_config probes_default_config;
 
 struct destinations;
 struct probes;
+struct usage;
 
 /*
  * Loads and attaches.  Negative errno on failure, with the reason for people in why (NUL-ended);
@@ -53,6 +54,10 @@ struct probes;
 int probes_open(struct probes **out, const struct probes_config *config, char *why, size_t why_size);
 void probes_close(struct probes *probes);
 enum probes_boundary probes_boundary(const struct probes *probes);
+/* Whether probes within targets are attached by uprobe_multi. */
+bool probes_is_multi(const struct probes *probes);
+/* What it holds and costs (usage.h); for as long as it is open. */
+struct usage *probes_usage(const struct probes *probes);
 /* Their counters (probe/connections.h); NULL: they are not counted. */
 struct destinations *probes_destinations(const struct probes *probes);
 
