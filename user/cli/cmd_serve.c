@@ -133,6 +133,7 @@ static int serve(struct serving *serving)
 	code = err ? log_err(EXIT_FAILED, "serve: cannot confine itself: %s", strerror(-err))
 		   : watch_search(engine, &opts);
 	if (!code) {
+		service_show_kernel(serving->service, engine_probes(engine), engine_reader(engine));
 		service_show(serving->service, engine_model(engine));
 		notify_ready(&serving->notify);
 		log_write(LOG_NOTE, "serving on %s", service_url(serving->service));
@@ -140,6 +141,7 @@ static int serve(struct serving *serving)
 	}
 	notify_stopping(&serving->notify);
 	service_show(serving->service, NULL);
+	service_show_kernel(serving->service, NULL, NULL);
 	engine_free(engine);
 	/* Who asks a service to end is obeyed, not interrupted. */
 	return code == EXIT_INTERRUPTED ? EXIT_OK : code;

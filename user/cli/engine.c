@@ -106,6 +106,16 @@ const struct model *engine_model(const struct engine *engine)
 	return pipeline_model(engine->pipeline);
 }
 
+const struct probes *engine_probes(const struct engine *engine)
+{
+	return engine->probes;
+}
+
+const struct reader *engine_reader(const struct engine *engine)
+{
+	return engine->reader;
+}
+
 bool engine_child_ended(const struct engine *engine)
 {
 	return engine->has_child_ended;

@@ -63,6 +63,8 @@ int engine_caught_signal(void);
 uint64_t engine_now(void);
 /* What is known, for who shows it while the watch goes on. */
 const struct model *engine_model(const struct engine *engine);
+const struct probes *engine_probes(const struct engine *engine);
+const struct reader *engine_reader(const struct engine *engine);
 /* It was typed at the terminal, whose whole process group got it: Ctrl-C. */
 bool engine_was_typed(void);
 

@@ -402,6 +402,7 @@ unsigned reader_pending(const struct reader *reader)
 void reader_get_stats(const struct reader *reader, struct reader_stats *stats)
 {
 	*stats = reader->stats;
+	stats->is_up = reader->socket_fd >= 0;
 }
 
 void reader_free(struct reader *reader)

@@ -28,6 +28,7 @@ typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
 
 struct reader_stats {
 	uint64_t asked, failed, refused, restarts;
+	bool is_up; /* false: its process could not be started, or died too often to be started at once */
 };
 
 /* Starts the process (this very executable with a hidden command, nothing inherited but the socket). */

@@ -74,6 +74,18 @@ static void write_landing(const struct service *service, FILE *out)
 		size.loops);
 }
 
+static int write_ready(const struct service *service, FILE *out)
+{
+	const char *why = service_not_ready(service);
+
+	if (!why) {
+		fputs("ready\n", out);
+		return 200;
+	}
+	fprintf(out, "not ready: %s\n", why);
+	return 503;
+}
+
 static int on_question(void *ctx, enum web_what what, FILE *out)
 {
 	struct service *service = ctx;
@@ -84,9 +96,7 @@ static int on_question(void *ctx, enum web_what what, FILE *out)
 	case WEB_BREACHES: sink_history(service->sink, out); break;
 	case WEB_LOOPS: write_loops(service, out); break;
 	case WEB_HEALTHY: fputs("healthy\n", out); break;
-	case WEB_READY:
-		fputs(service->model ? "ready\n" : "not ready: not attached yet\n", out);
-		return service->model ? 200 : 503;
+	case WEB_READY: return write_ready(service, out);
 	case WEB_LANDING: write_landing(service, out); break;
 	case WEB_WHAT_MAX: return 404;
 	}

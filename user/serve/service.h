@@ -23,6 +23,11 @@ extern const struct reporter service_reporter;
 struct metrics *service_metrics(struct service *service);
 /* What is shown; from now on. The service is ready with it. */
 void service_show(struct service *service, const struct model *model);
+/* What is shown of the kernel half and the reader. NULL, NULL: they go. */
+struct probes;
+struct reader;
+void service_show_kernel(struct service *service, const struct probes *probes,
+			 const struct reader *reader);
 
 /* "http://127.0.0.1:10911", as it is in truth: the port may have been left to the kernel. */
 const char *service_url(const struct service *service);

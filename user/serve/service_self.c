@@ -32,17 +32,13 @@ static void put_seconds(struct exposition *e, const char *name, enum exposition_
 	exposition_seconds(e, ns);
 }
 
-static void write_build(const struct service *service, struct exposition *e)
+static void write_build(struct exposition *e)
 {
 	exposition_family(e, "build", EXPOSITION_INFO, "What this daemon was built from.");
 	exposition_sample(e, NULL);
 	exposition_label(e, "version", LOOPHOUND_VERSION);
 	exposition_label(e, "libbpf_version", libbpf_version_string());
 	exposition_label(e, "compiler", __VERSION__);
-	exposition_u64(e, 1);
-	exposition_family(e, "kernel", EXPOSITION_INFO, "The kernel that it runs on.");
-	exposition_sample(e, NULL);
-	exposition_label(e, "release", service->session.kernel);
 	exposition_u64(e, 1);
 }
 
@@ -125,7 +121,8 @@ void service_write_self(const struct service *service, struct exposition *e)
 {
 	struct sink_stats sink;
 
-	write_build(service, e);
+	write_build(e);
+	service_write_kernel(service, e);
 	sink_get_stats(service->sink, &sink);
 	put(e, "breach_lines", EXPOSITION_COUNTER, "Lines of breaches that were to be written.",
 	    sink.lines);

@@ -18,7 +18,9 @@ struct service {
 	int listen_fd;
 	bool is_reachable;	   /* from other hosts */
 	const struct model *model; /* NULL: not ready */
-	struct session session;	   /* of the report, for times */
+	const struct probes *probes;
+	const struct reader *reader;
+	struct session session; /* of the report, for times */
 	char url[96];
 	uint64_t now_ns, last_scrape_ns;
 	uint64_t started_wall_ns;
@@ -33,6 +35,11 @@ int service_check_open(const struct service *service, const struct web_settings 
 /* With each tick: a line of what was held back. */
 void service_tell_held(struct service *service, uint64_t now_ns);
 /* All families of what the daemon itself is and does. */
+/* NULL: it is ready; else why not. */
+const char *service_not_ready(const struct service *service);
+/* All families of the kernel half, whether it is ready among them. */
+void service_write_kernel(const struct service *service, struct exposition *e);
+/* All families of what the daemon itself is and does, with those. */
 void service_write_self(const struct service *service, struct exposition *e);
 
 #endif
