@@ -20,38 +20,59 @@
 #define MEMORY_PER_CONNECTION \
 	(16 * 1024) /* headers of a request have to fit in, with room for gzip's */
 #define IDLE_SECONDS 5
+#define TURN_MS	     1000
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **state,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = info ? info->connect_fd : -1;
 	struct web_server *server = context;
 
 	(void)state;
-	for (unsigned i = 0; info && i < WEB_CONNECTIONS_MAX; i++) {
-		struct web_connection *row = &server->connections[i];
-
-		if (code == MHD_CONNECTION_NOTIFY_STARTED && row->fd < 0) {
-			*row = (struct web_connection){ info->connect_fd, web_now_ns() };
-			return;
-		}
-		if (code == MHD_CONNECTION_NOTIFY_CLOSED && row->fd == info->connect_fd)
-			row->fd = -1;
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		web_connections_end(&server->connections, fd);
+		return;
 	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	web_connections_begin(&server->connections, fd, info ? info->client_addr : NULL,
+			      web_now_ns());
 }
 
-/* MHD's own time-out starts anew with each byte; this one does not. */
+/* MHD's own time-out starts anew with each byte; these do not. */
 static void end_old_connections(struct web_server *server)
 {
 	uint64_t now_ns = web_now_ns();
+	int fd;
 
-	for (unsigned i = 0; i < WEB_CONNECTIONS_MAX; i++) {
-		struct web_connection *row = &server->connections[i];
+	while ((fd = web_connections_expired(&server->connections, now_ns)) >= 0)
+		shutdown(fd, SHUT_RDWR);
+}
 
-		if (row->fd >= 0 && now_ns - row->since_ns >= WEB_CONNECTION_MAX_NS)
-			shutdown(row->fd, SHUT_RDWR);
+/*
+ * Where it is full MHD lets nobody in; who waits is seen at the listening socket.  How long the
+ * next turn may wait at most; *is_watched: but not if somebody comes.
+ */
+static int make_room(struct web_server *server, bool *is_watched)
+{
+	struct pollfd waiting = { .fd = server->listen_fd, .events = POLLIN };
+	uint64_t wait_ns;
+	int fd;
+
+	*is_watched = false;
+	if (!server->daemon || !web_connections_is_full(&server->connections))
+		return TURN_MS;
+	if (poll(&waiting, 1, 0) <= 0) {
+		*is_watched = true;
+		return TURN_MS;
 	}
+	fd = web_connections_victim(&server->connections, web_now_ns(), &wait_ns);
+	if (fd >= 0) {
+		shutdown(fd, SHUT_RDWR);
+		return 0;
+	}
+	return (int)(wait_ns / NSEC_PER_MSEC) + 1;
 }
 
 static void on_error(void *context, const char *format, va_list arguments)
@@ -113,14 +134,12 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 	listen_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (!err && listen_fd < 0)
 		err = -errno;
-	for (unsigned i = 0; i < WEB_CONNECTIONS_MAX; i++)
-		server->connections[i].fd = -1;
+	web_connections_init(&server->connections, settings->max_connections);
 	if (!err)
 		server->daemon = MHD_start_daemon(
 			flags, 0, NULL, NULL, web_route, server, MHD_OPTION_EXTERNAL_LOGGER,
 			on_error, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-			MHD_OPTION_CONNECTION_LIMIT,
-			min(settings->max_connections, WEB_CONNECTIONS_MAX),
+			MHD_OPTION_CONNECTION_LIMIT, server->connections.most,
 			MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
 			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
 			MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
@@ -135,27 +154,40 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 	return err ? err : -EINVAL;
 }
 
+/* MHD looks at the listening socket again only with the turn after the one in which there was room. */
+static void run_http(struct web_server *server)
+{
+	bool was_full = web_connections_is_full(&server->connections);
+
+	if (!server->daemon)
+		return;
+	MHD_run(server->daemon);
+	if (was_full && !web_connections_is_full(&server->connections))
+		MHD_run(server->daemon);
+}
+
 static int turn(struct web_server *server)
 {
 	const union MHD_DaemonInfo *info =
 		server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)
 			       : NULL;
-	struct pollfd fds[2] = { { .fd = server->socket_fd, .events = POLLIN },
-				 { .fd = info ? info->epoll_fd : -1, .events = POLLIN } };
-	MHD_UNSIGNED_LONG_LONG timeout_ms = 1000;
-	int err;
+	MHD_UNSIGNED_LONG_LONG timeout_ms = TURN_MS;
+	struct pollfd fds[3] = { { .fd = server->socket_fd, .events = POLLIN },
+				 { .fd = info ? info->epoll_fd : -1, .events = POLLIN },
+				 { .fd = -1, .events = POLLIN } };
+	bool is_watched;
+	int err, room_ms = make_room(server, &is_watched);
 
+	if (is_watched)
+		fds[2].fd = server->listen_fd;
 	if (server->daemon && MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
-		timeout_ms = min(timeout_ms, 1000ULL);
-	else
-		timeout_ms = 1000;
-	if (poll(fds, ARRAY_SIZE(fds), (int)timeout_ms) < 0 && errno != EINTR)
+		room_ms = (int)min(timeout_ms, (MHD_UNSIGNED_LONG_LONG)room_ms);
+	if (poll(fds, ARRAY_SIZE(fds), room_ms) < 0 && errno != EINTR)
 		return -errno;
 	err = web_take_settings(server);
 	if (err)
 		return err;
-	if (server->daemon)
-		MHD_run(server->daemon);
+	run_http(server);
 	end_old_connections(server);
 	return server->is_daemon_gone ? -EPIPE : 0;
 }
@@ -169,6 +201,7 @@ int web_main(int socket_fd, int listen_fd)
 		return 1;
 	server->socket_fd = socket_fd;
 	server->listen_fd = listen_fd;
+	web_connections_init(&server->connections, 0);
 	/* Who ends the daemon's group ends the daemon, which ends this. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

@@ -201,6 +201,16 @@ static enum web_auth_result check_user(struct web_server *server, struct MHD_Con
 	return result;
 }
 
+/* From here on it is the answer that it may take its time for. */
+static void note_asked(struct web_server *server, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info)
+		web_connections_asked(&server->connections, info->connect_fd);
+}
+
 enum MHD_Result web_route(void *context, struct MHD_Connection *connection, const char *url,
 			  const char *method, const char *version, const char *upload_data,
 			  size_t *upload_data_size, void **state)
@@ -211,6 +221,7 @@ enum MHD_Result web_route(void *context, struct MHD_Connection *connection, cons
 	(void)upload_data;
 	(void)upload_data_size;
 	(void)state;
+	note_asked(server, connection);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
 		return send_text(connection, 405, "GET and HEAD only\n", "Allow", "GET, HEAD");
 	switch (check_user(server, connection)) {

@@ -7,22 +7,16 @@
 #include <stddef.h>
 
 #include "web_auth.h"
+#include "web_connections.h"
 
-#define WEB_ANSWER_MS	      2000	     /* how long the daemon may take */
-#define WEB_CONNECTION_MAX_NS 15000000000ULL /* a connection lives no longer, whatever it does */
-#define WEB_CONNECTIONS_MAX   256
-
-struct web_connection {
-	MHD_socket fd; /* -1: free */
-	uint64_t since_ns;
-};
+#define WEB_ANSWER_MS 2000 /* how long the daemon may take */
 
 struct web_server {
 	int socket_fd, listen_fd;
 	struct MHD_Daemon *daemon;
 	struct web_settings settings;
 	struct web_auth auth;
-	struct web_connection connections[WEB_CONNECTIONS_MAX];
+	struct web_connections connections;
 	uint64_t next_seq;
 	double tokens; /* questions that may be asked now */
 	uint64_t tokens_ns;
