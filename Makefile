@@ -197,7 +197,10 @@ FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules
 	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c)
 FUZZED_IN_fuzz_config := $(FUZZED) \
 	$(addprefix user/serve/,config.c config_rules.c config_targets.c web_config.c yamltree.c yamlwalk.c)
-FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_auth.c web_encoding.c web_listen.c)
+FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_address.c web_auth.c web_encoding.c web_listen.c)
+FUZZED_IN_fuzz_http   := $(addprefix user/,base/log.c base/utf8.c reader/sandbox.c report/exposition.c report/sanitize.c) $(addprefix user/serve/, \
+	web_address.c web_ask.c web_auth.c web_connections.c web_encoding.c web_process.c web_routes.c web_sandbox.c)
+FUZZLIBS_fuzz_http    := -lmicrohttpd -lgnutls -lseccomp -lcap-ng
 FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c place.c procinfo.c procmem.c usdt.c)
 FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)
 
@@ -206,7 +209,7 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
-		$(or $(FUZZED_IN_fuzz_$*),$(FUZZED)) -lm -lyaml -lz -lcrypt -o $@
+		$(or $(FUZZED_IN_fuzz_$*),$(FUZZED)) -lm -lyaml -lz -lcrypt $(FUZZLIBS_fuzz_$*) -o $@
 
 -include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
 

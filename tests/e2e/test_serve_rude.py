@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import crypt
+import json
 import socket
+import subprocess
+import sys
 import time
 
 from process import PATIENCE
 from service import Service
+from watch import Loophound
 
 BEGINNINGS = [b"", b"GET /metrics HTTP/1.1\r\nX-Y: ", b"GET /met"]
 # MHD's own time for a silent client is 5 s, and the backlog has to be gone through as well.
@@ -26,3 +31,38 @@ def test_slow_clients_make_room(tmp_path):
         assert service.ask("/-/healthy").status == 200
         assert time.monotonic() - begin < SOON_S
         assert service.value("loophound_web_process_restarts_total") == 0
+
+
+# In the service's network, where there are three hosts.
+ASKS = """
+import base64, http.client, json, sys
+port = int(sys.argv[1])
+
+def ask(host, password):
+    connection = http.client.HTTPConnection("192.0.2.1", port, timeout=30, source_address=(host, 0))
+    user = base64.b64encode(b"scraper:" + password.encode()).decode()
+    connection.request("GET", "/-/healthy", headers={"Authorization": "Basic " + user})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+print(json.dumps([[ask("192.0.2.2", f"guess {n}") for n in range(60)], ask("192.0.2.3", "prometheus")]))
+"""
+
+
+def test_who_guesses_keeps_no_scraper_out(tmp_path):
+    users = {"basic_auth_users": {"scraper": crypt.crypt("prometheus", "$2b$04$abcdefghijklmnopqrstuu")}}
+    (tmp_path / "web.yml").write_text(json.dumps(users))
+    (tmp_path / "c.yaml").write_text("web: {max_requests_per_second: 1000}\n")
+    hosts = "ip link set lo up && for n in 1 2 3; do ip address add 192.0.2.$n/24 dev lo; done"
+    arguments = ("-c", str(tmp_path / "c.yaml"), "--web.config.file", str(tmp_path / "web.yml"))
+    prefix = ("unshare", "--net", "sh", "-c", f'{hosts} && exec "$@"', "sh")
+    with Loophound("serve", "--breaches.to", "none", "--web.listen-address", "192.0.2.1:0", *arguments, prefix=prefix) as service:
+        line = service.err.wait_for(lambda each: "serving on" in each)
+        assert line, service.dump()
+        enter = ["nsenter", "-t", str(service.pid), "--net", sys.executable, "-c", ASKS]
+        run = subprocess.run([*enter, line.rsplit(":", 1)[1]], capture_output=True, text=True, timeout=PATIENCE)
+        assert run.returncode == 0, run.stderr
+        guesses, scraper = json.loads(run.stdout)
+        assert guesses.count(401) <= 30 and 429 in guesses, guesses
+        assert scraper == 200, guesses

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <zlib.h>
 
 #include "web_client.h"
@@ -78,30 +79,112 @@ static void the_keyed_hash_is_siphash(void **state)
 }
 
 
+static struct web_address address(uint8_t last)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	struct web_address out;
+
+	memcpy(&from.sin_addr, (uint8_t[]){ 192, 0, 2, last }, 4);
+	web_address_of((struct sockaddr *)&from, &out);
+	return out;
+}
+
+static void add_user(struct web_settings *settings, const char *name, const char *password)
+{
+	struct web_user *user = &settings->users[settings->nr_users++];
+	struct crypt_data data = {};
+
+	snprintf(user->name, WEB_USER_LEN, "%s", name);
+	snprintf(user->hash, WEB_HASH_LEN, "%s",
+		 crypt_r(password, "$2y$04$abcdefghijklmnopqrstuu", &data));
+}
+
 static void who_knows_the_password_gets_in(void **state)
 {
-	static struct web_settings settings = { .nr_users = 1 };
-	struct crypt_data data = {};
-	struct web_auth auth;
+	static struct web_settings settings;
+	struct web_address from = address(1);
+	struct web_auth auth = {};
 
 	(void)state;
-	snprintf(settings.users[0].name, WEB_USER_LEN, "scraper");
-	snprintf(settings.users[0].hash, WEB_HASH_LEN, "%s",
-		 crypt_r("prometheus", "$2y$04$abcdefghijklmnopqrstuu", &data));
+	add_user(&settings, "scraper", "prometheus");
 	assert_int_equal(web_auth_init(&auth, &settings), 0);
-	assert_int_equal(web_auth_check(&auth, NULL, NULL, 1), WEB_AUTH_REFUSED);
-	assert_int_equal(web_auth_check(&auth, "scraper", "wrong", 1), WEB_AUTH_REFUSED);
-	assert_int_equal(web_auth_check(&auth, "nobody", "prometheus", 1), WEB_AUTH_REFUSED);
-	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", 1), WEB_AUTH_OK);
-	assert_int_equal(web_auth_check(&auth, "", "", 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, NULL, NULL, &from, 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "scraper", "wrong", &from, 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "nobody", "prometheus", &from, 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
+	assert_int_equal(web_auth_check(&auth, "", "", &from, 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "scraper", "guess", &from, 1), WEB_AUTH_REFUSED);
 	/* Guesses run out; who was right before is not kept out by them. */
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(web_auth_check(&auth, "scraper", "guess", 1), WEB_AUTH_REFUSED);
-	assert_int_equal(web_auth_check(&auth, "scraper", "guess", 1), WEB_AUTH_TOO_MANY);
-	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", 1), WEB_AUTH_OK);
-	assert_int_equal(web_auth_check(&auth, "scraper", "guess", 1 + NSEC_PER_SEC), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "scraper", "guess", &from, 1), WEB_AUTH_TOO_MANY);
+	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
+	assert_int_equal(web_auth_check(&auth, "scraper", "guess", &from, 1 + NSEC_PER_SEC), WEB_AUTH_REFUSED);
 	settings.nr_users = 0;
-	assert_int_equal(web_auth_check(&auth, NULL, NULL, 1), WEB_AUTH_OK);
+	assert_int_equal(web_auth_check(&auth, NULL, NULL, &from, 1), WEB_AUTH_OK);
+}
+
+static void who_guesses_takes_nothing_from_others(void **state)
+{
+	static struct web_settings settings;
+	struct web_auth auth = {};
+	uint64_t now_ns = 1;
+	unsigned nr_checked = 0;
+
+	(void)state;
+	add_user(&settings, "scraper", "prometheus");
+	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	/* Seven hosts guess a thousand times a second each, for ten seconds: of them 4 a second are checked. */
+	for (unsigned i = 0; i < 70000; i++, now_ns += 10 * NSEC_PER_SEC / 70000) {
+		struct web_address from = address((uint8_t)(1 + i % 7));
+
+		nr_checked += web_auth_check(&auth, "scraper", "guess", &from, now_ns) == WEB_AUTH_REFUSED;
+	}
+	assert_in_range(nr_checked, 40, 60);
+	/* One that was never here is served, at once, and from then on. */
+	for (unsigned i = 0; i < 100; i++) {
+		struct web_address guesser = address(1), from = address(100);
+
+		web_auth_check(&auth, "scraper", "guess", &guesser, now_ns);
+		assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, now_ns), WEB_AUTH_OK);
+	}
+	/* So is who types it wrong once. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct web_address from = address(200);
+
+		assert_int_equal(web_auth_check(&auth, "scraper", i ? "prometheus" : "promteheus", &from,
+						now_ns + i * NSEC_PER_SEC),
+				 i ? WEB_AUTH_OK : WEB_AUTH_REFUSED);
+	}
+}
+
+static void who_was_right_is_remembered_as_long_as_that_holds(void **state)
+{
+	static struct web_settings settings, next;
+	struct web_address from = address(1);
+	struct web_auth auth = {};
+
+	(void)state;
+	add_user(&settings, "scraper", "prometheus");
+	add_user(&settings, "other", "prometheus");
+	assert_string_equal(settings.users[0].hash, settings.users[1].hash); /* one salt here */
+	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
+	assert_int_equal(web_auth_check(&auth, "other", "prometheus", &from, 1), WEB_AUTH_OK);
+	for (int i = 0; i < 3; i++) /* the ration is spent */
+		assert_int_equal(web_auth_check(&auth, "scraper", "guess", &from, 1), WEB_AUTH_REFUSED);
+	assert_int_equal(web_auth_check(&auth, "scraper", "guess", &from, 1), WEB_AUTH_TOO_MANY);
+	/* A reload: one user is as he was, the other is gone, though his hash is not. */
+	next = settings;
+	next.nr_users = 1;
+	settings = next;
+	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
+	assert_int_equal(web_auth_check(&auth, "other", "prometheus", &from, 1), WEB_AUTH_TOO_MANY);
+	/* Another password, and back. */
+	settings.nr_users = 0;
+	add_user(&settings, "scraper", "new");
+	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_TOO_MANY);
+	assert_int_equal(web_auth_check(&auth, "scraper", "new", &from, 1 + NSEC_PER_SEC), WEB_AUTH_OK);
 }
 
 static void an_address_says_who_can_reach_it(void **state)
@@ -139,6 +222,8 @@ int main(void)
 		cmocka_unit_test(gzip_packs_what_zlib_unpacks),
 		cmocka_unit_test(the_keyed_hash_is_siphash),
 		cmocka_unit_test(who_knows_the_password_gets_in),
+		cmocka_unit_test(who_guesses_takes_nothing_from_others),
+		cmocka_unit_test(who_was_right_is_remembered_as_long_as_that_holds),
 		cmocka_unit_test(an_address_says_who_can_reach_it),
 	};
 

@@ -6,25 +6,49 @@
 #include <stdbool.h>
 
 #include "web.h"
+#include "web_address.h"
 
 #define WEB_AUTH_REMEMBERED 16
+#define WEB_AUTH_CLIENTS    256
+
+/* What may be checked now: each check costs some 70 ms. */
+struct web_ration {
+	double tokens;
+	uint64_t filled_ns; /* 0: it was never used, and is full */
+};
+
+/* Of an address; the one that was heard of least recently makes room for a new one. */
+struct web_client_ration {
+	struct web_address address;
+	struct web_ration ration;
+	uint64_t failed_ns; /* 0: it was never wrong */
+	bool is_used;
+};
+
+/* A pair that was right, and the user and hash that said so. */
+struct web_remembered {
+	uint64_t pair, hash; /* keyed hashes; pair 0: none */
+};
 
 struct web_auth {
 	const struct web_settings *settings;
-	uint64_t key[2];			  /* of this process, random */
-	uint64_t remembered[WEB_AUTH_REMEMBERED]; /* keyed hashes of pairs that were right; 0: none
-						   */
+	uint64_t key[2]; /* of this process, random */
+	struct web_remembered remembered[WEB_AUTH_REMEMBERED];
 	unsigned next;
-	double tokens; /* guesses that may be checked now: each costs some 70 ms */
-	uint64_t tokens_ns;
+	struct web_client_ration clients[WEB_AUTH_CLIENTS];
+	struct web_ration guessers,
+		others; /* all of them together: who was wrong lately, who was not */
 };
 
 enum web_auth_result { WEB_AUTH_OK, WEB_AUTH_REFUSED, WEB_AUTH_TOO_MANY };
 
-/* Forgets all that was remembered. 0 or a negative errno: no random numbers. */
+/*
+ * Begins, or goes on with other users: what was remembered of those who still have the same
+ * password stays. auth is zero at first.  0 or a negative errno: no random numbers.
+ */
 int web_auth_init(struct web_auth *auth, const struct web_settings *settings);
 /* name or password may be NULL. */
 enum web_auth_result web_auth_check(struct web_auth *auth, const char *name, const char *password,
-				    uint64_t now_ns);
+				    const struct web_address *from, uint64_t now_ns);
 
 #endif

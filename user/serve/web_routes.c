@@ -186,14 +186,18 @@ static enum MHD_Result refuse(struct MHD_Connection *connection)
 
 static enum web_auth_result check_user(struct web_server *server, struct MHD_Connection *connection)
 {
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct web_address address;
 	enum web_auth_result result;
 	char *password = NULL;
 	char *name;
 
 	if (!server->settings.nr_users)
 		return WEB_AUTH_OK;
+	web_address_of(info ? info->client_addr : NULL, &address);
 	name = MHD_basic_auth_get_username_password(connection, &password);
-	result = web_auth_check(&server->auth, name, password, web_now_ns());
+	result = web_auth_check(&server->auth, name, password, &address, web_now_ns());
 	if (password)
 		explicit_bzero(password, strlen(password));
 	MHD_free(name);
