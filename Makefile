@@ -120,6 +120,7 @@ install: all ## into DESTDIR, below PREFIX (default: /usr), its configuration in
 	install -D -m 644 packaging/grafana/loophound.json $(DATADIR)/loophound/grafana/loophound.json
 	install -D -m 644 packaging/prometheus/loophound.rules.yml $(DATADIR)/loophound/prometheus/loophound.rules.yml
 	install -D -m 644 packaging/sys-admin.conf $(DATADIR)/loophound/systemd/sys-admin.conf
+	install -D -m 644 packaging/sys-user.conf $(DATADIR)/loophound/systemd/sys-user.conf
 	install -D -m 644 packaging/kubernetes/daemonset.yaml $(DATADIR)/loophound/kubernetes/daemonset.yaml
 	install -m 644 README.md CHANGELOG.md docs/OPERATIONS.md docs/METRICS.md docs/RULES.md $(DATADIR)/doc/loophound/
 

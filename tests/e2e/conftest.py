@@ -16,7 +16,15 @@ from interpreters import Interpreter, find_interpreters, is_double, system_inter
 from watch import BINARY
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+# What is enough on a kernel that asks for no more.
+FOUR = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
 NEEDS_ROOT = "loading BPF programs needs root: run `sudo make check`"
+
+
+def with_capabilities(*names: str) -> tuple[str, ...]:
+    """The begin of a command that runs as nobody, with these as ambient ones."""
+    given = ",".join(f"+{name}" for name in names)
+    return (*NOBODY, "--inh-caps", given, "--ambient-caps", given)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from container import APP, ID, POD, STALL_LINE, STALL_NS, App, contained, hierarchies, in_cgroup, make_root
 from fusetrap import FuseTrap
-from test_privileges import CAPABILITIES, with_capabilities
+from conftest import FOUR, with_capabilities
 from watch import Loophound, Watch
 
 
@@ -89,7 +89,7 @@ def test_in_a_container(root, python):
 def test_in_a_chroot_without_the_capability_for_mapped_files(root, python, public_binary):
     with App("chroot", str(root), python.path, "/srv/app.py") as program:
         program.wait_ready()
-        limits = with_capabilities(*CAPABILITIES)
+        limits = with_capabilities(*FOUR)
         target, breach = the_stall_of(program, prefix=limits, binary=public_binary)
     assert target["usdt"] == python.usdt  # so that its file was found by its path
     assert target["ns_pid"] == program.pid and target["container"] is None

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 
-from conftest import NOBODY
+from conftest import FOUR, NOBODY, with_capabilities
 from watch import Loophound, Watch
 from workload import Workload
 
 CANNOT = 4
-CAPABILITIES = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
-
-
-def with_capabilities(*names: str) -> tuple[str, ...]:
-    given = ",".join(f"+{name}" for name in names)
-    return (*NOBODY, "--inh-caps", given, "--ambient-caps", given)
 
 
 def test_without_privileges_one_sentence(python, public_binary):
@@ -46,7 +40,7 @@ def test_doctor_says_what_is_missing(public_binary):
 def test_four_capabilities_will_do(interpreter, public_binary):
     with Workload("time_sleep", interpreter) as program:
         program.wait_ready()
-        with Watch(program.pid, prefix=with_capabilities(*CAPABILITIES), binary=public_binary) as watch:
+        with Watch(program.pid, prefix=with_capabilities(*FOUR), binary=public_binary) as watch:
             watch.wait_attached()
             program.go()
             program.wait_done()

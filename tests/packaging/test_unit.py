@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "packaging/loophound.service"
 MESSAGE_ID = "f1a1ff4d0e2c4f0d9b6c1e1d6d8a7c35"
 DROP_IN = ROOT / "packaging/sys-admin.conf"
+OWN_USER = ROOT / "packaging/sys-user.conf"
 
 
 def test_security(tmp_path):
@@ -28,11 +29,12 @@ def test_security(tmp_path):
     security = ["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager"]
     check = subprocess.run([*security, UNIT], capture_output=True, text=True)
     assert check.returncode == 0, check.stdout
-    with_drop_in = tmp_path / "with" / "loophound.service"
-    with_drop_in.parent.mkdir()
-    with_drop_in.write_text(UNIT.read_text() + DROP_IN.read_text())
-    check = subprocess.run([*security, with_drop_in], capture_output=True, text=True)
-    assert check.returncode == 0, check.stdout
+    for drop_in in (DROP_IN, OWN_USER):
+        unit = tmp_path / drop_in.stem / "loophound.service"
+        unit.parent.mkdir()
+        unit.write_text(UNIT.read_text() + drop_in.read_text())
+        check = subprocess.run([*security, unit], capture_output=True, text=True)
+        assert check.returncode == 0, check.stdout
 
 
 def test_the_manual_is_well_formed():
@@ -102,7 +104,9 @@ def wait_until(wanted, what: str, dump=lambda: "") -> None:
         time.sleep(0.1)  # between two looks
 
 
-@pytest.mark.parametrize("drop_in", ["", DROP_IN.read_text()], ids=["as shipped", "with CAP_SYS_ADMIN"])
+@pytest.mark.parametrize(
+    "drop_in", ["", DROP_IN.read_text(), OWN_USER.read_text()], ids=["as shipped", "with CAP_SYS_ADMIN", "as a user of its own"]
+)
 def test_it_watches_reloads_and_stops(tmp_path, drop_in):
     with Boot(tmp_path, drop_in) as boot, Workload("time_sleep", system_interpreter()) as program:
         boot.wait_for(lambda: boot.show("ActiveState") == "active", "active")
@@ -124,8 +128,10 @@ def test_it_watches_reloads_and_stops(tmp_path, drop_in):
         assert json.loads(entry["LOOPHOUND_JSON"])["duration_ns"] == int(entry["LOOPHOUND_DURATION_NS"])
         assert entry["_SYSTEMD_UNIT"] == "loophound.service"
 
-        wanted = "CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_CHECKPOINT_RESTORE" + (" CAP_SYS_ADMIN" if drop_in else "")
+        wanted = "CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_CHECKPOINT_RESTORE"
+        wanted += " CAP_SYS_ADMIN" if drop_in == DROP_IN.read_text() else ""
         assert set(capabilities(boot.show("MainPID"))) == set(wanted.split())
+        assert (user_of(boot.show("MainPID")) == 0) == (drop_in != OWN_USER.read_text())
         assert boot.show("NRestarts") == "0"
         assert "records lost" in boot.show("StatusText")
         said = [each["MESSAGE"] for each in boot.journal("_COMM=loophound") if ": error:" in each["MESSAGE"]]
@@ -142,6 +148,10 @@ def test_it_watches_reloads_and_stops(tmp_path, drop_in):
 
 def ended(entries: list[dict]) -> list[dict]:
     return [entry for entry in entries if entry["LOOPHOUND_ONGOING"] == "0"]
+
+
+def user_of(pid: str) -> int:
+    return int(re.search(r"^Uid:\t(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1])
 
 
 def capabilities(pid: str) -> list[str]:

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* `doctor`: what this kernel, this user and that process allow, found out by trying. */
 #include <bpf/libbpf.h>
-#include <cap-ng.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "ask.h"
@@ -11,6 +13,7 @@
 #include "find.h"
 #include "located.h"
 #include "log.h"
+#include "privileges.h"
 #include "probes.h"
 #include "sanitize.h"
 
@@ -46,33 +49,67 @@ static long read_sysctl(const char *path)
 
 static void check_user(void)
 {
-	static const struct {
-		unsigned capability;
-		const char *name, *remedy;
-		bool is_needed;
-	} caps[] = {
-		{ CAP_BPF, "CAP_BPF", "missing: run as root, or grant it", true },
-		{ CAP_PERFMON, "CAP_PERFMON", "missing: run as root, or grant it", true },
-		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
-		  "missing: processes of other users cannot be read (nothing is ever traced with it)", true },
-		{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
-		  "missing: the executables of other users' processes may be unreadable", false },
-		{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE",
-		  "missing: a program whose files were replaced or deleted is read from its memory alone, without "
-		  "its probes", false },
-	};
-	bool is_admin;
+	uint64_t effective = privileges_of(getpid());
 
-	capng_get_caps_process();
-	is_admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
-	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
-		bool has = capng_have_capability(CAPNG_EFFECTIVE, caps[i].capability) ||
-			   (is_admin && i < 2);
+	for (unsigned i = 0; i < NR_PRIVILEGES; i++) {
+		const struct privilege *privilege = &privileges[i];
+		bool has = privileges_have(effective, privilege);
 
-		if (caps[i].is_needed)
-			need(has, caps[i].name, "granted", caps[i].remedy);
-		else
-			say(has, caps[i].name, "%s", has ? "granted" : caps[i].remedy);
+		nr_missing += !has && privilege->need == PRIVILEGE_NEEDED;
+		say(has || privilege->need == PRIVILEGE_RARE, privilege->name, "%s: %s",
+		    has					 ? "granted" :
+		    privilege->need == PRIVILEGE_RARE ? "not granted" :
+							"missing",
+		    has ? privilege->use : privilege->without);
+	}
+}
+
+static uid_t uid_of(pid_t pid)
+{
+	struct stat info;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return stat(path, &info) ? (uid_t)-1 : info.st_uid;
+}
+
+/* A process that is `loophound serve`: what it has need not be what this user has. */
+static bool is_service(pid_t pid)
+{
+	char path[32], args[PATH_MAX + 16] = "";
+	cleanup_close int fd = -1;
+	ssize_t bytes;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	bytes = fd < 0 ? -1 : read(fd, args, sizeof(args) - 1);
+	/* The buffer ends with a NUL of ours, and an argument that fills it has no other behind it. */
+	return bytes > (ssize_t)strlen(args) && !strcmp(args + strlen(args) + 1, "serve");
+}
+
+static void check_service(void)
+{
+	struct find_filter filter = { .name_glob = "loophound" };
+	cleanup_free pid_t *pids = NULL;
+	int nr = find_processes(&filter, &pids);
+	bool is_any = false;
+
+	for (int i = 0; i < nr; i++) {
+		char had[PRIVILEGES_LEN], lacked[PRIVILEGES_LEN];
+		uint64_t effective;
+
+		if (!is_service(pids[i]))
+			continue;
+		if (!is_any)
+			printf("\nthe service\n");
+		is_any = true;
+		effective = privileges_of(pids[i]);
+		privileges_list(effective, true, had);
+		privileges_list(effective, false, lacked);
+		say(true, "process", "%d, user id %u", pids[i], uid_of(pids[i]));
+		say(had[0], "has", "%s", had[0] ? had : "no capability that it needs");
+		if (lacked[0])
+			say(false, "lacks", "%s", lacked);
 	}
 }
 
@@ -265,6 +302,7 @@ int cmd_doctor(const struct opts *opts)
 	check_kernel();
 	printf("\nthis user\n");
 	check_user();
+	check_service();
 	printf("\nthe kernel half\n");
 	check_programs();
 	for (unsigned i = 0; i < opts->nr_pids; i++)

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 #include "serve_opts.h"
 #include "service.h"
 #include "service_sandbox.h"
@@ -106,6 +107,19 @@ static void on_reload(void *ctx)
 	notify_ready(&serving->notify);
 }
 
+/* What it may do decides what it sees: whoever reads its first lines knows both. */
+static void tell_privileges(void)
+{
+	uint64_t effective = privileges_of(getpid());
+	char had[PRIVILEGES_LEN];
+
+	privileges_list(effective, true, had);
+	log_info("user id %u, with %s", geteuid(), had[0] ? had : "no capability");
+	for (unsigned i = 0; i < NR_PRIVILEGES; i++)
+		if (!privileges_have(effective, &privileges[i]) && privileges[i].need != PRIVILEGE_RARE)
+			log_warn("without %s: %s", privileges[i].name, privileges[i].without);
+}
+
 static int serve(struct serving *serving)
 {
 	struct engine_service hooks = { .fd = service_fd(serving->service),
@@ -157,6 +171,7 @@ static int open_and_serve(struct serving *serving)
 	if (policies_new(&serving->policies))
 		return log_err(EXIT_FAILED, "serve: no memory");
 	set_policies(serving);
+	tell_privileges();
 	notify_open(&serving->notify);
 	if (service_open(&serving->service, &serving->opts.config, serving->policies, why))
 		return log_err(EXIT_FAILED, "serve: %s", why);

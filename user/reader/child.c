@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -16,6 +17,27 @@
 #define SOCKET_BYTES  (1 << 20)
 #define CHILD_FD_TEXT "3"
 #define FIRST_SAFE_FD 10
+
+/*
+ * An exec takes the capabilities of whoever is not root, but those that he makes ambient.  The reader gets what
+ * it reads with, if the daemon has it: without, it says of each process that it may not be read.
+ */
+static void pass_on_capabilities(void)
+{
+	static const unsigned passed[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE };
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &head, data))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		data[CAP_TO_INDEX(passed[i])].inheritable |=
+			data[CAP_TO_INDEX(passed[i])].permitted & CAP_TO_MASK(passed[i]);
+	if (syscall(SYS_capset, &head, data))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, passed[i], 0, 0);
+}
 
 /* Between fork and exec: only what is safe in a signal handler. */
 static void __attribute__((noreturn)) become(const char *command, int socket_fd, int extra_fd,
@@ -48,6 +70,8 @@ static void __attribute__((noreturn)) become(const char *command, int socket_fd,
 	signal(SIGTERM, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!strcmp(command, CHILD_READER))
+		pass_on_capabilities();
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }
