@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "clock.h"
 #include "engine_state.h"
 #include "find.h"
 #include "log.h"
@@ -16,17 +17,17 @@
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
 
-static uint64_t clock_ns(clockid_t clock)
+uint64_t engine_now_ns(void)
+{
+	return clock_host_ns();
+}
+
+static uint64_t wall_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t engine_now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
 }
 
 void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns)
@@ -132,7 +133,7 @@ static void fill_session(struct engine *engine, struct session *session)
 	memset(session, 0, sizeof(*session));
 	engine->start_ns = engine_now_ns();
 	session->start_ns = engine->start_ns;
-	session->wall_minus_mono_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	session->wall_minus_mono_ns = wall_ns() - engine_now_ns();
 	snprintf(session->version, sizeof(session->version), "%s", LOOPHOUND_VERSION);
 	if (!uname(&host)) {
 		snprintf(session->host, sizeof(session->host), "%.63s", host.nodename);

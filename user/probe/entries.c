@@ -8,19 +8,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <time.h>
 
+#include "clock.h"
 #include "entry.h"
 #include "probes.h"
 #include "util.h"
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static void count_candidate(const struct entries *entries, int change)
 {
@@ -58,7 +50,7 @@ static int watch(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t 
 	entry.target_id = target_id;
 	entry.state = ENTRY_TARGET;
 	entry.is_forked = 0;
-	entry.watched_ns = monotonic_ns();
+	entry.watched_ns = clock_host_ns();
 	/* The answer is on its way: what the process does until then needs not be told. */
 	entry.ask_after_ns = entry.watched_ns + 20 * NSEC_PER_MSEC;
 	if (start_ticks)
@@ -91,7 +83,7 @@ int probes_identify(struct probes *probes, pid_t pid, uint32_t target_id, const 
 	if (err)
 		return err;
 	entry.is_forked = 0;
-	entry.watched_ns = monotonic_ns();
+	entry.watched_ns = clock_host_ns();
 	entry.layout = *layout;
 	return put(&entries, pid, &entry, BPF_EXIST);
 }
@@ -194,7 +186,7 @@ void probes_learn_exe(struct probes *probes, const struct exe_key *exe, enum exe
 	struct exe_state state = { .kind = kind };
 
 	if (kind == EXE_OTHER)
-		state.until_ns = monotonic_ns() + OTHER_NS;
+		state.until_ns = clock_host_ns() + OTHER_NS;
 	bpf_map_update_elem(probes_entries(probes).exes_fd, exe, &state, BPF_ANY);
 }
 
@@ -205,7 +197,7 @@ void probes_hold_exe(struct probes *probes, const struct exe_key *exe)
 
 	if (!bpf_map_lookup_elem(fd, exe, &state) && state.kind != EXE_UNKNOWN)
 		return;
-	state.until_ns = monotonic_ns() + (FIRST_HOLD_NS << min(state.nr_gone, (uint32_t)MAX_HOLD_DOUBLING));
+	state.until_ns = clock_host_ns() + (FIRST_HOLD_NS << min(state.nr_gone, (uint32_t)MAX_HOLD_DOUBLING));
 	state.nr_gone++;
 	bpf_map_update_elem(fd, exe, &state, BPF_ANY);
 }

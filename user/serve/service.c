@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "clock.h"
 #include "facts.h"
 #include "journal.h"
 #include "labels.h"
@@ -21,12 +22,13 @@
 #define PASSED_FD    3 /* systemd's first */
 #define WEB_START_MS 5000
 
-static uint64_t clock_now_ns(void)
+/* The clock on the wall may be set while the service runs: each line has what it says then. */
+static uint64_t wall_minus_mono_ns(void)
 {
-	struct timespec now;
+	struct timespec wall;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return (uint64_t)wall.tv_sec * NSEC_PER_SEC + (uint64_t)wall.tv_nsec - clock_host_ns();
 }
 
 /* ---- what the web process asks for ---- */
@@ -34,7 +36,7 @@ static uint64_t clock_now_ns(void)
 static void write_metrics(struct service *service, enum exposition_format format, FILE *out)
 {
 	struct exposition e = { .out = out, .format = format };
-	uint64_t start_ns = clock_now_ns();
+	uint64_t start_ns = clock_host_ns();
 
 	if (service->model) {
 		metrics_write(service->metrics, service->model, &e);
@@ -42,7 +44,7 @@ static void write_metrics(struct service *service, enum exposition_format format
 	}
 	service_write_self(service, &e);
 	exposition_end(&e);
-	service->last_scrape_ns = clock_now_ns() - start_ns;
+	service->last_scrape_ns = clock_host_ns() - start_ns;
 }
 
 static void write_loops(const struct service *service, FILE *out)
@@ -53,6 +55,7 @@ static void write_loops(const struct service *service, FILE *out)
 	const struct loop *loop;
 	bool is_first = true;
 
+	opts.session.wall_minus_mono_ns = wall_minus_mono_ns();
 	putc('[', out);
 	for (uint32_t i = 0; service->model && (loop = model_loop(service->model, i)); i++) {
 		if (loop->ended || !loop->counters_ns)
@@ -160,6 +163,7 @@ static void on_breach(const struct report_opts *opts, const struct breach *breac
 
 	if (breach->count > 1 && !iteration_is_ongoing(breach->finding->iteration))
 		service->nr_folded += breach->count - 1;
+	line_opts.session.wall_minus_mono_ns = wall_minus_mono_ns();
 	line_opts.out = open_memstream(&line, &bytes);
 	if (!line_opts.out)
 		return;
@@ -169,7 +173,7 @@ static void on_breach(const struct report_opts *opts, const struct breach *breac
 	line[--bytes] = '\0'; /* its newline */
 	if (sink_wants_entry(service->sink))
 		entry = make_entry(breach, policy, line, &entry_bytes);
-	sink_line(service->sink, &of, line, bytes, entry, entry_bytes, clock_now_ns());
+	sink_line(service->sink, &of, line, bytes, entry, entry_bytes, clock_host_ns());
 }
 
 static void on_summary(const struct report_opts *opts, const struct report_summary *summary)
@@ -269,7 +273,7 @@ int service_read_settings(struct web_settings *settings, const struct serve_conf
 static int wait_for_web(struct service *service, char why[YAML_ERROR_LEN])
 {
 	const char *reason;
-	int err = web_client_wait(service->web, clock_now_ns(), WEB_START_MS, &reason);
+	int err = web_client_wait(service->web, clock_host_ns(), WEB_START_MS, &reason);
 
 	if (!err || err == -ETIMEDOUT)
 		return 0;

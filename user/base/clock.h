@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The clock that the kernel half's times are of, wherever we are. */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+
+/*
+ * CLOCK_MONOTONIC of the host, ns.  In a time namespace the call has an offset, which times of BPF
+ * programs do not have: it is taken out.  Before the process is confined it has to be called once.
+ */
+uint64_t clock_host_ns(void);
+
+#endif
