@@ -1,0 +1,96 @@
+"""What a target can do to the service: its own names are lost, and nobody else's; watching and scraping go on."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+
+from container import App
+from fusetrap import FuseTrap
+from growth import figures, rss_kib
+from process import poll
+from service import Service, children
+from test_containers import mapper  # noqa: F401, a fixture
+from test_serve_keeps_going import nr_breaches, watches
+from workload import Workload
+
+WEB = "web: {max_requests_per_second: 1000}\n"
+
+
+def test_a_page_that_never_answers(python, mapper, tmp_path):  # noqa: F811
+    """Three processes whose library is on a FUSE that hangs: the reader is killed for them, and only they are given up."""
+    (tmp_path / "c.yaml").write_text(WEB)
+    folder = tmp_path / "fuse"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        trap = stack.enter_context(FuseTrap(folder))
+        library = folder / "libpython3.11.so.1.0"
+        library.write_bytes(b"\x7fELF" + bytes(8000))
+        programs = [stack.enter_context(App(mapper, str(library))).wait_ready() for _ in range(3)]
+        stack.callback(trap.end)  # before the programs are ended: they cannot while somebody waits for their memory
+        trap.arm()
+        service = stack.enter_context(Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none")).wait_serving()
+
+        def are_given_up() -> bool:
+            assert service.ask("/metrics").status == 200
+            return (service.value("loophound_targets", state="stuck") or 0) >= len(programs)
+
+        poll("them to be given up", are_given_up)
+        assert service.value("loophound_read_watchdog_kills_total") >= 1
+        watches(service, python)
+        assert service.ask("/-/ready").status == 200
+
+
+def test_forged_memory(interpreter, tmp_path):
+    (tmp_path / "c.yaml").write_text(WEB)
+    with Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none") as service:
+        service.wait_serving()
+        watches(service, interpreter)
+        before = figures(service)
+        with Workload("forges", interpreter) as program:
+            program.wait_ready()
+            service.wait_knows(program.pid)
+            program.go()
+            program.wait_done()
+            stalls = next(line for line in program.out.lines if "stalls" in line)
+            planted = int(stalls.split(":")[1].strip(" }"))
+            assert planted >= 30, program.dump()
+            # Each is counted, whatever it said of itself; more are those of the cycle.
+            poll("its stalls to be shown", lambda: nr_breaches(service, program.pid) >= planted)
+            program.end()
+        watches(service, interpreter)
+        after = figures(service)
+        assert service.value("loophound_ring_decode_errors_total") == 0
+        assert service.value("loophound_web_process_restarts_total") == 0
+        assert service.value("loophound_read_watchdog_kills_total") == 0
+        for name in ("main", "loophound-reader", "loophound-web"):
+            assert after["rss_kib"][name] <= before["rss_kib"][name] + 8 * 1024, (before, after)
+
+
+def test_a_full_ring(python, tmp_path):
+    """The service stands still while its targets do not: what found no room is counted to the last, then all goes on."""
+    (tmp_path / "c.yaml").write_text(WEB + "limits: {blocking-call: 1ms}\n")
+    with Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none") as service, Workload("throng", python, "stalls", "4000") as throng:
+        service.wait_serving()
+        throng.wait_ready()
+        service.wait_knows(throng.pid)
+        web = children(service.pid)["loophound-web"]
+        service.send(signal.SIGSTOP)
+        throng.go()
+        assert service.ask("/-/healthy").status == 503  # by the web process, which does not wait for ever
+        throng.wait_done()
+        service.send(signal.SIGCONT)
+        service.wait_value(lambda value: value > 0, "loophound_events_dropped_total", reason="ring_full")
+
+        def adds_up() -> bool:
+            names = ("events_seen", "events_submitted", "ring_events_consumed")
+            seen, submitted, consumed = (service.value(f"loophound_{name}_total") for name in names)
+            dropped = service.value("loophound_events_dropped_total", reason="ring_full")
+            return seen == submitted + dropped and submitted == consumed
+
+        poll("all of it to be accounted for", adds_up)
+        assert service.value("loophound_ring_peak_bytes") > 0.9 * service.value("loophound_ring_capacity_bytes")
+        throng.end()
+        assert watches(service, python)
+        assert children(service.pid)["loophound-web"] == web
+        assert rss_kib(service.pid) < 64 * 1024
