@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import crypt
 import json
+import os
 import re
 import subprocess
 
@@ -211,6 +213,58 @@ def test_kubernetes_and_container_files(tmp_path):
     needed = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
     for library in re.findall(r"lib(bpf|elf|cap-ng|microhttpd|gnutls|seccomp|yaml|crypt)[-.]", needed):
         assert f"lib{library}" in file
+
+
+def daemonset() -> tuple[dict, dict]:
+    """The configuration that it brings, and its pod."""
+    config, daemon = yaml.safe_load_all((PACKAGING / "kubernetes/daemonset.yaml").read_text())
+    return yaml.safe_load(config["data"]["loophound.yaml"]), daemon["spec"]["template"]["spec"]
+
+
+def test_the_pod_has_least_privilege():
+    _, pod = daemonset()
+    (container,) = pod["containers"]
+    security = container["securityContext"]
+    given = security.pop("capabilities")
+    assert security == {
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsUser": 0,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert set(given["add"]) == {"BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH", "CHECKPOINT_RESTORE"} and given["drop"] == ["ALL"]
+    assert pod["hostPID"] is True and pod["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostIPC", "shareProcessNamespace", "serviceAccountName", "initContainers"} & set(pod)
+    assert all(set(volume) <= {"name", "configMap", "secret"} for volume in pod["volumes"]), "nothing of the host's files"
+    assert all(mount["readOnly"] for mount in container["volumeMounts"])
+    assert not any("hostPort" in port for port in container["ports"])
+    assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]
+
+
+def test_it_works_with_what_the_pod_gives(python, tmp_path):
+    """Root with these capabilities alone and no way to more, a root directory that cannot be written."""
+    config, pod = daemonset()
+    config["web"]["config_file"] = str(tmp_path / "web.yml")
+    del config["web"]["listen_address"]  # the test's own
+    (tmp_path / "web.yml").write_text(json.dumps({"basic_auth_users": {"scraper": crypt.crypt("secret", "$2b$04$abcdefghijklmnopqrstuu")}}))
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    names = pod["containers"][0]["securityContext"]["capabilities"]["add"]
+    bounds = ",".join(["-all", *(f"+{name.lower()}" for name in names)])
+    prefix = (
+        *("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"),
+        *("setpriv", "--bounding-set", bounds, "--inh-caps", "-all", "--no-new-privs"),
+    )
+    with Service("-c", str(tmp_path / "c.yaml"), user="scraper:secret", prefix=prefix) as service, Workload("time_sleep", python) as program:
+        service.wait_serving()
+        assert not os.access(f"/proc/{service.pid}/root/etc", os.W_OK), "it is as read-only as the pod's"
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        program.go()
+        program.wait_done()
+        assert service.out.wait_for(lambda line: f'"pid":{program.pid},' in line and '"rule":"blocking-call"' in line), service.dump()
+        assert "without CAP_" not in service.err.text(), service.dump()
+        program.end()
 
 
 def test_install(tmp_path):
