@@ -6,6 +6,7 @@
  */
 #include "connection.bpf.h"
 #include "connect.bpf.h"
+#include "numbers.bpf.h"
 #include "pytask.bpf.h"
 
 #define SAMPLE_FIRST   8
@@ -69,10 +70,11 @@ static __always_inline u64 take_stack(struct scratch *s, struct loop_thread *th,
 
 __noinline int connect_sample(u32 slot_id, u64 *stack_id)
 {
-	struct loop_thread *th = bpf_task_storage_get(&loop_threads, bpf_get_current_task_btf(), 0, 0);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
 	struct connection_slot *slot = slot_get(slot_id);
 	struct scratch *s = scratch_get(SCRATCH_CONNECT);
-	u64 now_ns = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid(), begun;
+	u64 now_ns = bpf_ktime_get_ns(), begun;
 	struct connection_slot *process;
 	struct ev_connect ev = {};
 	u32 burst;
@@ -93,8 +95,8 @@ __noinline int connect_sample(u32 slot_id, u64 *stack_id)
 	process = slot_get(slot->process_slot);
 	ev.process_serial = process ? process->serial : slot->serial;
 	ev.burst = burst;
-	ev.pid = id >> 32;
-	ev.tid = (u32)id;
+	ev.pid = process_number_of(task);
+	ev.tid = number_of(task);
 	ev.stack_id = take_stack(s, th, now_ns);
 	if (ev.stack_id && th && th->start_ns && task_find(th, s, now_ns)) {
 		ev.task_id = pytask_record(s)->task_id;

@@ -18,7 +18,7 @@ struct connection_slot {
 	__u64 sampled_ns;
 	__u64 burst_iteration; /* of which thread's which iteration nr_in_burst is */
 	__u32 nr_in_burst;
-	__u32 pid;
+	__u32 pad_burst;
 	/* In one window, the even and the odd ones apart: window << 32 | value. */
 	__u64 window_peak[2], window_burst[2];
 	struct connection_counts counts;
@@ -40,7 +40,7 @@ _Static_assert(sizeof(struct connection_key) == 32, "hashed as bytes: no padding
 
 /* What a look through the descriptors of a target is for. */
 struct connection_scan {
-	__u32 tgid;
+	__u32 tgid;	/* the kernel's number */
 	__u32 round;	/* numbers the looks; from 2 on */
 	__u32 pass;	/* 0: listening sockets, 1: all others */
 	__u32 nr_files; /* looked at */

@@ -70,7 +70,6 @@ static __always_inline u32 make_slot(const struct connection_key *key, const str
 	clear_slot(slot);
 	slot->peer = *peer;
 	slot->name_hash = key->name_hash;
-	slot->pid = bpf_get_current_pid_tgid() >> 32;
 	slot->process_slot = process_slot == NO_SLOT ? id : process_slot;
 	slot->serial = __sync_fetch_and_add(&next_serial, 1);
 	barrier();

@@ -21,7 +21,8 @@ struct target_entry {
 	__u8 is_descendant; /* of a target */
 	__u8 nr_asked;	 /* times that the daemon was told that this image waits */
 	__u8 is_python;	 /* its executable is known to be */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 number; /* in the daemon's PID namespace */
 	__u64 watched_ns; /* since when */
 	__u64 ask_after_ns; /* not told again before */
 	__u64 start_ticks; /* (pid, start_ticks) is the identity, as in ev_target; 0: not known */
@@ -39,6 +40,12 @@ struct exe_state {
 	__u64 until_ns; /* 0: for ever. EXE_UNKNOWN: not asked about at an exec before then */
 	__u32 kind;	/* enum exe_kind */
 	__u32 nr_gone;	/* in a row that ended before they could be looked at */
+};
+
+/* A process as the daemon numbers it, and as the kernel does: what is not the same in a PID namespace. */
+struct process_number {
+	__u32 number;
+	__u32 tgid;
 };
 
 #define USER_TICK_NS 10000000ULL /* of start_ticks: USER_HZ is 100 */

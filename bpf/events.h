@@ -89,7 +89,7 @@ enum loop_kind {
 
 struct ev_loop {
 	struct ev_head head;
-	__u32 pid, tid;	     /* as the host sees them */
+	__u32 pid, tid;	     /* in loophound's own PID namespace, as all numbers but ns_* */
 	__u32 ns_tid;	     /* as the target sees it */
 	__u32 kind;	     /* enum loop_kind */
 	__s32 wait_syscall;  /* number of the system call the loop waits in */

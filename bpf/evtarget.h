@@ -26,7 +26,7 @@ enum target_status {
 struct ev_target {
 	struct ev_head head;
 	struct py_layout layout; /* all zero unless status is TARGET_OK */
-	__u32 pid, ns_pid;	 /* host's, the target's own */
+	__u32 pid, ns_pid;	 /* in our PID namespace, in the target's own */
 	__u32 version;		 /* hex as sys.hexversion; 0: not known */
 	__u8 status;		 /* enum target_status */
 	__u8 flags;		 /* TARGET_USDT, ... */

@@ -5,6 +5,7 @@
  * tells.  What an exec means is in spawn.bpf.h.
  */
 #include "loop.bpf.h"
+#include "numbers.bpf.h"
 #include "spawn.bpf.h"
 
 /* Numbers handed out here and by the daemon must not meet: these start at KERNEL_TARGET_IDS. */
@@ -34,8 +35,8 @@ static __always_inline void end_loop(struct task_struct *task, struct loop_threa
 	if (c)
 		c->in_wait = 2; /* whoever looks before its record arrives, or instead of it */
 	head_init(&ev.head, EV_LOOP_EXIT, sizeof(ev), now_ns, th->target_id, th->loop_id);
-	ev.pid = task->tgid;
-	ev.tid = task->pid;
+	ev.pid = process_number_of(task);
+	ev.tid = number_of(task);
 	/* The slot is free again when the daemon has read this; if it cannot, right now. */
 	if (emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP)) {
 		bpf_map_push_elem(&free_loop_ids, &id, BPF_ANY);
@@ -63,6 +64,7 @@ static __always_inline void remove(u32 tgid, struct target_entry *entry)
 {
 	bool counted = is_counted(entry);
 
+	number_forget(entry->number);
 	if (!bpf_map_delete_elem(&targets, &tgid) && counted)
 		__sync_fetch_and_add(&nr_candidates, -1);
 }
@@ -95,19 +97,39 @@ static __always_inline void keep(u32 tgid, struct target_entry *entry, u8 state)
 	entry->layout.valid = 0;
 }
 
-/* A new entry for the process, of a target that has no number yet; NULL: there is no room. */
-static __always_inline struct target_entry *insert(u32 tgid, struct task_struct *task)
+/* Of a child: nobody else knows it yet. 0, or a negative errno: there is no room. */
+static __always_inline long put(u32 tgid, const struct target_entry *entry)
 {
-	struct target_entry *entry;
+	long err;
 
 	target_hint(tgid);
-	if (bpf_map_update_elem(&targets, &tgid, &no_entry, BPF_ANY)) {
+	err = number_note(entry->number, tgid);
+	if (!err)
+		err = bpf_map_update_elem(&targets, &tgid, entry, BPF_ANY);
+	if (err)
+		number_forget(entry->number);
+	return err;
+}
+
+/* A new entry for the process, of a target that has no id yet; NULL: the daemon cannot see it, or there is no room. */
+static __always_inline struct target_entry *insert(u32 tgid, struct task_struct *task)
+{
+	u32 number = process_number_of(task);
+	struct target_entry *entry;
+
+	if (!number)
+		return NULL;
+	target_hint(tgid);
+	if (number_note(number, tgid) || bpf_map_update_elem(&targets, &tgid, &no_entry, BPF_ANY)) {
+		number_forget(number);
 		count(STAT_TARGETS_REFUSED);
 		return NULL;
 	}
 	entry = bpf_map_lookup_elem(&targets, &tgid);
-	if (entry)
-		entry->start_ticks = start_ns_of(task) / USER_TICK_NS;
+	if (!entry)
+		return NULL;
+	entry->number = number;
+	entry->start_ticks = start_ns_of(task) / USER_TICK_NS;
 	return entry;
 }
 
@@ -139,7 +161,7 @@ static __always_inline void tell_spawn(struct task_struct *task, const struct ex
 	head_init(&ev->head, EV_SPAWN, sizeof(*ev), now_ns, target_id, EV_NO_LOOP);
 	ev->exe = *key;
 	ev->start_ns = start_ns_of(task);
-	ev->pid = task->tgid;
+	ev->pid = process_number_of(task);
 	ev->flags = flags;
 	ev->nr_asked = nr_asked;
 	BPF_CORE_READ_STR_INTO(&ev->comm, task, group_leader, comm);
@@ -214,7 +236,7 @@ static __always_inline struct target_entry *entry_of(u32 tgid, struct task_struc
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
-	u32 tgid = task->tgid, old_id, new_id = 0, state, is_descendant;
+	u32 tgid = task->tgid, old_id, new_id = 0, state, is_descendant, number;
 	struct target_entry *entry = entry_of(tgid, task);
 	struct exe_key key = {};
 	u64 now_ns;
@@ -233,6 +255,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		entry = insert(tgid, task);
 	if (!entry)
 		return 0;
+	number = entry->number;
 	is_descendant = entry->is_descendant |= old_id != 0;
 	entry->nr_asked = 0;
 	entry->ask_after_ns = 0;
@@ -244,7 +267,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	else
 		remove(tgid, entry);
 	if (old_id)
-		tell_exec(tgid, old_id, new_id, now_ns);
+		tell_exec(number, old_id, new_id, now_ns);
 	if (new_id)
 		tell_spawn(task, &key, new_id, is_descendant ? SPAWN_DESCENDANT : 0, 0, now_ns);
 	return 0;
@@ -333,11 +356,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		entry.state = ENTRY_CANDIDATE; /* as its parent is, most likely */
 	entry.is_descendant |= entry.state == ENTRY_TARGET;
 	entry.start_ticks = start_ns_of(child) / USER_TICK_NS;
-	target_hint(child_tgid);
+	entry.number = process_number_of(child);
 	if (is_counted(&entry)) {
 		entry.target_id = 0;
-		if (nr_candidates >= (s32)cfg_max_candidates ||
-		    bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY))
+		if (nr_candidates >= (s32)cfg_max_candidates || put(child_tgid, &entry))
 			count(STAT_TARGETS_REFUSED);
 		else
 			__sync_fetch_and_add(&nr_candidates, 1);
@@ -345,7 +367,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	entry.watched_ns = bpf_ktime_get_ns();
 	entry.target_id = __sync_fetch_and_add(&next_target_id, 1);
-	if (bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY)) {
+	if (put(child_tgid, &entry)) {
 		count(STAT_TARGETS_REFUSED);
 		return 0;
 	}
@@ -353,8 +375,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (entry.layout.valid)
 		exe_learn(parent);
 	head_init(&ev.head, EV_FORK, sizeof(ev), entry.watched_ns, entry.target_id, EV_NO_LOOP);
-	ev.parent_pid = parent_tgid;
-	ev.child_pid = child_tgid;
+	ev.parent_pid = target->number;
+	ev.child_pid = entry.number;
 	ev.parent_target_id = target->target_id;
 	ev.is_readable = entry.layout.valid;
 	ev.start_ns = start_ns_of(child);
@@ -378,7 +400,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		return 0;
 	if (target->target_id) {
 		head_init(&ev.head, EV_EXIT, sizeof(ev), now_ns, target->target_id, EV_NO_LOOP);
-		ev.pid = tgid;
+		ev.pid = target->number;
 		ev.exit_code = task->exit_code;
 		emit(&ev, sizeof(ev), BPF_RB_FORCE_WAKEUP);
 	}

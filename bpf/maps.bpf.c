@@ -3,6 +3,7 @@
 #include "connection.bpf.h"
 
 struct targets_map targets SEC(".maps");
+struct numbers_map numbers SEC(".maps");
 struct exes_map exes SEC(".maps");
 struct loop_threads_map loop_threads SEC(".maps");
 struct free_loop_ids_map free_loop_ids SEC(".maps");
@@ -34,6 +35,7 @@ volatile __u64 cfg_report_starved_ns = 50000000;
 volatile __u64 cfg_report_gil_ns = 20000000;
 volatile __u64 cfg_report_gc_ns = 20000000;
 volatile __u64 cfg_report_import_ns = 20000000;
+const volatile __u32 cfg_pidns = 0;
 const volatile __u8 cfg_finds_new = 0;
 const volatile __u32 cfg_max_candidates = 4096;
 const volatile __u32 cfg_max_loops = MAX_LOOPS;

@@ -121,6 +121,13 @@ struct targets_map {
 	__type(value, struct target_entry);
 };
 
+struct numbers_map { /* tgid by the number in the daemon's PID namespace; made only if that is not the initial one */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TARGETS);
+	__type(key, u32);
+	__type(value, u32);
+};
+
 struct exes_map { /* executables that were met; the daemon says what they are */
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -212,6 +219,7 @@ struct events_map {
 };
 
 extern struct targets_map targets SEC(".maps");
+extern struct numbers_map numbers SEC(".maps");
 extern struct exes_map exes SEC(".maps");
 extern struct loop_threads_map loop_threads SEC(".maps");
 extern struct free_loop_ids_map free_loop_ids SEC(".maps");
@@ -237,6 +245,7 @@ extern volatile __u64 cfg_report_gil_ns; /* or waiting for the GIL this long */
 extern volatile __u64 cfg_report_gc_ns; /* or in the collector this long */
 extern volatile __u64 cfg_report_import_ns; /* or in imports this long */
 
+extern const volatile __u32 cfg_pidns; /* inode of the daemon's PID namespace; 0: the initial one */
 extern const volatile __u8 cfg_finds_new; /* whoever execs is looked at, not only what descends from a target */
 extern const volatile __u32 cfg_max_candidates; /* ENTRY_CANDIDATE and ENTRY_LINEAGE at a time */
 extern const volatile __u32 cfg_max_loops;

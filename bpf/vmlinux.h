@@ -71,8 +71,17 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
@@ -173,10 +182,6 @@ struct in6_addr {
 	} in6_u;
 };
 
-struct ns_common {
-	unsigned int inum;
-};
-
 struct net {
 	struct ns_common ns;
 };
@@ -256,7 +261,13 @@ struct task_struct {
 };
 
 struct bpf_iter_meta {
+	struct seq_file *seq;
 	u64 session_id;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {
@@ -266,6 +277,7 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+struct seq_file;
 struct hrtimer;
 struct linux_binprm;
 struct cgroup;

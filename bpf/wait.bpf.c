@@ -17,6 +17,7 @@
  */
 #include "callbacks.bpf.h"
 #include "import.bpf.h"
+#include "numbers.bpf.h"
 #include "pyloops.h"
 #include "pytask.bpf.h"
 #include "spawn.bpf.h"
@@ -43,8 +44,8 @@ __noinline int loop_announce(struct loop_thread *th, s32 syscall, u64 now_ns)
 	if (!th)
 		return 0;
 	head_init(&ev.head, EV_LOOP, sizeof(ev), now_ns, th->target_id, th->loop_id);
-	ev.pid = task->tgid;
-	ev.tid = task->pid;
+	ev.pid = process_number_of(task);
+	ev.tid = number_of(task);
 	ev.ns_tid = task_ns_tid(task);
 	ev.kind = th->kind;
 	ev.wait_syscall = syscall;

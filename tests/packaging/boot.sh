@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # boot.sh DIR UNIT: a systemd and a journald of their own over this machine's files, for UNIT of DIR/upper/etc/systemd/user.
 # DIR/upper holds what is on top of the files, DIR/shared is /run/machine inside, DIR/root has to be there, empty.
-# Mounts, cgroups and IPC are in namespaces of their own and /proc/sys cannot be written.  Processes are not: loophound
-# refuses a PID namespace.  So systemd is not process 1 but a user's manager, of root, which confines a service by the
+# Mounts, cgroups and IPC are in namespaces of their own and /proc/sys cannot be written.  Processes are not: the
+# service is to see this machine's.  So systemd is not process 1 but a user's manager, of root, which confines a service by the
 # same code.  It ends when its cgroup, whose name is the first line of the output, is killed.
 set -eu
 dir=$1 unit=$2

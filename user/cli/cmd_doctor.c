@@ -125,8 +125,10 @@ static void check_kernel(void)
 	say(true, "libbpf", "%s", libbpf_version_string());
 	need(!access("/sys/kernel/btf/vmlinux", R_OK), "BTF", "/sys/kernel/btf/vmlinux",
 	     "missing: the kernel needs CONFIG_DEBUG_INFO_BTF");
-	need(find_has_host_pids(), "PID namespace", "the host's",
-	     "one of its own, as containers have: run it with the host's (docker run --pid=host)");
+	say(true, "PID namespace", "%s",
+	    find_pid_namespace() ? "one of its own: only processes in it, and below it, are seen" : "the host's");
+	need(find_has_own_proc(), "/proc", "of this PID namespace",
+	     "of another PID namespace: mount it anew (unshare --mount-proc does)");
 	say(has_tracefs, "tracefs", "%s",
 	    has_tracefs ? "mounted, with system calls" :
 			  "not mounted or not readable: mount -t tracefs nodev /sys/kernel/tracing");
@@ -143,6 +145,7 @@ static bool try_boundary(enum probes_boundary boundary, bool is_latent, const ch
 
 	config.boundary = boundary;
 	config.is_latent = is_latent;
+	config.pid_namespace = find_pid_namespace();
 	if (probes_open(&probes, &config, why, sizeof(why))) {
 		say(false, what, "%s", why);
 		return false;

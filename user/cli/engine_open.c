@@ -157,20 +157,20 @@ static void fill_session(struct engine *engine, struct session *session)
 static int open_probes(struct engine *engine)
 {
 	static const char where[] =
-		"this is a PID namespace of its own, as containers have: the kernel numbers processes as "
-		"the host does, so nothing would be found; run it on the host or with its PID namespace "
-		"(docker run --pid=host)";
+		"/proc is not that of the PID namespace that this runs in: the processes that it lists have other "
+		"numbers; mount it anew (unshare --mount-proc does)";
 	struct probes_config config = probes_default_config;
 	const struct rules_config *limits = &engine->opts->rules;
 	char why[256];
 	int err;
 
-	if (!find_has_host_pids())
+	if (!find_has_own_proc())
 		return log_err(EXIT_HOST, "%s", where);
 	engine_fill_limits(engine, &config);
 	config.boundary = !strcmp(engine->opts->boundary, "raw")	? BOUNDARY_RAW :
 			  !strcmp(engine->opts->boundary, "tracepoint") ? BOUNDARY_TRACEPOINT :
 									  BOUNDARY_AUTO;
+	config.pid_namespace = find_pid_namespace();
 	config.finds_new = opts_is_search(engine->opts);
 	config.finds_moved = engine->opts->cgroup || engine->opts->service;
 	config.is_without_uprobes = engine->opts->is_without_uprobes;

@@ -35,7 +35,7 @@ struct engine {
 	unsigned ticks;
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
-	pid_t *loop_tid; /* as the host sees it */
+	pid_t *loop_tid; /* in our PID namespace */
 	struct told *told; /* by loop_id */
 	struct engine_connections *connections;
 	uint64_t consumed;

@@ -209,7 +209,7 @@ int destinations_look(struct destinations *destinations, pid_t pid, uint32_t pas
 	struct connection_scan *scan = destinations->half.scan;
 	int err;
 
-	scan->tgid = (uint32_t)pid;
+	scan->tgid = numbers_known(&destinations->half.numbers, pid);
 	scan->pass = pass;
 	scan->is_first = is_first;
 	err = run(destinations, destinations->is_filtered ? pid : 0);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "connection.h"
+#include "numbers.h"
 
 struct bpf_link;
 struct bpf_object;
@@ -29,6 +30,7 @@ struct destinations_half {
 	struct bpf_object *obj;
 	struct connection_scan *scan;
 	uint32_t *window, *high;
+	struct numbers numbers;
 };
 
 /* 0 or a negative errno. */

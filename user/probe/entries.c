@@ -22,18 +22,18 @@ static void count_candidate(const struct entries *entries, int change)
 /* 0; -ENOENT; -ESTALE: of another image. */
 static int find(const struct entries *entries, pid_t pid, uint32_t target_id, struct target_entry *entry)
 {
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = numbers_known(&entries->numbers, pid);
 
-	if (bpf_map_lookup_elem(entries->targets_fd, &key, entry))
+	if (!key || bpf_map_lookup_elem(entries->targets_fd, &key, entry))
 		return -ENOENT;
 	return entry->target_id == target_id ? 0 : -ESTALE;
 }
 
 static int put(const struct entries *entries, pid_t pid, const struct target_entry *entry, uint64_t flags)
 {
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = numbers_known(&entries->numbers, pid);
 
-	return bpf_map_update_elem(entries->targets_fd, &key, entry, flags);
+	return key ? bpf_map_update_elem(entries->targets_fd, &key, entry, flags) : -ENOENT;
 }
 
 /* Takes the place of a candidate too. */
@@ -42,11 +42,15 @@ static int watch(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t 
 {
 	struct entries entries = probes_entries(probes);
 	struct target_entry entry = { 0 };
+	uint32_t key = numbers_find(&entries.numbers, pid);
 	int err = find(&entries, pid, target_id, &entry);
 	bool was_candidate = err != -ENOENT && entry.state != ENTRY_TARGET;
 
+	if (!key)
+		return -ESRCH;
 	if (err == -ESTALE && !was_candidate)
 		return err;
+	entry.number = (uint32_t)pid;
 	entry.target_id = target_id;
 	entry.state = ENTRY_TARGET;
 	entry.is_forked = 0;
@@ -57,7 +61,7 @@ static int watch(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t 
 		entry.start_ticks = start_ticks;
 	if (layout)
 		entry.layout = *layout;
-	entries.hints[(uint32_t)pid % entries.nr_hints] = 1; /* before the entry */
+	entries.hints[key % entries.nr_hints] = 1; /* before the entry */
 	err = put(&entries, pid, &entry, BPF_ANY);
 	if (!err && was_candidate)
 		count_candidate(&entries, -1);
@@ -137,10 +141,14 @@ int probes_unwatch(struct probes *probes, pid_t pid, uint32_t target_id)
 {
 	struct entries entries = probes_entries(probes);
 	struct target_entry entry;
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = numbers_known(&entries.numbers, pid);
 	int err = find(&entries, pid, target_id, &entry);
 
-	return err ? err : bpf_map_delete_elem(entries.targets_fd, &key);
+	if (err)
+		return err;
+	/* First: whom the kernel half adds once the entry is gone, it makes known again. */
+	numbers_forget(&entries.numbers, pid);
+	return bpf_map_delete_elem(entries.targets_fd, &key);
 }
 
 int probes_let_go(struct probes *probes, pid_t pid, uint32_t target_id)
@@ -165,9 +173,9 @@ uint32_t probes_watched(const struct probes *probes, pid_t pid)
 {
 	struct entries entries = probes_entries(probes);
 	struct target_entry entry;
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = numbers_known(&entries.numbers, pid);
 
-	return bpf_map_lookup_elem(entries.targets_fd, &key, &entry) ? 0 : entry.target_id;
+	return !key || bpf_map_lookup_elem(entries.targets_fd, &key, &entry) ? 0 : entry.target_id;
 }
 
 uint32_t probes_candidates(const struct probes *probes)

@@ -5,11 +5,14 @@
 
 #include <stdint.h>
 
+#include "numbers.h"
+
 struct entries {
 	int targets_fd, exes_fd;
 	int32_t *nr_candidates; /* the kernel half's own count, shared with it */
 	uint8_t *hints; /* where it looks first: may that number be of an entry? (maps.bpf.h) */
 	uint32_t nr_hints;
+	struct numbers numbers;
 };
 
 struct probes;

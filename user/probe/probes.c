@@ -86,6 +86,14 @@ static void set_latent(struct probes__kernel_half *skel, bool is_latent)
 	bpf_map__set_autocreate(skel->maps.latent_scratch, is_latent);
 }
 
+/* In the host's namespace there is nothing to translate. */
+static void set_numbers(struct probes__kernel_half *skel, bool is_wanted)
+{
+	bpf_map__set_autocreate(skel->maps.numbers, is_wanted);
+	bpf_program__set_autoload(skel->progs.tell_numbers, is_wanted);
+	bpf_program__set_autoattach(skel->progs.tell_numbers, false);
+}
+
 /* How they are attached is decided when they are loaded. */
 static void set_uprobes(struct probes__kernel_half *skel)
 {
@@ -170,6 +178,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	skel->rodata->cfg_tick_ns = tick_ns();
 	probes_set_limits(probes, config);
 	skel->bss->tells_moves = config->finds_moved;
+	skel->rodata->cfg_pidns = config->pid_namespace;
 	skel->rodata->cfg_finds_new = config->finds_new;
 	skel->rodata->cfg_max_candidates = config->max_candidates;
 	bpf_map__set_max_entries(skel->maps.targets, config->max_targets + config->max_candidates);
@@ -178,6 +187,8 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.loop_counters, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.loop_lives, config->max_loops);
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
+	bpf_map__set_max_entries(skel->maps.numbers, config->max_targets + config->max_candidates);
+	set_numbers(skel, config->pid_namespace);
 	set_boundary(skel, boundary);
 	set_latent(skel, config->is_latent);
 	if (probes->is_multi)
@@ -188,12 +199,20 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	return err ? err : attach(probes, boundary);
 }
 
+static struct numbers numbers_of(const struct probes *probes)
+{
+	const struct probes__kernel_half *skel = probes->skel;
+
+	return (struct numbers){ probes->config.pid_namespace ? bpf_map__fd(skel->maps.numbers) : -1,
+				 skel->progs.tell_numbers };
+}
+
 static int open_destinations(struct probes *probes)
 {
 	struct probes__kernel_half *skel = probes->skel;
 	const struct destinations_half half = { skel->obj, (void *)&skel->bss->connection_scan,
 						&skel->data->connection_window,
-						&skel->bss->connection_high };
+						&skel->bss->connection_high, numbers_of(probes) };
 
 	return destinations_new(&probes->destinations, &half, MAX_DESTINATIONS);
 }
@@ -369,6 +388,7 @@ struct entries probes_entries(const struct probes *probes)
 		.nr_candidates = &probes->skel->bss->nr_candidates,
 		.hints = probes->skel->bss->target_hints,
 		.nr_hints = ARRAY_SIZE(probes->skel->bss->target_hints),
+		.numbers = numbers_of(probes),
 	};
 }
 

@@ -40,6 +40,7 @@ struct probes_config {
 	bool is_latent; /* quick calls that can block, too: costs calls of the whole host */
 	bool is_without_uprobes; /* attaches to no probe of a target: letting go of them takes its time */
 	bool has_connections; /* connections are counted */
+	uint32_t pid_namespace; /* find_pid_namespace(): the one that all numbers here are of */
 };
 extern const struct probes_config probes_default_config;
 

@@ -318,11 +318,25 @@ int find_descendants(pid_t pid, pid_t **pids)
 
 #define HOST_PID_NAMESPACE 0xEFFFFFFCU /* PROC_PID_INIT_INO of the kernel, the same since 3.8 */
 
-bool find_has_host_pids(void)
+uint32_t find_pid_namespace(void)
 {
 	struct stat ns;
 
-	return stat("/proc/self/ns/pid", &ns) || ns.st_ino == HOST_PID_NAMESPACE;
+	return stat("/proc/self/ns/pid", &ns) || ns.st_ino == HOST_PID_NAMESPACE ? 0 : (uint32_t)ns.st_ino;
+}
+
+bool find_has_own_proc(void)
+{
+	cleanup_close int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	char buf[4096] = "";
+	unsigned own, below;
+	const char *line;
+
+	/* Of us it has our numbers from its own namespace down to ours; one that cannot see us has no self. */
+	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) <= 0)
+		return false;
+	line = strstr(buf, "\nNSpid:");
+	return !line || (sscanf(line, "\nNSpid: %u%*[\t ]%u", &own, &below) == 1 && own == (unsigned)getpid());
 }
 
 bool find_has_host_clock(void)

@@ -55,10 +55,9 @@ uint64_t find_start_ticks(pid_t pid);
 int find_exists(pid_t pid);
 /* Children of pid and their children that exist now. *pids is the caller's to free. How many, or a negative errno. */
 int find_descendants(pid_t pid, pid_t **pids);
-/*
- * Whether our process numbers are the host's, which are the kernel half's.  In a PID namespace of their own,
- * as containers have, they are not.
- */
-bool find_has_host_pids(void);
+/* The inode of our PID namespace, as containers have one; 0: it is the host's, whose numbers are the kernel's own. */
+uint32_t find_pid_namespace(void);
+/* Whether /proc numbers processes as our PID namespace does: it may be mounted from another one. */
+bool find_has_own_proc(void);
 
 #endif
