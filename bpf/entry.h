@@ -42,6 +42,13 @@ struct exe_state {
 	__u32 nr_gone;	/* in a row that ended before they could be looked at */
 };
 
+/* Whether a process may be in targets, by its number. */
+enum hint {
+	HINT_NONE = 0, /* nobody with it is */
+	HINT_SET = 1,
+	HINT_DOUBTED = 2, /* the daemon asks whether anybody still is; counts as set */
+};
+
 /* A process as the daemon numbers it, and as the kernel does: what is not the same in a PID namespace. */
 struct process_number {
 	__u32 number;

@@ -253,8 +253,9 @@ extern const volatile __u64 cfg_tick_ns; /* length of the scheduler's tick: 1 / 
 
 /*
  * Most of the host is nobody's business of ours, and has to learn so at next to no cost: whether a process
- * may be a target is one byte, by its tgid.  Set by whoever adds to targets, before; never cleared: what is
- * set for nothing costs a look-up in targets, which alone decides.
+ * may be a target is one byte, by its tgid.  Set by whoever adds to targets, before; cleared by the daemon alone, some
+ * seconds after nobody in targets has such a number (hints.c).  What is set for nothing costs a look-up in
+ * targets, which alone decides.
  */
 #define TARGET_HINTS 16384 /* a power of 2 */
 
@@ -265,7 +266,7 @@ extern __s32 nr_loop_ids_taken;
 
 static __always_inline void target_hint(u32 tgid)
 {
-	target_hints[tgid & (TARGET_HINTS - 1)] = 1;
+	target_hints[tgid & (TARGET_HINTS - 1)] = HINT_SET;
 }
 
 /* For where any process may come by. NULL: no target. */

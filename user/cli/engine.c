@@ -12,6 +12,7 @@
 #include "log.h"
 
 #define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
+#define HINTS_SECONDS 10 /* hints that were set for processes that are gone are looked for so often */
 #define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
 /* After a wake-up: what a thread makes within the gap asks for none, as the end of a stall behind a new stack. */
 #define LOOK_AGAIN_NS (WAKEUP_GAP_NS + WAKEUP_GAP_NS / 10)
@@ -38,6 +39,17 @@ static void on_lost(void *ctx, const struct ev_head *ev)
 		targets_on_exec(engine->targets, (const struct ev_exec *)ev, ev->ts_ns);
 }
 
+/* Half of the time after they were doubted. */
+static void tidy_hints(struct engine *engine)
+{
+	unsigned second = engine->ticks / SECOND_TICKS % HINTS_SECONDS;
+
+	if (second == 0)
+		probes_doubt_hints(engine->probes);
+	else if (second == HINTS_SECONDS / 2)
+		probes_clear_hints(engine->probes);
+}
+
 static void on_tick(struct engine *engine)
 {
 	uint64_t expirations, now_ns = engine_now_ns();
@@ -52,6 +64,7 @@ static void on_tick(struct engine *engine)
 		engine_round_of_connections(engine, now_ns);
 		engine_feed_connections(engine, now_ns);
 		targets_reconcile(engine->targets, now_ns, on_lost, engine);
+		tidy_hints(engine);
 	}
 	host_look(engine->host, now_ns);
 	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);

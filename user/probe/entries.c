@@ -61,7 +61,7 @@ static int watch(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t 
 		entry.start_ticks = start_ticks;
 	if (layout)
 		entry.layout = *layout;
-	entries.hints[key % entries.nr_hints] = 1; /* before the entry */
+	entries.hints[key % entries.nr_hints] = HINT_SET; /* before the entry */
 	err = put(&entries, pid, &entry, BPF_ANY);
 	if (!err && was_candidate)
 		count_candidate(&entries, -1);

@@ -108,6 +108,13 @@ uint32_t probes_watched(const struct probes *probes, pid_t pid);
 /* Processes that it keeps in mind and does not watch. */
 uint32_t probes_candidates(const struct probes *probes);
 
+/*
+ * Lets go of the hints of numbers that no watched process has any more: to be doubted first, and cleared a
+ * second later or more, so that what is being added meanwhile is there.
+ */
+void probes_doubt_hints(struct probes *probes);
+void probes_clear_hints(struct probes *probes);
+
 /* What the processes of an executable are: decides what becomes of the next ones at their exec. */
 void probes_learn_exe(struct probes *probes, const struct exe_key *exe, enum exe_kind kind);
 /* It could not be found out: not asked about at an exec for a while, longer each time. */
