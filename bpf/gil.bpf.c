@@ -16,6 +16,7 @@
  * iterations are that nobody will hear of.
  */
 #include "loop.bpf.h"
+#include "pygil.h"
 #include "pytask.bpf.h"
 
 #define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
@@ -99,6 +100,11 @@ static __always_inline void vote(struct loop_thread *th, u32 site, u64 for_ns)
 		e->holder_stack_id = th->gil_stack_id;
 	}
 	th->gil_votes_ns[site & (MAX_SITES - 1)] = votes_ns;
+}
+
+__noinline int gil_waits_musl(u64 gil_addr, u64 word_addr)
+{
+	return py_musl_waits_for_gil(gil_addr, word_addr);
 }
 
 __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)

@@ -173,6 +173,7 @@ extern u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns
 extern int loop_make_room(struct loop_thread *th);
 /* The current thread goes to sleep for the GIL: where, and who holds it (gil.bpf.c). */
 extern int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns);
+extern int gil_waits_musl(u64 gil_addr, u64 word_addr);
 
 /*
  * Ends the iteration under way (if any) at now_ns: counts it, and reports it if it is past a limit.

@@ -115,6 +115,15 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	return 0;
 }
 
+static __always_inline bool is_for_gil(const struct py_layout *layout, u64 word_addr)
+{
+	if (!layout->gil_addr)
+		return false;
+	if (word_addr - layout->gil_addr < layout->gil_bytes)
+		return true;
+	return layout->tstate_slot >= PY_SLOT_MUSL && gil_waits_musl(layout->gil_addr, word_addr);
+}
+
 static __always_inline void switch_out(struct loop_thread *th, struct task_struct *prev,
 				       bool preempt, u64 now_ns)
 {
@@ -156,8 +165,7 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 		return;
 	}
 	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (nr == FUTEX_SYSCALL && target && target->layout.gil_addr &&
-	    regs->di - target->layout.gil_addr < target->layout.gil_bytes) {
+	if (nr == FUTEX_SYSCALL && target && is_for_gil(&target->layout, regs->di)) {
 		th->out_class = OFF_GIL;
 		gil_begin(th, s, now_ns);
 		return;

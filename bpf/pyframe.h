@@ -58,10 +58,20 @@ static __always_inline u32 scratch_u32(const u8 *bytes, u32 offset)
 	return *(const u32 *)(bytes + (offset & 0xfc));
 }
 
+static __always_inline u64 pyframe_slot(s32 slot, u64 fs_base)
+{
+	u64 values;
+
+	if (slot < PY_SLOT_MUSL)
+		return read_user_u64(fs_base + (s64)slot);
+	values = read_user_u64(fs_base + ((u32)slot >> 16));
+	return values ? read_user_u64(values + (slot & 0xffff)) : 0;
+}
+
 /* Finds the thread state of the thread whose FS base is given. 0, or sets s->status. */
 static __always_inline int pyframe_thread(struct scratch *s, u64 fs_base)
 {
-	u64 tstate = read_user_u64(fs_base + (s64)s->layout.tstate_slot);
+	u64 tstate = pyframe_slot(s->layout.tstate_slot, fs_base);
 
 	s->tstate_addr = tstate;
 	if (!tstate) {

@@ -11,13 +11,18 @@
  * Where things are in a target.  Offsets are bytes; a field that a version does not have is 0.
  * The kernel half reads frames with it, the reader names.  What only old and what only new versions
  * have shares its place where the comments say so: recordings hold this structure.
+ *
+ * musl keeps a thread's values in memory of their own: a tstate_slot from PY_SLOT_MUSL up is 0x10000 * (where the
+ * pointer to that is, from the FS base) + where in it.  No slot of glibc's is that far up.
  */
+#define PY_SLOT_MUSL 0x10000
+
 struct py_layout {
 	__u64 runtime_addr; /* _PyRuntime */
 	__u64 gil_addr;	    /* the main interpreter's struct _gil_runtime_state; 0: not known */
 	__u32 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
 	__u32 version;	    /* hex as sys.hexversion */
-	__s32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer */
+	__s32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer; musl: see PY_SLOT_MUSL */
 	__u16 minor;	    /* 9 .. 15 */
 	__u16 valid;	    /* 1: stacks can be read */
 	/* PyThreadState */

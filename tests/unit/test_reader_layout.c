@@ -176,6 +176,27 @@ static void a_runtime_completes_the_row(void **state)
 }
 
 /* Members moved within 3.13 (at 3.13.13) and within 3.14 (at 3.14.4): PyThreadState grew by 8. */
+static void on_musl_the_slot_is_found_by_a_thread(void **state)
+{
+	struct layout_source source = { .runtime_addr = RUNTIME, .is_musl = true };
+	struct py_layout layout;
+
+	(void)state;
+	for (unsigned minor = 9; minor <= 14; minor++) {
+		const struct layout_row *row = put_runtime(minor);
+
+		source.version = 0x030000f0 | minor << 16;
+		assert_int_equal(layout_read(&fake.mem, &source, &layout), -EAGAIN);
+		fake_put_u64(&fake, MAIN + row->interp_threads, TSTATE);
+		fake_put_u64(&fake, TSTATE + row->py.tstate_thread_id, FS_BASE);
+		fake_put_u64(&fake, FS_BASE + 128, ASYNCIO);
+		fake_put_u64(&fake, ASYNCIO + 8 * 3, TSTATE);
+		assert_int_equal(layout_read(&fake.mem, &source, &layout), 0);
+		assert_int_equal(layout.tstate_slot, 128 << 16 | 8 * 3);
+		assert_int_equal(layout.pthread_tid, minor < 11 ? 48 : 0);
+	}
+}
+
 static void a_micro_release_says_what_moved(void **state)
 {
 	struct py_layout layout;
@@ -352,6 +373,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table_is_as_documented),
 		cmocka_unit_test(a_runtime_completes_the_row),
+		cmocka_unit_test(on_musl_the_slot_is_found_by_a_thread),
 		cmocka_unit_test(a_micro_release_says_what_moved),
 		cmocka_unit_test(the_generations_are_where_their_lists_begin),
 		cmocka_unit_test(asyncio_says_where_its_own_things_are),

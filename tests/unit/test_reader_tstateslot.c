@@ -150,6 +150,37 @@ static void a_key_leads_into_the_threads_block(void **state)
 	assert_int_equal(tstateslot_of_key(&fake.mem, GETTER + 4, &slot), -EBADMSG);
 }
 
+/* musl: a pointer to the values, at 128 from the FS base in 1.2.3. */
+static void a_key_of_musl_leads_behind_a_pointer(void **state)
+{
+	const struct tstateslot_thread thread = { .fs_base = FS_BASE, .tstate_addr = TSTATE };
+	int32_t slot = 0;
+
+	(void)state;
+	fake_reset(&fake);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), -EAGAIN);
+	fake_put_u32(&fake, GETTER, 1);
+	fake_put_u32(&fake, GETTER + 4, 127);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), -ENOTSUP);
+	fake_put_u64(&fake, FS_BASE + 112, 0xdead0000); /* pointers that lead elsewhere */
+	fake_put_u64(&fake, FS_BASE + 120, GOT);
+	fake_put_u64(&fake, FS_BASE + 128, DTV);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), -EAGAIN);
+	fake_put_u64(&fake, DTV + 8 * 127, TSTATE + 8);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), -ENOTSUP);
+	assert_int_equal(slot, 0);
+	fake_put_u64(&fake, DTV + 8 * 127, TSTATE);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), 0);
+	assert_int_equal(slot, 128 << 16 | 8 * 127);
+	/* Of another version. */
+	fake_put_u64(&fake, FS_BASE + 128, 0);
+	fake_put_u64(&fake, FS_BASE + 176, DTV);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), 0);
+	assert_int_equal(slot, 176 << 16 | 8 * 127);
+	fake_put_u32(&fake, GETTER + 4, 128);
+	assert_int_equal(tstateslot_of_musl_key(&fake.mem, GETTER + 4, &thread, &slot), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +189,7 @@ int main(void)
 		cmocka_unit_test(what_leads_to_no_thread_state_is_not_believed),
 		cmocka_unit_test(any_instructions_are_safe),
 		cmocka_unit_test(a_key_leads_into_the_threads_block),
+		cmocka_unit_test(a_key_of_musl_leads_behind_a_pointer),
 	};
 
 	return cmocka_run_group_tests_name("reader_tstateslot", tests, NULL, NULL);

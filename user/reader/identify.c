@@ -150,7 +150,8 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 	const struct layout_source source = { .runtime_addr = runtime->addr,
 					      .version = runtime->version,
 					      .asyncio_addr = runtime->asyncio_addr,
-					      .getter_addr = runtime->getter_addr };
+					      .getter_addr = runtime->getter_addr,
+					      .is_musl = runtime->is_musl };
 	char reason[sizeof(target->reason)];
 	int err;
 
@@ -161,10 +162,6 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 	if (layout_is_unsupported(runtime->version, runtime->is_free_threaded, reason,
 				  sizeof(reason))) {
 		set_unsupported(target, reason);
-		return;
-	}
-	if (runtime->is_musl) {
-		set_unsupported(target, "this CPython runs on musl, not glibc: it cannot be watched");
 		return;
 	}
 	err = layout_read(mem, &source, &target->layout);

@@ -10,7 +10,8 @@
 #include "tstateslot.h"
 #include "util.h"
 
-#define GIL_BYTES	   208 /* struct _gil_runtime_state with glibc's mutexes and conditions */
+#define GIL_BYTES	   208 /* struct _gil_runtime_state with glibc's mutexes and conditions, or musl's: as long */
+#define MUSL_TID	   48  /* src/internal/pthread_impl.h, struct pthread.tid */
 #define MAX_INTERPRETERS   256
 #define MAX_THREADS_TRIED  64
 #define TSTATE_NEXT	   8 /* PyThreadState.next, 3.9 to 3.15 */
@@ -66,9 +67,17 @@ static int find_main_interpreter(struct mem *mem, uint64_t runtime_addr,
 	return -EBADMSG;
 }
 
+static int slot_of_thread(struct mem *mem, const struct layout_source *source, const struct layout_row *row,
+			  const struct tstateslot_thread *thread, int32_t *slot)
+{
+	if (row->autotss_key)
+		return tstateslot_of_musl_key(mem, source->runtime_addr + row->autotss_key, thread, slot);
+	return tstateslot_of_variable(mem, source->getter_addr, thread, slot);
+}
+
 /* The slot of the one thread holds for all, so any of which the list is not just changing will do. */
-static int find_variable_slot(struct mem *mem, const struct layout_source *source, uint64_t interp_addr,
-			      const struct layout_row *row, int32_t *slot)
+static int find_slot_by_thread(struct mem *mem, const struct layout_source *source, uint64_t interp_addr,
+			       const struct layout_row *row, int32_t *slot)
 {
 	struct tstateslot_thread thread;
 	int err = procmem_read_u64(mem, interp_addr + row->interp_threads, &thread.tstate_addr), last = -EAGAIN;
@@ -77,7 +86,7 @@ static int find_variable_slot(struct mem *mem, const struct layout_source *sourc
 		err = procmem_read_u64(mem, thread.tstate_addr + row->py.tstate_thread_id, &thread.fs_base);
 		if (err)
 			break;
-		last = tstateslot_of_variable(mem, source->getter_addr, &thread, slot);
+		last = slot_of_thread(mem, source, row, &thread, slot);
 		if (!last)
 			return 0;
 		err = procmem_read_u64(mem, thread.tstate_addr + TSTATE_NEXT, &thread.tstate_addr);
@@ -153,10 +162,10 @@ int layout_read(struct mem *mem, const struct layout_source *source, struct py_l
 		err = debugoffsets_read_asyncio(mem, source->asyncio_addr, &row);
 	if (!err)
 		err = find_main_interpreter(mem, source->runtime_addr, &row, &interp_addr);
-	if (!err && row.autotss_key)
+	if (!err && row.autotss_key && !source->is_musl)
 		err = tstateslot_of_key(mem, source->runtime_addr + row.autotss_key, &row.py.tstate_slot);
 	else if (!err)
-		err = find_variable_slot(mem, source, interp_addr, &row, &row.py.tstate_slot);
+		err = find_slot_by_thread(mem, source, interp_addr, &row, &row.py.tstate_slot);
 	if (err)
 		return err;
 
@@ -173,6 +182,8 @@ int layout_read(struct mem *mem, const struct layout_source *source, struct py_l
 		row.py.gc_young = find_gc_young(mem, row.py.collecting_addr, &row);
 	row.py.runtime_addr = source->runtime_addr;
 	row.py.gil_bytes = GIL_BYTES;
+	if (source->is_musl && row.py.pthread_tid)
+		row.py.pthread_tid = MUSL_TID;
 	row.py.version = source->version;
 	row.py.valid = 1;
 	*layout = row.py;

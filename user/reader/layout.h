@@ -52,6 +52,7 @@ struct layout_source {
 	uint32_t version;
 	uint64_t asyncio_addr; /* AsyncioDebug, 3.14+; 0: _asyncio is not loaded, or too old */
 	uint64_t getter_addr;  /* PyGILState_GetThisThreadState, for 3.15; 0: not found */
+	bool is_musl;	       /* the C library; else glibc */
 };
 
 /*

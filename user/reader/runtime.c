@@ -279,7 +279,8 @@ static void survey(const struct runtime_search *search, struct runtime *runtime)
 
 		if (line.path[0] != '/' || !line.inode)
 			continue;
-		if (starts_with(name, "ld-musl-"))
+		/* Alpine's file has the name of the loader, Debian's the library's; glibc maps no libc.so. */
+		if (starts_with(name, "ld-musl-") || !strcmp(name, "libc.so"))
 			runtime->is_musl = true;
 		if (starts_with(name, "libpython"))
 			has_library = true;

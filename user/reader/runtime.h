@@ -17,7 +17,7 @@ struct runtime {
 	uint32_t version; /* as sys.hexversion; micro may be 0 with level 0: not known */
 	bool is_static;	  /* in the executable itself */
 	bool is_free_threaded;
-	bool is_musl;	 /* the C library is musl: no slot of glibc's leads to the thread state */
+	bool is_musl;	 /* the C library is musl */
 	bool is_loading; /* -ENOENT only: the dynamic loader has not mapped everything yet */
 	bool has_usdt;	 /* its file has probes of the provider "python" */
 	uint64_t getter_addr;  /* PyGILState_GetThisThreadState; 0: not found */

@@ -22,6 +22,14 @@
  */
 #define GLIBC_SPECIFIC	    0x310
 #define GLIBC_SPECIFIC_KEYS 32
+/*
+ * musl, src/internal/pthread_impl.h: struct pthread has a pointer `tsd` to void *[PTHREAD_KEYS_MAX], at 128 from the FS
+ * base in 1.2.3.  Looked for around that place, since other versions have more or less before it.
+ */
+#define MUSL_TSD       128
+#define MUSL_TSD_FIRST 96
+#define MUSL_TSD_LAST  176
+#define MUSL_KEYS      128
 /* sysdeps/x86_64/nptl/tls.h: tcbhead_t.dtv, of {value, to free}; the first entry is a count. */
 #define GLIBC_DTV	    8
 #define DTV_ENTRY_BYTES	    16
@@ -30,7 +38,7 @@
 #define GETTER_BYTES	 64
 #define MAX_STATIC_BYTES (1 << 20) /* of all thread-local variables below the FS base */
 
-int tstateslot_of_key(struct mem *mem, uint64_t key_addr, int32_t *slot)
+static int read_key(struct mem *mem, uint64_t key_addr, uint32_t nr_keys, uint32_t *key)
 {
 	struct {
 		int32_t is_initialized;
@@ -42,10 +50,44 @@ int tstateslot_of_key(struct mem *mem, uint64_t key_addr, int32_t *slot)
 		return err;
 	if (tss.is_initialized == 0)
 		return -EAGAIN;
-	if (tss.is_initialized != 1 || tss.key >= GLIBC_SPECIFIC_KEYS)
+	if (tss.is_initialized != 1 || tss.key >= nr_keys)
 		return -EBADMSG;
-	*slot = (int32_t)(GLIBC_SPECIFIC + 16 * tss.key + 8);
+	*key = tss.key;
 	return 0;
+}
+
+int tstateslot_of_key(struct mem *mem, uint64_t key_addr, int32_t *slot)
+{
+	uint32_t key;
+	int err = read_key(mem, key_addr, GLIBC_SPECIFIC_KEYS, &key);
+
+	if (!err)
+		*slot = (int32_t)(GLIBC_SPECIFIC + 16 * key + 8);
+	return err;
+}
+
+int tstateslot_of_musl_key(struct mem *mem, uint64_t key_addr, const struct tstateslot_thread *thread,
+			   int32_t *slot)
+{
+	uint64_t words[(MUSL_TSD_LAST - MUSL_TSD_FIRST) / 8 + 1], value, empty = 0;
+	uint32_t key;
+	int err = read_key(mem, key_addr, MUSL_KEYS, &key);
+
+	if (!err)
+		err = procmem_read(mem, thread->fs_base + MUSL_TSD_FIRST, words, sizeof(words));
+	if (err)
+		return err;
+	/* The pointer to the values is the one that leads where the list of threads leads. */
+	for (uint32_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!words[i] || words[i] % 8 || procmem_read_u64(mem, words[i] + 8 * key, &value))
+			continue;
+		if (value == thread->tstate_addr) {
+			*slot = (int32_t)((MUSL_TSD_FIRST + 8 * i) << 16 | 8 * key);
+			return 0;
+		}
+		empty |= !value && MUSL_TSD_FIRST + 8 * i == MUSL_TSD;
+	}
+	return empty ? -EAGAIN : -ENOTSUP;
 }
 
 /* The getter's instructions, as far as they were understood. */

@@ -9,7 +9,7 @@
 
 /*
  * To 3.14: a pthread-specific value; key_addr is that of its key (gilstate.autoTSSkey._key).
- * Returns -EAGAIN before it is made, -EBADMSG for a key that glibc does not have there.
+ * Returns -EAGAIN before it is made, -EBADMSG for a key that the C library does not have there.
  */
 int tstateslot_of_key(struct mem *mem, uint64_t key_addr, int32_t *slot);
 
@@ -18,6 +18,10 @@ struct tstateslot_thread {
 	uint64_t fs_base;
 	uint64_t tstate_addr;
 };
+
+/* Likewise on musl, which keeps the values elsewhere; -ENOTSUP: not where it is looked for. */
+int tstateslot_of_musl_key(struct mem *mem, uint64_t key_addr, const struct tstateslot_thread *thread,
+			   int32_t *slot);
 
 /*
  * 3.15: a thread-local variable.  getter_addr is PyGILState_GetThisThreadState, which does nothing but
