@@ -168,6 +168,20 @@ def test_cgroup_finds_what_begins_in_it_and_what_is_moved(python, program, tmp_p
     assert {line["pid"] for line in watch.records() if "pid" in line} == {moved, born}, watch.dump()
 
 
+def test_what_is_moved_into_a_cgroup_is_found_by_the_name_of_its_program(python, program, tmp_path):
+    """As at a start: the name of its thread is the interpreter's."""
+    other = tmp_path / f"other_{tmp_path.name}.py"
+    other.write_text(program.read_text())
+    with cgroup(f"loophound-{os.getpid()}") as group, contextlib.ExitStack() as stack:
+        watch = stack.enter_context(Search("--cgroup", f"/{group.name}", "--name", program.name))
+        stranger, moved = (stack.enter_context(started(python.path, str(script))) for script in (other, program))
+        for pid in (stranger, moved):
+            (group / "cgroup.procs").write_text(str(pid))
+        watch.expect_breach(moved)
+        watch.interrupt()
+    assert {line["pid"] for line in watch.records() if "pid" in line} == {moved}, watch.dump()
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_multiprocessing_from_their_first_iteration(method, python):
     with Child([python.path, script("has_workers"), method], env=environment()) as program:

@@ -47,6 +47,18 @@ static int select_spawned(const struct targets *targets, const struct entry *ent
 			      is_inherited);
 }
 
+/*
+ * Whoever moves a process into a cgroup cannot read its arguments, so it was known by its thread's name only. Kept in
+ * mind it is told of once more when it waits for events, by itself and with its arguments.
+ */
+static bool is_told_again(const struct targets *targets, const struct ev_spawn *ev)
+{
+	const struct find_filter *search = targets->search;
+
+	return (ev->flags & SPAWN_MOVED) && search && search->name_glob &&
+	       find_is_in_cgroup((pid_t)ev->pid, search->cgroup);
+}
+
 void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64_t now_ns)
 {
 	struct entry *entry = targets_entry(targets, ev->head.target_id);
@@ -61,7 +73,10 @@ void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64
 	}
 	number = select_spawned(targets, entry, ev, &names, &is_inherited);
 	if ((!entry && !is_wanted(targets, ev)) || !selection_is_in(number)) {
-		refuse(targets, entry, ev, now_ns);
+		if (!entry && is_told_again(targets, ev))
+			probes_keep(targets->probes, (pid_t)ev->pid, ev->head.target_id, false);
+		else
+			refuse(targets, entry, ev, now_ns);
 		return;
 	}
 	if (!entry)
