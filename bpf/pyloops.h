@@ -3,7 +3,7 @@
  * Loops that leave no note in the thread state: known by the Python functions at their wait and below
  * their callbacks.  One row a kind; to teach a new one see CONTRIBUTING.md.  Same rules as pyframe.h.
  *
- * Sources: trio/_core/_run.py and _io_epoll.py (0.22), twisted/internet/base.py and epollreactor.py
+ * Sources: trio/_core/_run.py and _io_epoll.py (0.22, 0.29, 0.34), twisted/internet/base.py and epollreactor.py
  * (22.4), gevent/hub.py (22.10).
  */
 #ifndef PYLOOPS_H

@@ -47,7 +47,7 @@ def lent_packages() -> str:
 
 def environment_of(interpreter: Interpreter) -> dict[str, str]:
     """Beside workload.environment(): where the interpreter finds the packages."""
-    if interpreter == system_interpreter():
+    if interpreter == system_interpreter() or interpreter.root:  # which has its own, of its time
         return {}
     return {"PYTHONPATH": f"{WORKLOADS}:{lent_packages()}"}
 

@@ -71,6 +71,12 @@ def test_other_interpreters(loop, interpreter_of_loop):
     check(outcome, "time_sleep", loop)
 
 
+def test_the_newest_interpreters_have_a_trio():
+    """Of the same release: the one that is lent is too old for them."""
+    with_trio = {each.version[1] for each in OTHERS if each.root and has_loop(each, "trio")}
+    assert 14 in with_trio, "no trio in the root directories: scripts/chroots.sh"
+
+
 @pytest.mark.parametrize("loop", ["trio", "gevent", "asyncio-poll"])
 def test_ps_names_it(loop, python):
     with Workload("healthy_idle", python, **on_loop(python, loop)) as program:
