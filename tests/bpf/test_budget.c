@@ -22,13 +22,13 @@ static const struct budget {
 	uint32_t verified_insns, xlated_bytes;
 } budgets[] = {
 	/* clang-format off */
-	{ "on_fork",          452,  2728 },
+	{ "on_fork",          594,  3032 },
 	{ "on_migrate",          21,    160 },
-	{ "on_exec",         4166, 13064 },
+	{ "on_exec",         5155, 13176 },
 	{ "on_exit",            2971,  9904 },
 	{ "on_sched_switch",   21022,  76712 },
 	{ "on_wait_exits",     8836,  38616 },
-	{ "on_any_exit",       9013,  38680 },
+	{ "on_any_exit",       9625,  41408 },
 	{ "on_timer",          14595,  57024 },
 	{ "on_gc_start",        3528,  15952 },
 	{ "on_gc_done",        8718,  26992 },
