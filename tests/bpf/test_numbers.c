@@ -211,13 +211,18 @@ static int run_inside(void)
 int main(void)
 {
 	int fds[2], status = -1;
-	pid_t pid;
+	pid_t pid, helper;
 
 	require_host();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
 		return 1;
-	if (fork() == 0)
+	helper = fork();
+	if (helper == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]); /* or it would wait for itself for ever */
 		live_outside(fds[1]);
+	}
+	close(fds[1]);
 	outside = fds[0];
 	if (unshare(CLONE_NEWPID))
 		return 1;
@@ -226,5 +231,6 @@ int main(void)
 		exit(run_inside());
 	close(fds[0]);
 	waitpid(pid, &status, 0);
+	waitpid(helper, NULL, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
