@@ -16,7 +16,7 @@ cache=${LOOPHOUND_CHROOTS:-/var/cache/loophound/chroots}
 # versions must be had, or this fails: tests would vanish unnoticed.  The older ones are wanted for their USDT probes
 # and may be gone from the mirror with their suite: that is said, and the rest goes on.
 roots='newest:sid testing:python3.14 python3.15:libpython3.15 python3-uvloop python3-trio dash coreutils libc-bin
-3.13:trixie:python3.13:python3-trio dash coreutils libc-bin
+3.13:trixie:python3.13:python3-uvloop python3-trio dash coreutils libc-bin
 3.9:bullseye:python3.9:dash coreutils libc-bin'
 must='newest'
 

@@ -26,6 +26,7 @@ def numbers(tallies: list[Tally]) -> dict:
     with_line = [pair for pair in pairs if pair.names_a_line]
     coroutines = [pair.coroutine_right for pair in with_line if pair.coroutine_right is not None]
     tasks = [pair.task_right for pair in pairs if pair.task_right is not None]
+    holders = [pair.holder_right for pair in pairs if pair.holder_right is not None]
     timed = [pair for pair in pairs if pair.duration_error_ns is not None]
     errors_ms = [pair.duration_error_ns / 1e6 for pair in timed]
     errors = [pair.duration_error_ns / pair.true_ns for pair in timed if pair.true_ns > 0]
@@ -41,6 +42,7 @@ def numbers(tallies: list[Tally]) -> dict:
         "line": ratio(sum(pair.line_right for pair in with_line), len(with_line)),
         "coroutine": ratio(sum(coroutines), len(coroutines)),
         "task": ratio(sum(tasks), len(tasks)),
+        "holder": ratio(sum(holders), len(holders)),
         "error": {name: quantile(errors, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "error_ms": {name: quantile(errors_ms, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "healthy_runs": sum(tally.healthy for tally in tallies),
@@ -103,13 +105,13 @@ def _ms(value: float | None) -> str:
 
 
 HEADS = (
-    "truths found recall short reported precision cause line coroutine task "
+    "truths found recall short reported precision cause line coroutine task holder "
     "off,median off,p99 off,max ms,median ms,p99 ms,max false,alarms".replace(",", "\u00a0").split(" ")
 )
 
 
 def _cells(name: str, n: dict) -> list[str]:
-    right = [_percent(n[key]) for key in ("cause", "line", "coroutine", "task")]
+    right = [_percent(n[key]) for key in ("cause", "line", "coroutine", "task", "holder")]
     off = [_percent(n["error"][key], 2) for key in ("median", "p99", "max")]
     off_ms = [_ms(n["error_ms"][key]) for key in ("median", "p99", "max")]
     counts = [str(n["truths"]), str(n["found"]), _percent(n["recall"]), str(n["too_short"])]
@@ -197,6 +199,8 @@ def render_differences(tallies: list[Tally]) -> str:
             if pair.names_a_line and pair.coroutine_right is False:
                 seen = (breach["coroutine"] or {}).get("function")
                 lines.append(f"coroutine {where}: {truth['truth']} is {seen}, in truth {truth['coroutine']}")
+            if pair.holder_right is False:
+                lines.append(f"holder    {where}: {truth['truth']} is {breach['holder']}, in truth {truth['holder']}")
             if pair.task_right is False:
                 lines.append(f"task      {where}: {truth['truth']} is {breach['task']}, in truth {truth['task']}")
     return "\n".join(lines)

@@ -53,6 +53,17 @@ class Pair:
         return self.breach["task"] == task_as_said(self.truth["task"])
 
     @property
+    def holder_right(self) -> bool | None:
+        """Who held the GIL, where, and whether in one call of C code.  None: nobody did."""
+        true, seen = self.truth.get("holder"), self.breach["holder"]
+        if not true:
+            return None
+        if not seen or not seen["site"] or any(seen[key] != true[key] for key in ("tid", "name", "native")):
+            return False
+        site = seen["site"]
+        return (site["file"], site["function"]) == (true["file"], true["function"]) and site["line"] in true["lines"]
+
+    @property
     def true_ns(self) -> int:
         return true_range_ns(self.truth)[0]
 
