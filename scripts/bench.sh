@@ -11,7 +11,6 @@ die() {
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || die "loading BPF programs needs root: run \`sudo make bench\`"
 [ -x build/loophound ] || die "build/loophound is not there: run \`make\`"
-command -v wrk >/dev/null || die "wrk is missing: apt-get install wrk"
 command -v bpftool >/dev/null || PATH=$PATH:/usr/sbin
 command -v bpftool >/dev/null || die "bpftool is missing: apt-get install bpftool"
 /usr/bin/python3 -c 'import aiohttp, uvloop' 2>/dev/null ||

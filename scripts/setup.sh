@@ -10,7 +10,7 @@ loops='python3-uvloop python3-trio python3-tornado python3-anyio python3-twisted
 check="$demo $loops libpython3.11 libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout python3-prometheus-client python3-yaml clang-format clang-tidy shellcheck openssl"
 packaging="$check systemd libcap2-bin dpkg-dev binutils mandoc"
 coverage="$check python3-httpx python3-psycopg2 python3-pymysql python3-redis python3-pymongo python3-sqlalchemy python3-boto3"
-bench="$demo python3-uvloop wrk"
+bench="$demo python3-uvloop"
 
 case "${1:-}" in
 build) wanted=$build ;;

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+from pathlib import Path
 
 import hooks
 import part_attach
@@ -22,6 +23,7 @@ import part_storm
 import part_syscall
 import part_targets
 from host import Company, describe, load_average
+from slices import Pieces
 from table import render_rows
 
 PARTS = {
@@ -47,6 +49,8 @@ runs for a watched thread that spins"""
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measures what loophound costs.")
     parser.add_argument("--quick", action="store_true", help="about a minute: whether all of it runs")
+    parser.add_argument("--seconds", type=float, metavar="N", help="measure each server no longer (default 240)")
+    parser.add_argument("--add", type=Path, metavar="FILE", help="go on where this file's slices of the servers end")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join([*PARTS, HOOKS])} (default: all)")
     options = parser.parse_args()
     unknown = set(options.parts) - {*PARTS, HOOKS}
@@ -56,6 +60,10 @@ def main() -> int:
 
     if options.quick:
         Company.patience_s = 5.0
+        Pieces.seconds = 10.0
+    if options.seconds is not None:
+        Pieces.seconds = options.seconds
+    Pieces.file = options.add
     print(f"{describe()}; load average at the start {load_average():.1f}\n", flush=True)
     rows, failed = [], []
     hooks_table = ""

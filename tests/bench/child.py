@@ -16,12 +16,12 @@ PATIENCE = 30.0  # seconds; only ever used up by a failure
 
 
 class Child:
-    def __init__(self, *command: str, cpu: int | None = None) -> None:
+    def __init__(self, *command: str, cpu: int | None = None, **popen) -> None:
         pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
         self.name = Path(command[0]).name
         self.spawned_ns = time.monotonic_ns()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=pin
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=pin, **popen
         )
         self.pid = self.process.pid
         self.lines: queue.SimpleQueue = queue.SimpleQueue()

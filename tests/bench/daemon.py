@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 
-from child import BUILD, Child
+from child import BUILD, PATIENCE, Child
 from host import children, cpu_ns, rss_kib
 
 LOOPHOUND = os.environ.get("LOOPHOUND") or str(BUILD / "loophound")
 
 
 class Watch(Child):
-    def __init__(self, *pids: int, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, *pids: int, arguments: tuple[str, ...] = (), **popen) -> None:
         targets = [word for pid in pids for word in ("-p", str(pid))]
-        super().__init__(LOOPHOUND, "watch", *targets, "--format", "jsonl", *arguments)
+        super().__init__(LOOPHOUND, "watch", *targets, "--format", "jsonl", *arguments, **popen)
         self.targets = set(pids)
 
     def record(self) -> tuple[int, dict]:
@@ -58,6 +59,36 @@ class Watch(Child):
 
     def family(self) -> list[int]:
         return [self.pid, *children(self.pid)]
+
+
+class SwitchedWatch(Watch):
+    """One whose kernel half can be taken away and put back at once: see switch.c.  The daemon stands still meanwhile."""
+
+    def __init__(self, *pids: int) -> None:
+        self.switch, theirs = socket.socketpair()
+        self.switch.settimeout(PATIENCE)
+        fd = theirs.fileno()
+        env = {**os.environ, "LD_PRELOAD": str(BUILD / "bench" / "switch.so"), "BENCH_SWITCH_FD": str(fd)}
+        super().__init__(*pids, env=env, pass_fds=(fd,))
+        theirs.close()
+        self.is_on = True
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            os.kill(self.pid, signal.SIGCONT)
+        super().__exit__(*exception)
+        self.switch.close()
+
+    def turn(self, is_on: bool) -> None:
+        if is_on == self.is_on:
+            return
+        os.kill(self.pid, signal.SIGCONT)
+        self.switch.sendall(b"1" if is_on else b"0")
+        if (said := self.switch.recv(1000)) != b"ok\n":
+            raise RuntimeError(f"loophound's programs cannot be switched: {said.decode() or 'it ended'}")
+        if not is_on:
+            os.kill(self.pid, signal.SIGSTOP)
+        self.is_on = is_on
 
 
 class Usage:

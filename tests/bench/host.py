@@ -28,6 +28,15 @@ def cpu_ns(pid: int) -> int:
     return total
 
 
+def queued_ns(pid: int) -> int:
+    """How long the threads of a process have waited for a CPU that others had."""
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path) as file:
+            total += int(file.read().split()[1])
+    return total
+
+
 def rss_kib(pid: int) -> int:
     with open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
@@ -36,6 +45,13 @@ def rss_kib(pid: int) -> int:
 def children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]
+
+
+def stolen_ticks() -> dict[int, int]:
+    """By CPU: what the hypervisor gave to others, in hundredths of a second."""
+    with open("/proc/stat") as file:
+        lines = [line.split() for line in file if line.startswith("cpu") and line[3].isdigit()]
+    return {int(words[0][3:]): int(words[8]) for words in lines}
 
 
 def load_average() -> float:

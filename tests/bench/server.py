@@ -1,20 +1,16 @@
-"""The aiohttp server of the bench, and the load on it: the server on one CPU, wrk on the other."""
+"""The aiohttp server of the bench, and the load on it: the server on one CPU, its customers on the other."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
 import time
 from dataclasses import dataclass
 
-from child import HERE, PYTHON, Child
-from host import CPU_MEASURED, CPU_OTHER
+from child import BUILD, HERE, PYTHON, Child
+from host import CPU_MEASURED, CPU_OTHER, queued_ns, stolen_ticks
 
 CONNECTIONS = 32
-FOR_EVER_S = 3600
-LOAD_S = 1
-SETTLE_S = 0.1  # its beginning and its end are not looked at
+WARM_UP_S = 1  # connections, and caches
 
 
 @dataclass
@@ -25,6 +21,8 @@ class Work:
     requests: int
     cpu_ns: int
     gauge_ns: float  # how long a fixed piece of work took meanwhile: the machine's speed
+    p99_us: float  # as the customers have it
+    disturbed_s: float  # of both CPUs: the hypervisor gave it to other machines, or others here had it
 
     def requests_per_s(self) -> float:
         return self.requests / self.seconds
@@ -41,45 +39,42 @@ class Work:
         """As cpu_us()."""
         return self.cpu_us() * 1e3 / self.gauge_ns
 
+    def p99_gauges(self) -> float:
+        """As p99_us."""
+        return self.p99_us * 1e3 / self.gauge_ns
+
 
 class Server(Child):
     def __init__(self, loop: str) -> None:
         super().__init__(PYTHON, str(HERE / "server_target.py"), loop, cpu=CPU_MEASURED)
-        self.url = f"http://127.0.0.1:{self.line()[1]}/items?limit=10"
+        self.port = self.line()[1]
 
     def work(self, seconds: float) -> Work:
+        self.load.ask("")
+        disturbed_s = self._disturbed_s()
         before = self._numbers()
         time.sleep(seconds)
         after = self._numbers()
+        _, _, p99_ns, _ = map(int, self.load.ask("").split())
         took_ns, requests, cpu_ns, gauging_ns, gauges = (b - a for a, b in zip(before, after))
         if not requests or not gauges:
-            raise RuntimeError(f"{requests} requests answered in {seconds} s; wrk: {self.load.process.poll()}")
-        return Work((took_ns - gauging_ns) / 1e9, requests, cpu_ns - gauging_ns, gauging_ns / gauges)
+            raise RuntimeError(f"{requests} requests answered in {seconds} s")
+        return Work((took_ns - gauging_ns) / 1e9, requests, cpu_ns - gauging_ns, gauging_ns / gauges, p99_ns / 1e3,
+                    self._disturbed_s() - disturbed_s)  # fmt: skip
 
     def _numbers(self) -> list[int]:
         return [int(word) for word in self.ask("now").split()]
 
+    def _disturbed_s(self) -> float:
+        ticks = stolen_ticks()
+        stolen_s = sum(ticks[cpu] for cpu in {CPU_MEASURED, CPU_OTHER}) / 100
+        return stolen_s + (queued_ns(self.pid) + queued_ns(self.load.pid)) / 1e9
+
     @contextlib.contextmanager
     def saturated(self):
         """As long as this lasts."""
-        with self._wrk(FOR_EVER_S) as self.load:
-            time.sleep(1)  # connections, and caches
+        command = (str(BUILD / "bench" / "load"), self.port, "/items?limit=10", str(CONNECTIONS))
+        with Child(*command, cpu=CPU_OTHER) as self.load:
+            self.load.line()
+            time.sleep(WARM_UP_S)
             yield
-            self.load.process.send_signal(signal.SIGINT)
-
-    def work_and_p99_us(self) -> tuple[Work, float]:
-        """Under a load of its own, of LOAD_S."""
-        with self._wrk(LOAD_S) as self.load:
-            time.sleep(SETTLE_S)
-            work = self.work(LOAD_S - 2 * SETTLE_S)
-            line = ""
-            while not line.startswith("{"):
-                line = self.load.line(LOAD_S + 10)[1]
-        result = json.loads(line)
-        if result["errors"]:
-            raise RuntimeError(f"wrk: {result['errors']} errors")
-        return work, result["p99_us"]
-
-    def _wrk(self, seconds: int) -> Child:
-        script = str(HERE / "wrk_result.lua")
-        return Child("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, self.url, cpu=CPU_OTHER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from host import load_average
+from paired import Ratio
 from spread import Spread
 
 
@@ -23,7 +24,7 @@ def row(what: str, seen: str, budget: str = "", is_within: bool | str | None = N
     return Row(what, budget, seen, verdict, f"{load_average():.1f}")
 
 
-def verdict_of(spread: Spread, least: float | None = None, most: float | None = None) -> str:
+def verdict_of(spread: Spread | Ratio, least: float | None = None, most: float | None = None) -> str:
     """By the interval in which the true median is."""
     low, high = (spread.sure_from, spread.sure_to)
     if least is not None:
