@@ -20,6 +20,7 @@
 #include "pytask.bpf.h"
 
 #define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
+#define OBEY_NS	     1000000 /* so long after it was asked for it, nobody who runs Python has the GIL */
 #define GIL_INTERVAL 0	     /* microseconds; a piece is not longer */
 
 static __always_inline bool is_worth_a_look(struct loop_thread *th, u64 gil_addr)
@@ -42,6 +43,45 @@ static __always_inline u64 holder_of(struct loop_thread *th, struct scratch *s)
 	return holder == th->tstate_addr ? 0 : holder;
 }
 
+/* Since 6.2 and 6.13; the second looks in the PID namespace of the current thread. */
+extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
+extern struct task_struct *bpf_task_from_vpid(s32 pid) __ksym __weak;
+extern void bpf_task_release(struct task_struct *task) __ksym __weak;
+
+/* CPU time of the holder, up to a tick old while it runs; 0: not known. */
+static __always_inline u64 holder_ran_ns(struct loop_thread *th)
+{
+	struct task_struct *task = NULL;
+	u64 ran_ns;
+
+	if (th->gil_pid && bpf_task_from_pid)
+		task = bpf_task_from_pid((s32)th->gil_pid);
+	if (!task)
+		return 0;
+	ran_ns = task->se.sum_exec_runtime;
+	bpf_task_release(task);
+	return ran_ns;
+}
+
+/* Its number on the host, by the one that it has for the current thread, which is of its process. */
+static __always_inline void find_holder(struct loop_thread *th, u32 tid)
+{
+	struct task_struct *task = NULL;
+
+	th->gil_pid = 0;
+	if (!tid)
+		return;
+	if (bpf_task_from_vpid)
+		task = bpf_task_from_vpid((s32)tid);
+	else if (bpf_task_from_pid)
+		task = bpf_task_from_pid((s32)tid);
+	if (!task)
+		return;
+	if ((u32)task->tgid == bpf_get_current_pid_tgid() >> 32)
+		th->gil_pid = task->pid;
+	bpf_task_release(task);
+}
+
 static __always_inline u32 native_id(struct scratch *s, u64 holder, u64 ident)
 {
 	u32 tid = 0;
@@ -53,12 +93,35 @@ static __always_inline u32 native_id(struct scratch *s, u64 holder, u64 ident)
 	return tid;
 }
 
+/*
+ * Is the holder in one call of C?  Whoever waited a piece in vain has asked for the GIL, and the interpreter
+ * gives it away between two instructions, a few microseconds later: who has run for longer since, and has it
+ * still, is in C.  Where the kernel does not say how long it ran: who stands where the look before found it.
+ * To stand still is not enough: so does a holder that has no CPU.
+ */
+static __always_inline void note_asked(struct loop_thread *th, struct scratch *s, u64 holder, u64 ident,
+				       bool goes_on)
+{
+	if (!goes_on) {
+		th->gil_is_asked = 0;
+		return;
+	}
+	if (th->gil_is_asked)
+		return;
+	th->gil_is_asked = 1;
+	th->gil_asked_ns = 0;
+	find_holder(th, native_id(s, holder, ident));
+	th->gil_ran_ns = holder_ran_ns(th);
+}
+
 /* Where the holder is goes to th->gil_stack_id. */
 static __always_inline void look_at_holder(struct loop_thread *th, struct scratch *s, u64 holder,
 					   u64 ident, u64 now_ns)
 {
 	u64 before = th->gil_ident == ident ? th->gil_stack_id : 0;
+	bool goes_on = before && now_ns - th->gil_ended_ns < WALK_GAP_NS;
 
+	note_asked(th, s, holder, ident, goes_on);
 	th->gil_ident = ident;
 	th->gil_is_still = 0;
 	if (before && now_ns - th->gil_walk_ns < WALK_GAP_NS)
@@ -69,7 +132,7 @@ static __always_inline void look_at_holder(struct loop_thread *th, struct scratc
 	if (s->status != STACK_OK) /* it moved while it was read: once more */
 		py_walk(s, th->target_id);
 	th->gil_stack_id = loop_send_stack(th, s, now_ns);
-	th->gil_is_still = th->gil_stack_id == before;
+	th->gil_is_still = goes_on && th->gil_stack_id == before;
 }
 
 static __always_inline u32 find_gil_site(struct loop_thread *th, u64 stack_id, u64 ident)
@@ -128,7 +191,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	if (ident)
 		look_at_holder(th, s, holder, ident, now_ns);
 	else
-		th->gil_ident = th->gil_stack_id = th->gil_is_still = 0;
+		th->gil_ident = th->gil_stack_id = th->gil_is_still = th->gil_is_asked = 0;
 	site = find_gil_site(th, stack_id, ident);
 	th->is_sleep = 1;
 	if (site < MAX_SITES) {
@@ -168,9 +231,17 @@ __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 	if (site >= MAX_SITES)
 		return 0;
 	e = &th->sites[site];
-	if (th->gil_is_still)
+	if (th->gil_is_asked && th->gil_ran_ns) {
+		th->gil_asked_ns += off_ns;
+		if (holder_ran_ns(th) > th->gil_ran_ns + cfg_tick_ns + OBEY_NS) {
+			e->holder_still_us += (u32)(th->gil_asked_ns / 1000);
+			th->gil_asked_ns = 0;
+		}
+	} else if (th->gil_is_still) {
 		e->holder_still_us += (u32)(off_ns / 1000);
+	}
 	th->gil_piece_ns = off_ns;
+	th->gil_ended_ns = e->last_ns;
 	vote(th, site, off_ns / 2);
 	return 0;
 }

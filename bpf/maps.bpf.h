@@ -62,7 +62,9 @@ struct loop_thread {
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
 	/* What the last look at the GIL's holder found, and how sure each site is of its own: gil.bpf.c. */
 	u64 gil_ident, gil_stack_id, gil_walk_ns;
-	u64 gil_is_still, gil_piece_ns;
+	u64 gil_is_still, gil_piece_ns, gil_ended_ns;
+	u64 gil_is_asked, gil_asked_ns; /* the holder was asked to let go; for how long, not counted yet */
+	u64 gil_ran_ns, gil_pid; /* what it had run then; its number on the host */
 	u64 gil_votes_ns[MAX_SITES];
 	u64 queue_of, queue_addr; /* the loop's ready callbacks; of which slot_value; 0: not found */
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */
