@@ -20,7 +20,7 @@ _loophound() {
 	case $prev in
 	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && printf '%s ' [0-9]*)" -- "$cur") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W 'text jsonl' -- "$cur") ;;
-	--sort) mapfile -t COMPREPLY < <(compgen -W 'pid user python loops busy where' -- "$cur") ;;
+	--sort) mapfile -t COMPREPLY < <(compgen -W 'pid user python loops busy where connections' -- "$cur") ;;
 	--boundary) mapfile -t COMPREPLY < <(compgen -W 'auto tracepoint raw' -- "$cur") ;;
 	--rule | --no-rule | --limit) mapfile -t COMPREPLY < <(compgen -W "$rules" -- "$cur") ;;
 	--fail-on) mapfile -t COMPREPLY < <(compgen -W "any latent $rules" -- "$cur") ;;

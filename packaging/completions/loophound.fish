@@ -35,7 +35,7 @@ complete -c loophound -n $watch -l latent -d 'blocking calls that were quick, to
 complete -c loophound -n $watch -l fail-on -x -a "any latent $rules" -d 'exit 3 if one of these was broken'
 complete -c loophound -n $watch -l boundary -x -a "auto tracepoint raw" -d 'how loop boundaries are seen'
 complete -c loophound -n $watch -l live -x -d 'ps: show how busy loops are'
-complete -c loophound -n $watch -l sort -x -a "pid user python loops busy where" -d 'ps: order'
+complete -c loophound -n $watch -l sort -x -a "pid user python loops busy where connections" -d 'ps: order'
 complete -c loophound -n $watch -s v -l verbose -d 'whole stacks'
 complete -c loophound -n $serve -s c -l config -r -d 'configuration'
 complete -c loophound -n $serve -l check-config -d 'say whether the configuration is right'

@@ -141,3 +141,37 @@ def test_one_that_is_not_there():
     with Loophound("ps", "-p", "4194304") as command:
         assert command.wait() == 1, command.dump()
     assert "no such process" in command.err.text() and not command.out.lines, command.dump()
+
+
+# Six connections to itself, half of them accepted, over TCP and AF_UNIX; and a pair, which is none.
+CONNECTIONS = textwrap.dedent("""\
+    import socket
+    import sys
+
+    kept = [socket.socketpair()]
+    for family, address in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, "")):
+        server = socket.socket(family)
+        server.bind(address)
+        server.listen(9)
+        for number in range(6):
+            client = socket.socket(family)
+            client.connect(server.getsockname())
+            kept += [client] + ([server.accept()] if number % 2 else [])
+        kept.append(server)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    """)
+
+
+def test_connections_are_counted(python, tmp_path):
+    (tmp_path / "app.py").write_text(CONNECTIONS)
+    with App(python.path, str(tmp_path / "app.py")) as program:
+        program.wait_ready()
+        with Loophound("ps", "-p", str(program.pid), "--format", "jsonl") as command:
+            assert command.wait() == 0, command.dump()
+        (row,) = command.records()
+        assert row["connections"] == {"outbound": 12, "inbound": 6, "listening": 2}, command.dump()
+        with Loophound("ps", "-p", str(program.pid), "-p1", "--sort=connections") as command:
+            assert command.wait() == 0, command.dump()
+        heading, first, *_ = command.out.lines
+        assert "OUT/IN" in heading and " 12/6 " in first and str(program.pid) in first, command.dump()

@@ -63,6 +63,16 @@ static int by_busy(const struct ps_row *a, const struct ps_row *b)
 	return (ps_busy(a) < ps_busy(b)) - (ps_busy(a) > ps_busy(b));
 }
 
+static uint64_t nr_connections(const struct ps_row *row)
+{
+	return (uint64_t)row->sockets.outbound + row->sockets.inbound;
+}
+
+static int by_connections(const struct ps_row *a, const struct ps_row *b)
+{
+	return (nr_connections(a) < nr_connections(b)) - (nr_connections(a) > nr_connections(b));
+}
+
 static int by_place(const struct ps_row *a, const struct ps_row *b)
 {
 	int order = strcmp(a->target.container, b->target.container);
@@ -97,7 +107,8 @@ static void sort(struct ps_table *table, const char *key)
 		const char *key;
 		int (*order)(const struct ps_row *a, const struct ps_row *b);
 	} orders[] = { { "pid", by_pid },     { "user", by_user }, { "python", by_python },
-		       { "loops", by_loops }, { "busy", by_busy }, { "where", by_place } };
+		       { "loops", by_loops }, { "busy", by_busy }, { "where", by_place },
+		       { "connections", by_connections } };
 
 	chosen = table->is_live ? by_busy : by_pid;
 	for (size_t i = 0; key && i < ARRAY_SIZE(orders); i++)
@@ -212,6 +223,22 @@ static void say_what_is_not_seen(int nr_denied, bool is_empty)
 			  geteuid() ? ": run it as root, or with CAP_SYS_PTRACE" : "");
 }
 
+/* What they hold now.  Without an answer the rows stay unknown, which is what is shown. */
+static void take_sockets(struct ps_table *table)
+{
+	cleanup_free struct socket_counts *counts = calloc(table->nr + 1, sizeof(*counts));
+	cleanup_free pid_t *pids = calloc(table->nr + 1, sizeof(*pids));
+	int err;
+
+	for (unsigned i = 0; pids && i < table->nr; i++)
+		pids[i] = (pid_t)table->rows[i].target.pid;
+	err = counts && pids ? sockets_count(pids, table->nr, counts) : -ENOMEM;
+	if (err)
+		log_warn("connections cannot be counted: %s", strerror(-err));
+	for (unsigned i = 0; !err && i < table->nr; i++)
+		table->rows[i].sockets = counts[i];
+}
+
 int cmd_ps(const struct opts *opts)
 {
 	cleanup(ps_free) struct ps_table table = { .is_live = opts->live_s > 0, .is_verbose = opts->is_verbose };
@@ -228,6 +255,7 @@ int cmd_ps(const struct opts *opts)
 	code = table.is_live ? ps_live(opts, &table) : EXIT_OK;
 	if (code && code != EXIT_INTERRUPTED)
 		return code;
+	take_sockets(&table);
 	sort(&table, opts->sort);
 	if (!strcmp(opts->format, "jsonl"))
 		ps_print_json(&table, stdout);

@@ -57,7 +57,8 @@ static const struct argp_option options[] = {
 	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken, or `latent` seen", 3 },
 	{ "boundary", KEY_BOUNDARY, "auto|tracepoint|raw", 0, "how loop boundaries are seen (default: auto)", 4 },
 	{ "live", KEY_LIVE, "SECONDS", OPTION_ARG_OPTIONAL, "ps: watch for a second, show how busy loops are", 4 },
-	{ "sort", KEY_SORT, "pid|user|python|loops|busy|where", 0, "ps: order (default: pid; busy with --live)", 4 },
+	{ "sort", KEY_SORT, "pid|user|python|loops|busy|where|connections", 0,
+	  "ps: order (default: pid; busy with --live)", 4 },
 	{ "verbose", 'v', NULL, 0, "whole stacks; twice: what the kernel says", 4 },
 	{ 0 },
 };
@@ -335,7 +336,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *argp)
 		return parse_choice(state, "--boundary", arg, "auto|tracepoint|raw", &opts->boundary);
 	case KEY_LIVE: return parse_live(state, arg);
 	case KEY_SORT:
-		return parse_choice(state, "--sort", arg, "pid|user|python|loops|busy|where", &opts->sort);
+		return parse_choice(state, "--sort", arg, "pid|user|python|loops|busy|where|connections", &opts->sort);
 	case 'v': state->nr_verbose++; return 0;
 	case ARGP_KEY_ARG: return parse_argument(state, argp);
 	}

@@ -8,6 +8,7 @@
 
 #include "events.h"
 #include "opts.h"
+#include "sockets.h"
 
 struct ps_loop {
 	uint32_t tid, ns_tid; /* the host's, the target's own; 0: not known */
@@ -21,6 +22,7 @@ struct ps_row {
 	struct ev_target target;
 	struct ps_loop *loops; /* the row's, to be freed */
 	unsigned nr_loops;
+	struct socket_counts sockets;
 };
 
 struct ps_table {

@@ -27,6 +27,19 @@ static void put_loop(struct json *json, const struct ps_row *row, const struct p
 	json_object_end(json);
 }
 
+static void put_connections(struct json *json, const struct socket_counts *counts)
+{
+	if (!counts->is_known) {
+		json_null(json, "connections");
+		return;
+	}
+	json_object(json, "connections");
+	json_u64(json, "outbound", counts->outbound);
+	json_u64(json, "inbound", counts->inbound);
+	json_u64(json, "listening", counts->listening);
+	json_object_end(json);
+}
+
 static void print_row(const struct ps_row *row, FILE *out)
 {
 	const struct ev_target *t = &row->target;
@@ -61,6 +74,7 @@ static void print_row(const struct ps_row *row, FILE *out)
 	for (unsigned i = 0; i < row->nr_loops; i++)
 		put_loop(&json, row, &row->loops[i]);
 	json_array_end(&json);
+	put_connections(&json, &row->sockets);
 	json_object_end(&json);
 	json_line_end(&json);
 }

@@ -19,8 +19,8 @@
 #define LAST_MIN     16	 /* columns that the last one needs at least */
 #define MAX_LOOPS    8	 /* of one process, a line each */
 
-enum cell { CELL_PID, CELL_NS_PID, CELL_USER, CELL_PYTHON, CELL_BUILD, CELL_LOOPS, CELL_BUSY, CELL_RATE, CELL_PLACE,
-	    CELL_NAME, CELL_EXE, CELL_MAX };
+enum cell { CELL_PID, CELL_NS_PID, CELL_USER, CELL_PYTHON, CELL_BUILD, CELL_LOOPS, CELL_BUSY, CELL_RATE,
+	    CELL_CONNECTIONS, CELL_PLACE, CELL_NAME, CELL_EXE, CELL_MAX };
 
 static const struct {
 	const char *heading;
@@ -31,6 +31,7 @@ static const struct {
 	[CELL_USER] = { "USER", 8, false },	[CELL_PYTHON] = { "PYTHON", 10, false },
 	[CELL_BUILD] = { "BUILD", 25, false },	[CELL_LOOPS] = { "LOOPS", 12, false },
 	[CELL_BUSY] = { "BUSY", 7, true },	[CELL_RATE] = { "ITER/S", 8, true },
+	[CELL_CONNECTIONS] = { "OUT/IN", 13, true },
 	[CELL_PLACE] = { "WHERE", 28, false },	[CELL_NAME] = { "NAME", 15, false },
 	[CELL_EXE] = { "EXECUTABLE", WIDE_COLUMNS, false },
 };
@@ -106,6 +107,17 @@ static double rate_of(const struct ps_row *row)
 	return sum;
 }
 
+/* Connections: those that it made, those that came to it. */
+static void connections_cell(const struct socket_counts *counts, char *out, size_t size)
+{
+	if (!counts->is_known)
+		snprintf(out, size, "?");
+	else if (counts->outbound || counts->inbound || counts->listening)
+		snprintf(out, size, "%u/%u", counts->outbound, counts->inbound);
+	else
+		snprintf(out, size, "-");
+}
+
 static void place_cell(const struct ev_target *t, char *out, size_t size)
 {
 	struct ev_target here = *t;
@@ -139,6 +151,7 @@ static void fill_cell(const struct ps_row *row, enum cell cell, char *out, size_
 	case CELL_LOOPS: loops_cell(row, out, size); return;
 	case CELL_BUSY: busy_cell(ps_busy(row), out, size); return;
 	case CELL_RATE: rate_cell(rate_of(row), out, size); return;
+	case CELL_CONNECTIONS: connections_cell(&row->sockets, out, size); return;
 	case CELL_PLACE: place_cell(t, out, size); return;
 	case CELL_NAME: snprintf(out, size, "%s", t->comm); return;
 	case CELL_EXE: snprintf(out, size, t->exe[0] ? "%s" : "[%s]", t->exe[0] ? t->exe : t->comm); return;
@@ -171,7 +184,7 @@ static unsigned columns_before_last(const struct shape *shape)
 	return sum;
 }
 
-/* Makes the last column fit: first the place gives way, then the build, then the place again. */
+/* Makes the last column fit: the place gives way, then the build, then the place again, then the connections. */
 static void fit(struct shape *shape)
 {
 	unsigned total = text_columns(&shape->report), *place = &shape->width[CELL_PLACE];
@@ -186,6 +199,8 @@ static void fit(struct shape *shape)
 		else if (over && *place > least[step])
 			*place = max(*place - min(over, *place), least[step]);
 	}
+	if (columns_before_last(shape) + LAST_MIN / 2 > total)
+		shape->width[CELL_CONNECTIONS] = 0;
 	total = max(total, columns_before_last(shape) + LAST_MIN / 2);
 	shape->width[CELL_EXE] = total - columns_before_last(shape);
 }
