@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Who begins connections.  A stack costs some microseconds, so not each has its own taken: the first few
- * to a destination, some of each second, and of a burst one of eight, or one a millisecond.  What a
+ * to a destination, some of each second, and of a burst one of eight, or one a millisecond, later four.  What a
  * sample stands for, the connections since the one before, goes along.
  */
 #include "connection.bpf.h"
@@ -14,6 +14,7 @@
 #define SAMPLE_OPEN    32 /* from so many open ones on it may become a burst */
 #define SAMPLE_OF      8
 #define SAMPLE_BURST_GAP_NS 1000000 /* a stack takes 5 to 10 us: 1 % of the thread at most */
+#define SAMPLE_LONG_BURST   256	    /* from so many in one iteration on a quarter of that will do */
 
 /* Notes one more of the iteration that the thread is in. How many the iteration has begun to this destination. */
 static __always_inline u32 note_burst(struct connection_slot *slot, struct loop_thread *th)
@@ -43,11 +44,15 @@ static __always_inline u32 note_burst(struct connection_slot *slot, struct loop_
 
 static __always_inline bool is_due(struct connection_slot *slot, u64 begun, u32 burst, u64 now_ns)
 {
+	u64 gap_ns = SAMPLE_BURST_GAP_NS;
+
 	if (begun <= SAMPLE_FIRST || now_ns - slot->sampled_ns >= SAMPLE_GAP_NS)
 		return true;
 	if (slot->counts.open < SAMPLE_OPEN && burst < SAMPLE_OPEN / 2)
 		return false;
-	return slot->nr_to_sample >= SAMPLE_OF && now_ns - slot->sampled_ns >= SAMPLE_BURST_GAP_NS;
+	if (burst >= SAMPLE_LONG_BURST)
+		gap_ns *= 4;
+	return slot->nr_to_sample >= SAMPLE_OF && now_ns - slot->sampled_ns >= gap_ns;
 }
 
 /* The stack of the current thread; what was walked is in s. 0: it has none, or is not readable. */

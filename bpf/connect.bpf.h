@@ -34,4 +34,21 @@ static __always_inline bool connect_is_in_gc(struct task_struct *task, struct lo
 	return collecting == 1;
 }
 
+#define PF_EXITING 0x00000004
+
+/* By whom it was closed, if that is no accident. The current process is known to be the one that closes. */
+static __always_inline void note_closer(struct connection_counts *counts)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct loop_thread *th;
+
+	if (task->flags & PF_EXITING) {
+		__sync_fetch_and_add(&counts->closed_at_exit, 1);
+		return;
+	}
+	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	if (connect_is_in_gc(task, th))
+		__sync_fetch_and_add(&counts->closed_by_gc, 1);
+}
+
 #endif

@@ -2,7 +2,7 @@
 /*
  * TCP connections as they change their state.  A connect and a listen run in their process, and make the
  * socket one of a target; whatever comes later, in whoever's context, finds it by what the socket keeps.
- * A process that is no target pays a look-up for each change.
+ * A process that is no target pays a byte for a connect, and for all else a look whether the socket has a storage.
  *
  * inet_sock_set_state runs before the state is stored.  An event can be skipped when one interrupts the
  * other's program on a CPU; the next of the socket makes it good, and on_tcp_destroy is the last.
@@ -10,7 +10,6 @@
 #include "connection.bpf.h"
 #include "connect.bpf.h"
 
-#define PF_EXITING   0x00000004
 #define ECONNRESET   104
 #define ETIMEDOUT    110
 #define EHOSTUNREACH 113
@@ -36,40 +35,25 @@ static __always_inline u32 failure_of(int err)
 	return FAILURE_OTHER;
 }
 
-/* By whom it was closed, if that is no accident. The current process is known to be the one that closes. */
-static __always_inline void note_closer(struct connection_counts *counts)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th;
-
-	if (task->flags & PF_EXITING) {
-		__sync_fetch_and_add(&counts->closed_at_exit, 1);
-		return;
-	}
-	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	if (connect_is_in_gc(task, th))
-		__sync_fetch_and_add(&counts->closed_by_gc, 1);
-}
-
 /* An established connection (was: ESTABLISHED or CLOSE_WAIT) is over. */
 static __always_inline void note_end(struct connection *connection, const struct sock *sk, u32 slot_id,
 				     u32 was, int state)
 {
 	struct connection_slot *slot = slot_get(slot_id);
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
 	u64 out, in;
 	int err;
 
-	if (!slot)
+	if (!slot || !tp)
 		return;
 	slot_note_end(slot, connection->since_ns);
-	out = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
-	in = BPF_CORE_READ(tp, bytes_received);
+	out = tp->bytes_sent - tp->bytes_retrans;
+	in = tp->bytes_received;
 	__sync_fetch_and_add(&slot->counts.bytes_out, out);
 	/* The peer's FIN counts as a byte. */
 	__sync_fetch_and_add(&slot->counts.bytes_in, in && was == CLASS_CLOSE_WAIT ? in - 1 : in);
-	__sync_fetch_and_add(&slot->counts.segments_out, BPF_CORE_READ(tp, data_segs_out));
-	err = BPF_CORE_READ(sk, sk_err);
+	__sync_fetch_and_add(&slot->counts.segments_out, tp->data_segs_out);
+	err = sk->sk_err;
 	if (state == TCP_CLOSE && err)
 		__sync_fetch_and_add(&slot->counts.failed[failure_of(err)], 1);
 	/* Only an end by this side has these states; a reset can come while anything runs. */
@@ -94,7 +78,7 @@ static __always_inline void note_failed(const struct sock *sk, u32 slot_id)
 	struct connection_slot *slot = slot_get(slot_id);
 
 	if (slot)
-		__sync_fetch_and_add(&slot->counts.failed[failure_of(BPF_CORE_READ(sk, sk_err))], 1);
+		__sync_fetch_and_add(&slot->counts.failed[failure_of(sk->sk_err)], 1);
 }
 
 /* What a socket that a listening one gave birth to has got from it is a place, and nothing else. */
@@ -107,6 +91,7 @@ static __always_inline void adopt_child(struct connection *connection, const str
 	connection->since_ns = 0;
 	connection->owner_round = connection_scan.round;
 	connection->other_round = 0;
+	connection->lost_round = 0;
 }
 
 /* The socket is a target's: it has a new state. */
@@ -130,18 +115,31 @@ static __always_inline void change(struct connection *connection, const struct s
 		note_end(connection, sk, place_slot(place), was, state);
 }
 
+/* As peer_of_inet(), with plain loads for IPv4: numbers cost the verifier nothing here, and a helper each else. */
+static __always_inline bool peer_of_socket(const struct sock *sk, bool is_local, struct connection_peer *peer)
+{
+	const struct sock_common *common = &sk->__sk_common;
+
+	if (common->skc_family != AF_INET)
+		return peer_of_inet(address_of(sk), is_local, peer);
+	peer->family = AF_INET;
+	peer->port = is_local ? common->skc_num : __builtin_bswap16(common->skc_dport);
+	*(u32 *)peer->addr = is_local ? common->skc_rcv_saddr : common->skc_daddr;
+	return true;
+}
+
 /* A connect or a listen of the current process, which may be a target. */
 static __always_inline void begin(struct sock *sk, u32 class)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32, slot;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct target_entry *target = counted_target(tgid);
 	struct connection_peer peer = {};
 	struct connection *connection;
 
 	if (!target)
 		return;
 	peer.kind = class == CLASS_LISTEN ? CONNECTION_IN : CONNECTION_OUT;
-	if (!peer_of_inet(address_of(sk), class == CLASS_LISTEN, &peer))
+	if (!peer_of_socket(sk, class == CLASS_LISTEN, &peer))
 		return;
 	connection = bpf_sk_storage_get(&connections, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!connection) {
@@ -156,6 +154,7 @@ static __always_inline void begin(struct sock *sk, u32 class)
 	connection->tgid = tgid;
 	connection->target_id = target->target_id;
 	connection->since_ns = 0;
+	connection->lost_round = 0;
 	connection_set_place(connection, place_of(slot, class));
 	if (class == CLASS_CONNECTING)
 		connection->stack_id = connect_begun(slot);
@@ -166,10 +165,9 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old_state, int state)
 {
 	struct connection *connection;
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
 	if (state == TCP_SYN_SENT || state == TCP_LISTEN) {
-		begin(sk, class_of_state(state));
+		if (sk->sk_protocol == IPPROTO_TCP)
+			begin(sk, class_of_state(state));
 		return 0;
 	}
 	connection = bpf_sk_storage_get(&connections, sk, 0, 0);

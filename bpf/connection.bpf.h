@@ -60,7 +60,10 @@ struct connection {
 	/* Looks through descriptors: the latest round in which that process, and another one, had it. */
 	u32 owner_round, other_round;
 	u32 doubt_round; /* in which its state was not the one of its place */
-	u32 pad;
+	union {
+		u32 lost_round; /* TCP: in which no target had it */
+		u32 inode;	/* AF_UNIX: of its file, which tells it from an earlier one at the same address */
+	};
 };
 
 struct connections_map {
@@ -115,6 +118,14 @@ extern struct listening_ports_map listening_ports SEC(".maps");
 
 extern __u32 connection_window; /* number of the window under way; the daemon counts */
 extern struct connection_scan connection_scan; /* the look that is under way, or was the last */
+
+/* NULL: the process is no target, though it may be kept in mind as one that could become one. */
+static __always_inline struct target_entry *counted_target(u32 tgid)
+{
+	struct target_entry *target = target_of(tgid);
+
+	return target && target->target_id ? target : NULL;
+}
 
 static __always_inline u32 place_slot(u64 place)
 {

@@ -137,11 +137,12 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	return 0;
 }
 
-__noinline int connection_look_at_unix(u64 sk_addr, u32 target_id)
+__noinline int connection_look_at_unix(u64 sk_addr, u32 inode, u32 target_id)
 {
 	struct sock *sk = (struct sock *)sk_addr;
 	struct sock *other = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), class, id;
+	struct connection fresh = {};
 	struct connection_peer peer = {};
 	struct connection *connection;
 	u64 key = (u64)sk;
@@ -150,6 +151,8 @@ __noinline int connection_look_at_unix(u64 sk_addr, u32 target_id)
 	if (class == CLASS_NONE)
 		return 0;
 	connection = bpf_map_lookup_elem(&unix_connections, &key);
+	if (connection && connection->inode != inode)
+		connection = NULL; /* an earlier one at this address */
 	peer.kind = CONNECTION_IN;
 	if (!name_of_unix(sk, &peer)) {
 		peer.kind = CONNECTION_OUT;
@@ -157,13 +160,20 @@ __noinline int connection_look_at_unix(u64 sk_addr, u32 target_id)
 			return 0; /* a pair */
 	}
 	if (connection) {
+		*unix_hint(connection_scan.tgid) = 1;
 		connection_check_owner(connection, target_id);
 		return 0;
 	}
 	id = connection_slot_find(target_id, &peer, name_hash(&peer));
 	if (id == NO_SLOT)
 		return 0;
-	if (unix_begin(key, connection_scan.tgid, target_id, id, class, 0))
+	fresh.sk_addr = key;
+	fresh.inode = inode;
+	fresh.place = place_of(id, CLASS_NONE);
+	fresh.tgid = connection_scan.tgid;
+	fresh.target_id = target_id;
+	fresh.owner_round = connection_scan.round;
+	if (unix_begin(&fresh, class))
 		connection_note_found(id, class);
 	return 0;
 }
@@ -175,7 +185,7 @@ static long sweep(void *map, u64 *key, struct connection *connection, void *ctx)
 
 	/* One that began while the round was under way has its number. */
 	if (connection->owner_round < round && connection->other_round < round)
-		unix_end(*key, connection);
+		unix_end(*key, connection, UNIX_END_FOUND);
 	return 0;
 }
 
@@ -197,7 +207,7 @@ int look_through_files(struct bpf_iter__task_file *ctx)
 	if (connection_scan.pass == 2 || (u32)task->tgid != tgid)
 		return 0;
 	connection_scan.nr_files++;
-	target = bpf_map_lookup_elem(&targets, &tgid);
+	target = counted_target(tgid);
 	socket = target ? bpf_sock_from_file(file) : NULL;
 	sk = socket ? socket->sk : NULL;
 	if (!sk)
@@ -206,8 +216,40 @@ int look_through_files(struct bpf_iter__task_file *ctx)
 	if (is_listening != !connection_scan.pass)
 		return 0;
 	if (unix_is_stream(sk))
-		connection_look_at_unix(address_of(sk), target->target_id);
+		connection_look_at_unix(address_of(sk), BPF_CORE_READ(file, f_inode, i_ino), target->target_id);
 	else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
 		look_at_tcp(sk, target->target_id);
+	return 0;
+}
+
+/*
+ * TCP, after the round: what none of the targets had in it, nor in the one before, nor in the look that finds it so
+ * twice.  Its descriptor was passed to a process that is not watched, or is under way in a message; should a
+ * target get it, the next look counts it as one that was open before.
+ */
+SEC("iter/bpf_sk_storage_map")
+int look_through_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct connection *connection = sk && ctx->value ? bpf_sk_storage_get(&connections, sk, 0, 0) : NULL;
+	u32 round = connection_scan.round;
+	struct connection_slot *slot;
+	u64 place;
+
+	if (!connection || connection->sk_addr != (u64)sk || !place_class(connection->place))
+		return 0;
+	/* One that nobody has accepted has no descriptor yet. */
+	if (connection->owner_round + 1 >= round || connection->other_round + 1 >= round ||
+	    !BPF_CORE_READ(sk, sk_socket))
+		return 0;
+	if (connection->lost_round + 1 != round) {
+		connection->lost_round = round;
+		return 0;
+	}
+	place = connection_set_class(connection, CLASS_NONE);
+	connection->sk_addr = 0;
+	slot = slot_get(place_slot(place));
+	if (slot && class_is_open(place_class(place)))
+		slot_note_end(slot, 0);
 	return 0;
 }

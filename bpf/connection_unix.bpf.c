@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Connections of AF_UNIX, which have no tracepoint of their own: the system calls that begin and end them.
- * Ends that these do not show (an exit, dup2(), the last holder of several) are found by the next look
- * through the descriptors (connection_scan.bpf.c).  And sockets that could not be made at all.
+ * Streams of AF_UNIX, which have no tracepoint of their own: the system calls that begin and end them, and the
+ * ends of processes.  What these do not show (an exec, the last of several holders that lets go without a
+ * call of its own) is found by the next look through the descriptors (connection_scan.bpf.c).  And sockets
+ * that could not be made at all, and what the collector closes.
+ *
+ * A process without such a socket pays a byte.
  */
 #include "connection_unix.bpf.h"
 #include "connect.bpf.h"
@@ -51,7 +54,7 @@ __noinline int unix_name_of(u64 sk_addr, struct connection_peer *peer)
 	return !bpf_probe_read_kernel(peer->name, len, path);
 }
 
-__noinline int unix_end(u64 sk_addr, struct connection *connection)
+__noinline int unix_end(u64 sk_addr, struct connection *connection, u32 by)
 {
 	struct connection_slot *slot;
 	u64 place;
@@ -60,28 +63,100 @@ __noinline int unix_end(u64 sk_addr, struct connection *connection)
 		return 0;
 	place = connection_set_class(connection, CLASS_NONE);
 	slot = slot_get(place_slot(place));
-	if (slot && class_is_open(place_class(place)))
-		slot_note_end(slot, connection->since_ns);
 	bpf_map_delete_elem(&unix_connections, &sk_addr);
+	if (!slot || !class_is_open(place_class(place)))
+		return 0;
+	slot_note_end(slot, connection->since_ns);
+	if (by == UNIX_END_CALL)
+		note_closer(&slot->counts);
+	else if (by == UNIX_END_EXIT)
+		__sync_fetch_and_add(&slot->counts.closed_at_exit, 1);
 	return 0;
 }
 
-static __always_inline struct target_entry *current_target(void)
+__noinline int unix_begin(const struct connection *fresh, u32 class)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct connection *connection;
+	u64 sk_addr;
 
-	return bpf_map_lookup_elem(&targets, &tgid);
+	if (!fresh)
+		return 0;
+	sk_addr = fresh->sk_addr;
+	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
+	*unix_hint(fresh->tgid) = 1;
+	if (connection && connection->inode == fresh->inode)
+		return 0;
+	if (connection)
+		unix_end(sk_addr, connection, UNIX_END_FOUND);
+	if (bpf_map_update_elem(&unix_connections, &sk_addr, fresh, BPF_NOEXIST)) {
+		if (!bpf_map_lookup_elem(&unix_connections, &sk_addr)) /* the table is full */
+			count(STAT_CONNECTIONS_MISSED);
+		return 0;
+	}
+	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
+	if (connection)
+		connection_set_class(connection, class);
+	return 1;
 }
 
-/* The socket of a descriptor of the current task; NULL: it is none. */
-static __always_inline struct sock *sock_of_file(struct file *file)
-{
-	struct socket *socket;
+/* The stream of AF_UNIX that a descriptor of the current task may be. */
+struct descriptor {
+	u64 sk_addr; /* 0: it is none */
+	u32 inode;
+};
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
+static __always_inline bool is_socket(struct file *file)
+{
+	return file && (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFSOCK;
+}
+
+static __always_inline void find_stream(struct descriptor *out, struct task_struct *task, s32 fd)
+{
+	struct file *file = task_file(task, fd);
+	struct socket *socket;
+	struct sock *sk;
+
+	out->sk_addr = 0;
+	if (!is_socket(file))
+		return;
 	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || !unix_is_stream(sk))
+		return;
+	out->sk_addr = (u64)sk;
+	out->inode = BPF_CORE_READ(file, f_inode, i_ino);
+}
+
+/* Its entry, if it is counted. */
+static __always_inline struct connection *stream_of_file(struct file *file)
+{
+	struct socket *socket = file ? BPF_CORE_READ(file, private_data) : NULL;
+	u64 sk_addr = socket ? (u64)BPF_CORE_READ(socket, sk) : 0;
+	struct connection *connection = sk_addr ? bpf_map_lookup_elem(&unix_connections, &sk_addr) : NULL;
+
+	/* Whatever kind of file it was: now it is certain. */
+	if (!connection || !is_socket(file) || connection->inode != (u32)BPF_CORE_READ(file, f_inode, i_ino))
+		return NULL;
+	return connection;
+}
+
+static __always_inline struct target_entry *target_of_task(struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+
+	return counted_target(tgid);
+}
+
+static __always_inline void fill_connection(struct connection *out, const struct descriptor *of, u32 target_id,
+					    u32 slot)
+{
+	out->sk_addr = of->sk_addr;
+	out->inode = of->inode;
+	out->place = place_of(slot, CLASS_NONE);
+	out->tgid = bpf_get_current_pid_tgid() >> 32;
+	out->target_id = target_id;
+	out->since_ns = bpf_ktime_get_ns();
+	out->owner_round = connection_scan.round;
 }
 
 static __always_inline u32 failure_of_unix(long ret)
@@ -109,26 +184,38 @@ static __always_inline bool name_as_given(struct connection_peer *peer, struct p
 	return !bpf_probe_read_user(peer->name, len, path);
 }
 
+/* Nearly all are TCP's: what was asked for tells. */
+static __always_inline bool asks_for_unix(struct pt_regs *regs)
+{
+	u16 family = 0;
+
+	return !bpf_probe_read_user(&family, sizeof(family), (void *)regs->si) && family == AF_UNIX;
+}
+
 SEC("tp/syscalls/sys_exit_connect")
 int on_connect_exit(struct syscall_exit *ctx)
 {
-	struct target_entry *target = current_target();
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct target_entry *target = target_of_task(task);
 	struct connection_peer peer = { .kind = CONNECTION_OUT };
-	struct connection *connection;
+	struct connection fresh = {};
 	struct connection_slot *slot;
-	struct sock *sk;
+	struct descriptor stream;
+	struct unix_sock *sk;
+	struct pt_regs *regs;
 	long ret = ctx->ret;
 	u32 id;
 
-	if (!target)
+	if (!target || ret == -EISCONN)
 		return 0;
-	sk = sock_of_file(task_file(task, (s32)regs->di));
-	if (!sk || !unix_is_stream(sk) || ret == -EISCONN)
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (!asks_for_unix(regs))
 		return 0;
-	if (ret ? !name_as_given(&peer, regs) :
-		  !name_of_unix(BPF_CORE_READ((struct unix_sock *)sk, peer), &peer))
+	find_stream(&stream, task, (s32)regs->di);
+	if (!stream.sk_addr)
+		return 0;
+	sk = (struct unix_sock *)stream.sk_addr;
+	if (ret ? !name_as_given(&peer, regs) : !name_of_unix(BPF_CORE_READ(sk, peer), &peer))
 		return 0;
 	id = connection_slot_find(target->target_id, &peer, name_hash(&peer));
 	slot = slot_get(id);
@@ -139,12 +226,64 @@ int on_connect_exit(struct syscall_exit *ctx)
 		__sync_fetch_and_add(&slot->counts.failed[failure_of_unix(ret)], 1);
 		return 0;
 	}
-	connection = unix_begin((u64)sk, task->tgid, target->target_id, id, CLASS_ESTABLISHED,
-				bpf_ktime_get_ns());
-	if (!connection)
+	fill_connection(&fresh, &stream, target->target_id, id);
+	if (unix_begin(&fresh, CLASS_ESTABLISHED)) {
+		__sync_fetch_and_add(&slot->counts.completed, 1);
+		connect_begun(id);
+	}
+	return 0;
+}
+
+/* A descriptor of the current process, which is a target, is a stream that listens or was accepted. */
+__noinline int unix_begin_inbound(s32 fd, u32 class)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct target_entry *target = target_of_task(task);
+	struct connection_peer peer = { .kind = CONNECTION_IN };
+	struct connection fresh = {};
+	struct connection_slot *slot;
+	struct descriptor stream;
+	u32 id;
+
+	if (!target)
 		return 0;
-	__sync_fetch_and_add(&slot->counts.completed, 1);
-	connection->stack_id = connect_begun(id);
+	find_stream(&stream, task, fd);
+	if (!stream.sk_addr || !name_of_unix((struct sock *)stream.sk_addr, &peer))
+		return 0;
+	id = connection_slot_find(target->target_id, &peer, name_hash(&peer));
+	slot = slot_get(id);
+	if (!slot)
+		return 0;
+	fill_connection(&fresh, &stream, target->target_id, id);
+	if (unix_begin(&fresh, class) && class == CLASS_ESTABLISHED) {
+		__sync_fetch_and_add(&slot->counts.begun, 1);
+		__sync_fetch_and_add(&slot->counts.completed, 1);
+	}
+	return 0;
+}
+
+/* accept and accept4. Whose listening stream it came to has its hint set. */
+SEC("tp/syscalls/sys_exit_accept4")
+int on_accept_exit(struct syscall_exit *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tgid = task->tgid;
+
+	if (*unix_hint(tgid) && ctx->ret >= 0)
+		unix_begin_inbound((s32)ctx->ret, CLASS_ESTABLISHED);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_listen")
+int on_listen_exit(struct syscall_exit *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs;
+
+	if (ctx->ret || !target_of_task(task))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	unix_begin_inbound((s32)regs->di, CLASS_LISTEN);
 	return 0;
 }
 
@@ -156,20 +295,83 @@ static __always_inline bool is_last_reference(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
+/* The current process lets go of a file by a call. */
+static __always_inline void let_go(struct file *file)
+{
+	struct connection *connection = stream_of_file(file);
+
+	if (connection && is_last_reference(file))
+		unix_end(connection->sk_addr, connection, UNIX_END_CALL);
+}
+
+/* What is closed in the collector, and no socket, counts for the process. */
+static __always_inline void note_collected(struct task_struct *task, s32 fd)
+{
+	struct connection_peer peer = { .kind = CONNECTION_PROCESS };
+	struct target_entry *target = target_of_task(task);
+	struct file *file = task_file(task, fd);
+	struct connection_slot *slot;
+
+	if (!target || !file || is_socket(file))
+		return;
+	slot = slot_get(connection_slot_find(target->target_id, &peer, 0));
+	if (slot)
+		__sync_fetch_and_add(&slot->counts.closed_by_gc, 1);
+}
+
 SEC("tp/syscalls/sys_enter_close")
 int on_close_enter(struct syscall_enter *ctx)
 {
-	struct connection *connection;
-	struct file *file;
-	u64 sk_addr;
+	struct task_struct *task = bpf_get_current_task_btf();
+	s32 fd = (s32)ctx->args[0];
+	u32 tgid = task->tgid;
+	struct loop_thread *th;
 
-	if (!current_target())
+	if (!target_hints[tgid & (TARGET_HINTS - 1)])
 		return 0;
-	file = task_file(bpf_get_current_task_btf(), (s32)ctx->args[0]);
-	sk_addr = (u64)sock_of_file(file);
-	connection = sk_addr ? bpf_map_lookup_elem(&unix_connections, &sk_addr) : NULL;
-	if (connection && is_last_reference(file))
-		unix_end(sk_addr, connection);
+	if (*unix_hint(tgid))
+		let_go(task_file(task, fd));
+	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
+	if (th && connect_is_in_gc(task, th))
+		note_collected(task, fd);
+	return 0;
+}
+
+/* dup2 and dup3 put the file of one descriptor in the place of another's. */
+SEC("tp/syscalls/sys_enter_dup2")
+int on_dup_enter(struct syscall_enter *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tgid = task->tgid;
+
+	if (*unix_hint(tgid) && ctx->args[0] != ctx->args[1] && task_file(task, (s32)ctx->args[0]))
+		let_go(task_file(task, (s32)ctx->args[1]));
+	return 0;
+}
+
+/* A process ends that may have had some, and closes its table of files next. */
+static long end_of_process(void *map, u64 *key, struct connection *connection, u32 *tgid)
+{
+	struct sock *sk = (struct sock *)connection->sk_addr;
+	struct file *file;
+
+	if (connection->tgid != *tgid)
+		return 0;
+	file = BPF_CORE_READ(sk, sk_socket, file);
+	/* Another process has it: who that is finds the next look, if it is a target. */
+	if (file && connection->inode == (u32)BPF_CORE_READ(file, f_inode, i_ino) && !is_last_reference(file))
+		return 0;
+	unix_end(*key, connection, UNIX_END_EXIT);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit_streams, struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+
+	if (*unix_hint(tgid) && BPF_CORE_READ(task, signal, live.counter) <= 0)
+		bpf_for_each_map_elem(&unix_connections, end_of_process, &tgid, 0);
 	return 0;
 }
 
@@ -182,7 +384,7 @@ int on_socket_exit(struct syscall_exit *ctx)
 
 	if (ctx->ret != -EMFILE && ctx->ret != -ENFILE)
 		return 0;
-	target = current_target();
+	target = target_of_task(bpf_get_current_task_btf());
 	if (!target)
 		return 0;
 	slot = slot_get(connection_slot_find(target->target_id, &peer, 0));

@@ -357,6 +357,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	entry.is_descendant |= entry.state == ENTRY_TARGET;
 	entry.start_ticks = start_ns_of(child) / USER_TICK_NS;
 	entry.number = process_number_of(child);
+	*unix_hint(child_tgid) |= *unix_hint(parent_tgid);
 	if (is_counted(&entry)) {
 		entry.target_id = 0;
 		if (nr_candidates >= (s32)cfg_max_candidates || put(child_tgid, &entry))

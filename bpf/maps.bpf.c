@@ -26,6 +26,7 @@ struct listening_ports_map listening_ports SEC(".maps");
 
 __u8 target_hints[TARGET_HINTS];
 __s32 nr_loop_ids_taken = 0;
+__u8 unix_hints[TARGET_HINTS];
 
 volatile __u64 cfg_sample_after_ns = 12500000;
 const volatile __u64 cfg_sample_gap_ns = 900000;

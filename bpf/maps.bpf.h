@@ -271,6 +271,14 @@ static __always_inline void target_hint(u32 tgid)
 	target_hints[tgid & (TARGET_HINTS - 1)] = HINT_SET;
 }
 
+/* Likewise: whether the process may have a stream of AF_UNIX that is counted. A forked one may where its parent may. */
+extern __u8 unix_hints[TARGET_HINTS];
+
+static __always_inline u8 *unix_hint(u32 tgid)
+{
+	return &unix_hints[tgid & (TARGET_HINTS - 1)];
+}
+
 /* For where any process may come by. NULL: no target. */
 static __always_inline struct target_entry *target_of(u32 tgid)
 {

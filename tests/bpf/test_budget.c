@@ -40,7 +40,12 @@ static const struct budget {
 	{ "on_tcp_destroy",      1330,   3960 },
 	{ "look_through_fi",   3664,  15112 }, /* a name has 15 bytes */
 	{ "on_connect_exit",   10186,  33624 },
-	{ "on_close_enter",      1226,   3608 },
+	{ "look_through_so",      1134,   2864 },
+	{ "on_accept_exit",      2817,  10336 },
+	{ "on_listen_exit",      2829,  10448 },
+	{ "on_close_enter",      2092,   9536 },
+	{ "on_dup_enter",      1377,   4528 },
+	{ "on_exit_streams",      1290,   3768 },
 	{ "on_socket_exit",      696,   4664 },
 	/* clang-format on */
 };
@@ -102,6 +107,9 @@ static const struct passing {
 } passings[] = {
 	{ "on_sched_switch", 0 }, { "on_wait_exits", 1 },  { "on_any_exit", 0 }, { "on_timer", 1 },
 	{ "on_fork", 0 },	  { "on_latent_exit", 0 }, { "on_migrate", 0 },
+	{ "on_tcp_state", 0 },	  { "on_tcp_destroy", 1 }, { "on_connect_exit", 1 },
+	{ "on_accept_exit", 1 },  { "on_listen_exit", 1 }, { "on_close_enter", 1 },
+	{ "on_dup_enter", 1 },	  { "on_socket_exit", 0 }, { "on_exit_streams", 0 },
 };
 
 static unsigned nr_passing;

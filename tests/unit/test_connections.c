@@ -325,6 +325,33 @@ static void who_closes_tells_a_leak(void **state)
 	end();
 }
 
+static void files_that_the_collector_closes_are_the_process_s(void **state)
+{
+	(void)state;
+	begin();
+	last.serial = PROCESS;
+	last.peer = (struct connection_peer){ .kind = CONNECTION_PROCESS };
+	connects(30); /* by a stack that has nothing to do with them */
+	last.counts.closed_by_gc = 10;
+	second(0);
+	assert_int_equal(nr_findings, 0);
+	last.counts.closed_by_gc = 25;
+	last.counts.close_wait = 100; /* of its destinations, which have rules of their own */
+	second(0);
+	assert_int_equal(nr_findings, 1);
+	assert_int_equal(findings[0].rule, RULE_CONNECTION_LEAK);
+	assert_int_equal(findings[0].cause, CAUSE_COLLECTOR);
+	assert_int_equal(findings[0].connection.closed_by_gc, 25);
+	assert_null(findings[0].stack);
+	last.counts.closed_by_gc = 35;
+	second(0);
+	assert_int_equal(nr_findings, 0);
+	finish();
+	assert_int_equal(nr_findings, 1); /* its end, with all of them */
+	assert_int_equal(findings[0].connection.closed_by_gc, 35);
+	end();
+}
+
 static void a_pools_own_burst_is_left_alone(void **state)
 {
 	struct frame *frame;
@@ -402,6 +429,7 @@ int main(void)
 		cmocka_unit_test(lingering_connections_are_a_leak),
 		cmocka_unit_test(growth_without_a_close_is_a_leak),
 		cmocka_unit_test(who_closes_tells_a_leak),
+		cmocka_unit_test(files_that_the_collector_closes_are_the_process_s),
 		cmocka_unit_test(a_pools_own_burst_is_left_alone),
 		cmocka_unit_test(destinations_are_bounded),
 		cmocka_unit_test(peers_are_read_as_they_are_written),

@@ -29,7 +29,8 @@ struct said {
 struct engine_connections {
 	struct said *said; /* by slot */
 	uint64_t next_round_ns;
-	bool has_failed;
+	bool has_failed; /* a look */
+	bool is_partial; /* so one of this round */
 };
 
 struct engine_connections *engine_connections_new(void)
@@ -168,6 +169,7 @@ static bool look(struct engine *engine, pid_t pid, uint32_t pass, bool is_first)
 	if (err && !engine->connections->has_failed)
 		log_debug("looking through the descriptors of process %d: %s", pid, strerror(-err));
 	engine->connections->has_failed |= err != 0;
+	engine->connections->is_partial |= err != 0;
 	return !err;
 }
 
@@ -195,9 +197,11 @@ void engine_round_of_connections(struct engine *engine, uint64_t now_ns)
 	if (!destinations || now_ns < engine->connections->next_round_ns)
 		return;
 	destinations_begin_round(destinations);
+	engine->connections->is_partial = false;
 	targets_each(engine->targets, look_first, engine);
 	targets_each(engine->targets, look_second, engine);
-	destinations_sweep(destinations);
+	if (!engine->connections->is_partial)
+		destinations_sweep(destinations);
 	cost_ns = engine_now_ns() - now_ns;
 	gap_ns = min(max(cost_ns * ROUND_PART, ROUND_MIN_NS), ROUND_MAX_NS);
 	/* Just before the second that it would be due in: ticks are not exact. */

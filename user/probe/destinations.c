@@ -15,55 +15,115 @@
 struct destinations {
 	struct destinations_half half;
 	int slots_fd, free_slots_fd, keys_fd;
-	struct bpf_program *look;
+	struct bpf_program *look, *look_at_sockets;
+	int sockets_fd;
 	struct connection_slot *slots; /* mapped */
 	size_t mapped_bytes;
 	uint32_t nr_slots;
 	bool is_filtered; /* the kernel can look at one process only */
 };
 
-/* Tracepoints of system calls, and what the skeleton must not attach. */
+/* Programs of tracepoints of system calls; one may have several. */
 static const struct {
-	const char *program, *tracepoint; /* NULL: an iterator */
-} by_hand[] = {
-	{ "on_connect_exit", "sys_exit_connect" },
-	{ "on_close_enter", "sys_enter_close" },
-	{ "on_socket_exit", "sys_exit_socket" },
-	{ "look_through_files", NULL },
+	const char *program, *tracepoint;
+} calls[] = {
+	{ "on_connect_exit", "sys_exit_connect" }, { "on_accept_exit", "sys_exit_accept" },
+	{ "on_accept_exit", "sys_exit_accept4" },  { "on_listen_exit", "sys_exit_listen" },
+	{ "on_close_enter", "sys_enter_close" },   { "on_dup_enter", "sys_enter_dup2" },
+	{ "on_dup_enter", "sys_enter_dup3" },	   { "on_socket_exit", "sys_exit_socket" },
+};
+_Static_assert(ARRAY_SIZE(calls) + 3 == DESTINATIONS_MAX_LINKS, "room for each");
+
+/* Those of BTF tracepoints: what the counting of TCP cannot do without comes first. */
+static const struct {
+	const char *program, *tracepoint;
+} events[] = {
+	{ "on_tcp_state", "inet_sock_set_state" },
+	{ "on_tcp_destroy", "tcp_destroy_sock" },
+	{ "on_exit_streams", "sched_process_exit" },
 };
 
-void destinations_prepare(struct bpf_object *obj, bool is_wanted)
+static const char *const looks[] = { "look_through_files", "look_through_sockets" };
+
+static void set_wanted(struct bpf_object *obj, const char *name, bool is_wanted)
 {
-	static const char *const programs[] = { "on_tcp_state", "on_tcp_destroy" };
+	struct bpf_program *program = bpf_object__find_program_by_name(obj, name);
+
+	bpf_program__set_autoload(program, is_wanted);
+	bpf_program__set_autoattach(program, false);
+}
+
+void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *spared)
+{
 	static const char *const maps[] = { "connections",     "unix_connections",	"connection_keys",
 					    "connection_slots", "free_connection_slots", "listening_ports" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(obj, programs[i]), is_wanted);
-	for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(obj, by_hand[i].program);
-
-		bpf_program__set_autoload(program, is_wanted);
-		bpf_program__set_autoattach(program, false);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		set_wanted(obj, events[i].program, is_wanted);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		set_wanted(obj, calls[i].program, is_wanted);
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		set_wanted(obj, looks[i], is_wanted);
+	if (is_wanted && spared && !spared[0])
+		bpf_program__set_expected_attach_type(
+			bpf_object__find_program_by_name(obj, events[0].program), BPF_TRACE_FENTRY);
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
 		bpf_map__set_autocreate(bpf_object__find_map_by_name(obj, maps[i]), is_wanted);
 }
 
-unsigned destinations_attach(struct bpf_object *obj, struct bpf_link **links)
+/* One link more, unless it fails. Errno of a failure. */
+static int add_link(struct bpf_link **links, unsigned *nr, struct bpf_link *link, const char *tracepoint)
 {
-	unsigned nr = 0;
+	int err = link ? 0 : errno;
 
-	for (size_t i = 0; by_hand[i].tracepoint; i++) {
-		links[nr] = bpf_program__attach_tracepoint(
-			bpf_object__find_program_by_name(obj, by_hand[i].program), "syscalls",
-			by_hand[i].tracepoint);
-		if (links[nr])
-			nr++;
-		else
-			log_debug("tracepoint %s: %s", by_hand[i].tracepoint, strerror(errno));
+	if (link)
+		links[(*nr)++] = link;
+	else
+		log_debug("tracepoint %s: %s", tracepoint, strerror(err));
+	return err;
+}
+
+void destinations_say_refused(int err)
+{
+	log_warn("connections are not counted, and the rules about them say nothing: the kernel refuses the programs "
+		 "(%s); loophound -v shows what it says",
+		 strerror(-err));
+}
+
+bool destinations_attach(struct bpf_object *obj, struct bpf_link **links, unsigned *nr_links, const char *spared)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(obj, events[i].program);
+		bool is_spared = spared && !strcmp(spared, events[i].program);
+
+		errno = ENOENT;
+		err = add_link(links, nr_links, is_spared ? NULL : bpf_program__attach(program), events[i].tracepoint);
+		if (err && !i) {
+			log_warn("connections are not counted, and the rules about them say nothing: tracepoint %s: %s",
+				 events[i].tracepoint, strerror(err));
+			return false;
+		}
 	}
-	return nr;
+	err = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(obj, calls[i].program);
+		bool is_spared = spared && !strcmp(spared, calls[i].program);
+		int failed;
+
+		errno = ENOENT;
+		failed = add_link(links, nr_links,
+				  is_spared ? NULL :
+					      bpf_program__attach_tracepoint(program, "syscalls",
+									     calls[i].tracepoint),
+				  calls[i].tracepoint);
+		if (failed && !err)
+			log_warn("connections of AF_UNIX are counted once a second only: tracepoint %s: %s",
+				 calls[i].tracepoint, strerror(failed));
+		err = err ? err : failed;
+	}
+	return true;
 }
 
 static int map_slots(struct destinations *destinations)
@@ -92,6 +152,8 @@ int destinations_new(struct destinations **out, const struct destinations_half *
 	destinations->slots_fd = bpf_object__find_map_fd_by_name(half->obj, "connection_slots");
 	destinations->free_slots_fd = bpf_object__find_map_fd_by_name(half->obj, "free_connection_slots");
 	destinations->keys_fd = bpf_object__find_map_fd_by_name(half->obj, "connection_keys");
+	destinations->look_at_sockets = bpf_object__find_program_by_name(half->obj, "look_through_sockets");
+	destinations->sockets_fd = bpf_object__find_map_fd_by_name(half->obj, "connections");
 	destinations->look = bpf_object__find_program_by_name(half->obj, "look_through_files");
 	destinations->nr_slots = nr_slots;
 	destinations->is_filtered = true;
@@ -179,13 +241,11 @@ void destinations_begin_round(struct destinations *destinations)
 	destinations->half.scan->nr_files = 0;
 }
 
-/* Runs the iterator to its end. pid 0: over all processes. */
-static int run(struct destinations *destinations, pid_t pid)
+/* Runs an iterator to its end; over all there is, if info is NULL. */
+static int iterate(const struct bpf_program *program, union bpf_iter_link_info *info)
 {
-	union bpf_iter_link_info info = { .task.pid = (uint32_t)pid };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = pid ? &info : NULL,
-		    .link_info_len = pid ? sizeof(info) : 0);
-	struct bpf_link *link = bpf_program__attach_iter(destinations->look, &opts);
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = info, .link_info_len = info ? sizeof(*info) : 0);
+	struct bpf_link *link = bpf_program__attach_iter(program, &opts);
 	int fd, err = 0;
 	ssize_t got;
 	char none[64];
@@ -202,6 +262,14 @@ static int run(struct destinations *destinations, pid_t pid)
 		close(fd);
 	bpf_link__destroy(link);
 	return err;
+}
+
+/* pid 0: over all processes. */
+static int run(struct destinations *destinations, pid_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = (uint32_t)pid };
+
+	return iterate(destinations->look, pid ? &info : NULL);
 }
 
 int destinations_look(struct destinations *destinations, pid_t pid, uint32_t pass, bool is_first)
@@ -224,7 +292,11 @@ int destinations_sweep(struct destinations *destinations)
 {
 	struct connection_scan *scan = destinations->half.scan;
 
+	union bpf_iter_link_info info = { .map.map_fd = (uint32_t)destinations->sockets_fd };
+	int err;
+
 	scan->tgid = 0;
 	scan->pass = 2;
-	return run(destinations, destinations->is_filtered ? getpid() : 0);
+	err = run(destinations, destinations->is_filtered ? getpid() : 0);
+	return err ? err : iterate(destinations->look_at_sockets, &info);
 }

@@ -17,13 +17,21 @@ struct bpf_link;
 struct bpf_object;
 struct destinations;
 
-/* Before the kernel half is loaded: nothing of it is, and no map made, unless it is wanted. */
-void destinations_prepare(struct bpf_object *obj, bool is_wanted);
+#define DESTINATIONS_MAX_LINKS 11
+
 /*
- * Attaches what the skeleton does not: the system calls of AF_UNIX.  Without tracepoints of system calls
- * these connections are the ones that looks find.  The number of links that were written, 3 at most.
+ * Before the kernel half is loaded: nothing of it is, and no map made, unless it is wanted.  spared "": they will not
+ * load (for tests).
  */
-unsigned destinations_attach(struct bpf_object *obj, struct bpf_link **links);
+void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *spared);
+/*
+ * Attaches all of it, and adds to the links.  Without the changes of state of TCP nothing is counted: false.
+ * Without tracepoints of system calls connections of AF_UNIX are the ones that looks find.  Either is said.
+ * spared: a program that is not attached, as if the kernel refused (for tests); or NULL.
+ */
+bool destinations_attach(struct bpf_object *obj, struct bpf_link **links, unsigned *nr_links, const char *spared);
+/* They did not load. */
+void destinations_say_refused(int err);
 
 /* What it needs of the kernel half, which is loaded and stays longer. */
 struct destinations_half {
@@ -54,7 +62,7 @@ bool destinations_release(struct destinations *destinations, uint32_t slot);
 
 /*
  * Looks at processes: a new round of looks begins; each process is looked at twice, listening sockets first
- * (pass 0, then 1); then all is swept up.  is_first: it was not looked at
+ * (pass 0, then 1); then all that none of them had is swept up, unless a look failed.  is_first: it was not looked at
  * before.  0 or a negative errno.
  */
 void destinations_begin_round(struct destinations *destinations);

@@ -18,12 +18,10 @@
 #include "pyprobes.h"
 #include "usage.h"
 
-#define MAX_LINKS 8
-
 struct probes {
 	struct probes_config config;
 	struct probes__kernel_half *skel;
-	struct bpf_link *links[MAX_LINKS]; /* those that the skeleton does not own */
+	struct bpf_link *links[3 + DESTINATIONS_MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
 	struct pyprobes *pyprobes;
 	struct destinations *destinations;
@@ -125,7 +123,8 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
 	if (!err && probes->config.has_connections)
-		probes->nr_links += destinations_attach(skel->obj, probes->links + probes->nr_links);
+		probes->config.has_connections =
+			destinations_attach(skel->obj, probes->links, &probes->nr_links, probes->config.spared);
 	return err;
 }
 
@@ -194,7 +193,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	if (probes->is_multi)
 		set_uprobes(skel);
 	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
-	destinations_prepare(skel->obj, config->has_connections);
+	destinations_prepare(skel->obj, config->has_connections, config->spared);
 	err = probes__kernel_half__load(skel);
 	return err ? err : attach(probes, boundary);
 }
@@ -291,6 +290,15 @@ static int open_any(struct probes *probes)
 	return err;
 }
 
+static int open_without_connections(struct probes *probes, enum probes_boundary wanted, int refused)
+{
+	unload(probes);
+	probes->config.has_connections = false;
+	probes->config.boundary = wanted;
+	destinations_say_refused(refused); /* all else may load */
+	return open_any(probes);
+}
+
 int probes_open(struct probes **out, const struct probes_config *config, char *why, size_t why_size)
 {
 	/* Before 5.11 maps count against this limit; later it does not matter, so a failure does not. */
@@ -312,11 +320,13 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	probes->nr_cpus = libbpf_num_possible_cpus();
 	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
 	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
+	if (err && err != -EPERM && err != -ENOMEM && config->has_connections)
+		err = open_without_connections(probes, config->boundary, err);
 	if (!err)
 		err = map_arrays(probes);
 	if (!err)
 		err = open_pyprobes(probes);
-	if (!err && config->has_connections)
+	if (!err && probes->config.has_connections)
 		err = open_destinations(probes);
 	if (!err)
 		err = usage_new(&probes->usage, probes->skel->obj, &probes->skel->bss->nr_loop_ids_taken);

@@ -41,6 +41,7 @@ struct probes_config {
 	bool is_without_uprobes; /* attaches to no probe of a target: letting go of them takes its time */
 	bool has_connections; /* connections are counted */
 	uint32_t pid_namespace; /* find_pid_namespace(): the one that all numbers here are of */
+	const char *spared; /* program of these that is not attached; "" : they do not load (for tests) */
 };
 extern const struct probes_config probes_default_config;
 

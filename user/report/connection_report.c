@@ -107,7 +107,8 @@ static bool is_shown(const struct connection *connection)
 {
 	const struct connection_counts *counts = &connection->ev.counts;
 
-	return counts->peak || counts->listening || counts->begun || counts->failed[FAILURE_DESCRIPTORS];
+	return counts->peak || counts->listening || counts->begun || counts->failed[FAILURE_DESCRIPTORS] ||
+	       (connection->ev.peer.kind == CONNECTION_PROCESS && counts->closed_by_gc);
 }
 
 void connection_json_all(struct json *json, const struct model *model)
@@ -201,6 +202,13 @@ static void print_leak(const struct report_opts *opts, const struct finding *fin
 	const struct finding_connection *connection = &finding->connection;
 	char text[FINDING_OBJECT_LEN * 3 + 160];
 
+	if (connection->peer.kind == CONNECTION_PROCESS) {
+		snprintf(text, sizeof(text),
+			 "%llu descriptors of files, pipes and the like, until the garbage collector closed them",
+			 (unsigned long long)connection->closed_by_gc);
+		text_paragraph(opts, STYLE_PLAIN, "kept", text, NULL);
+		return;
+	}
 	switch (finding->cause) {
 	case CAUSE_CLOSE_WAIT:
 		snprintf(text, sizeof(text), "%u connections to %s, which it has closed and this end has not",

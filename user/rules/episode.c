@@ -73,7 +73,9 @@ static bool make(const struct rules_config *config, enum rule_id rule, struct co
 		.syscall = -1,
 		.fd = -1,
 	};
-	if (connection->nr_sites) {
+	/* Who connects has not opened what is no connection. */
+	if (connection->nr_sites &&
+	    !(rule == RULE_CONNECTION_LEAK && connection->ev.peer.kind == CONNECTION_PROCESS)) {
 		out->stack = connection->sites[0].stack;
 		out->task = connection->sites[0].task;
 		site_find(config, about->loop, out->stack, &site);

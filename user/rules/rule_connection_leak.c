@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * connection-leak: connections that nobody closes.  The peer has, and this end keeps them in CLOSE_WAIT; or
- * they only ever grow in number; or the collector closes them, or the end of the process does.
+ * they only ever grow in number; or the collector closes them, or the end of the process does.  Of the process
+ * itself, what the collector closes that is no socket: files, pipes and the like.
  */
 #include "episode.h"
 #include "rule.h"
@@ -50,6 +51,8 @@ static enum cause cause_of(struct connection *connection, uint64_t limit)
 	const struct connection_counts *now = &connection->ev.counts;
 	const struct connection_counts *since = &connection->memory.leak.since;
 
+	if (connection->ev.peer.kind == CONNECTION_PROCESS)
+		return now->closed_by_gc - since->closed_by_gc > limit ? CAUSE_COLLECTOR : CAUSE_MAX;
 	if (lingers(connection, limit))
 		return CAUSE_CLOSE_WAIT;
 	if (grows(connection, limit))
@@ -72,7 +75,7 @@ unsigned int rule_connection_leak(const struct rules_config *config, struct conn
 	enum cause cause;
 	unsigned int nr;
 
-	if (!cap || connection->ev.peer.kind != CONNECTION_OUT)
+	if (!cap || connection->ev.peer.kind == CONNECTION_IN)
 		return 0;
 	since_ns = memory->grow_base_ns ? memory->grow_base_ns : connection->ev.head.ts_ns;
 	if (!memory->first_ns)
