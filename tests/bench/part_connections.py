@@ -6,7 +6,8 @@ import contextlib
 import resource
 import time
 
-from child import target
+import program_time
+from child import Child, target
 from daemon import Usage, Watch
 from spread import spread
 from table import Row, row
@@ -16,19 +17,31 @@ LEAST_RATIO = 0.95
 HELD = 100_000
 
 
-def _rates(rounds: int, seconds: float) -> tuple[list[float], list[float], float]:
-    """Connects a second with connections counted, without (the same watch otherwise); cores of the daemon, with."""
+def _rates(client: Child, who: Child, rounds: int, seconds: float) -> tuple[list[float], list[float], float]:
+    """Connects a second of who, beside a watch of client: with connections counted, without; cores of the daemon, with."""
     counted, without, cores = [], [], []
-    with target("connections_target.py") as client:
-        for _ in range(rounds):
-            for option, rates in (("--rule", counted), ("--no-rule", without)):
-                with Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
-                    usage = Usage(watch)
-                    rates.append(int(client.ask(f"connect {seconds}")) / seconds)
-                    if option == "--rule":
-                        cores.append(usage.cores())
-                    watch.stop()
+    for _ in range(rounds):
+        for option, rates in (("--rule", counted), ("--no-rule", without)):
+            with Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
+                usage = Usage(watch)
+                rates.append(int(who.ask(f"connect {seconds}")) / seconds)
+                if option == "--rule":
+                    cores.append(usage.cores())
+                watch.stop()
     return counted, without, spread(cores).median
+
+
+def _program_us(client: Child, who: Child, rounds: int, seconds: float) -> tuple[float, float]:
+    """Time of our programs for one connect and close of who, both ends: with connections counted, without."""
+    taken: dict[str, list[float]] = {"--rule": [], "--no-rule": []}
+    for _ in range(rounds):
+        for option, each in taken.items():
+            with program_time.counted(), Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
+                before = program_time.program_ns(watch.pid)
+                connects = int(who.ask(f"connect {seconds}"))
+                each.append((program_time.program_ns(watch.pid) - before) / connects / 1000)
+                watch.stop()
+    return spread(taken["--rule"]).median, spread(taken["--no-rule"]).median
 
 
 def _sum(summary: dict, key: str) -> int:
@@ -73,11 +86,21 @@ def wait_told(watch: Watch, count: int) -> None:
 
 
 def run(is_quick: bool) -> list[Row]:
-    counted, without, cores = _rates(*((2, 0.5) if is_quick else (15, 2)))
+    rounds, seconds = (2, 0.5) if is_quick else (15, 2)
+    with target("connections_target.py") as client, target("connections_target.py") as stranger:
+        counted, without, cores = _rates(client, client, rounds, seconds)
+        other, other_without, _ = _rates(client, stranger, rounds, seconds)
+        ours, ours_without = _program_us(client, client, 2 if is_quick else 5, 0.5)
+        theirs, theirs_without = _program_us(client, stranger, 2 if is_quick else 5, 0.5)
     ratio = spread([a / b for a, b in zip(counted, without)])
+    other_ratio = spread([a / b for a, b in zip(other, other_without)])
     return [
         row(f"connects/s of one process ({spread(without).median:.0f}), connections counted / not",
             ratio.text("{:.3f}"), f">= {LEAST_RATIO}", ratio.median >= LEAST_RATIO),
         row(f"{spread(counted).median:.0f} connects/s: the daemon, cores", f"{cores:.3f}"),
+        row(f"connects/s of a process that is not watched ({spread(other_without).median:.0f}), counted / not",
+            other_ratio.text("{:.3f}"), f">= {LEAST_RATIO}", other_ratio.median >= LEAST_RATIO),
+        row("our programs for a connect and close, both ends, us: counted, not", f"{ours:.2f}, {ours_without:.2f}"),
+        row("the same of a process that is not watched, us", f"{theirs:.2f}, {theirs_without:.2f}"),
         *_held(2_000 if is_quick else HELD),
     ]  # fmt: skip
