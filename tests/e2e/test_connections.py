@@ -9,17 +9,20 @@ import pytest
 
 from interpreters import system_interpreter
 from watch import Loophound, Outcome, Watch, outcome_of
-from workload import Workload
+from workload import Workload, script
 
 RULES = "unbounded-concurrency,connection-churn,connection-leak"
 LOOPBACK = {"127.0.0.1": "127.0.0.1:%d", "::1": "[::1]:%d"}
 
 
-def run(interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None) -> tuple[Outcome, dict]:
+def run(
+    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None
+) -> tuple[Outcome, dict]:
     """One program under watch; until: the line to wait for before it ends.  PID in an argument is its own."""
     with contextlib.ExitStack() as stack:
-        program = "clients" if where == "clients" else "connections"
-        workload = stack.enter_context(Workload(program, interpreter, how, *where.split()))
+        program = where if where.endswith("clients") else "connections"
+        through = (script("under"), loop) if loop else ()
+        workload = stack.enter_context(Workload(program, interpreter, how, *where.split(), through=through))
         workload.wait_ready()
         watch = stack.enter_context(Watch(workload.pid, "--rule", RULES, *(each.replace("PID", str(workload.pid)) for each in arguments)))
         watch.wait_attached()
@@ -73,12 +76,23 @@ def test_a_gather_without_a_semaphore(where):
     assert "Client.fetch" in [frame["function"] for frame in breach["stack"]], outcome.output
 
 
-@pytest.mark.parametrize("how", ["bounded", "kept"])
-def test_who_bounds_and_keeps_is_not_told(how):
-    outcome, truth = run(system_interpreter(), how, "127.0.0.1", "--limit", "connection-churn=1000")
+@pytest.mark.parametrize("how, loop", [("bounded", None), ("kept", None), ("pool", None), ("pool", "uvloop")])
+def test_who_bounds_and_keeps_is_not_told(how, loop):
+    outcome, truth = run(system_interpreter(), how, "127.0.0.1", "--limit", "connection-churn=1000", loop=loop)
 
     check_counts(outcome, truth)
     assert outcome.of_type("breach") == [], outcome.output
+
+
+def test_a_gather_on_uvloop():
+    outcome, truth = run(system_interpreter(), "unbounded", loop="uvloop")
+
+    assert truth["peak"] == 150
+    check_counts(outcome, truth, "out", "in")
+    (breach,) = breaches(outcome)
+    assert breach["rule"] == "unbounded-concurrency", outcome.output
+    assert breach["connection"]["peak"] == 150, outcome.output
+    assert breach["site"]["function"] == "Client.connect", outcome.output
 
 
 def test_a_limit_of_one_destination():
@@ -123,7 +137,7 @@ def test_a_recording_tells_the_same(tmp_path):
         assert report.records() == outcome.records, report.dump()
 
 
-@pytest.mark.parametrize("how", ["default_pool", "threads"])
+@pytest.mark.parametrize("how", ["default_pool", "httpx_pool", "threads"])
 def test_real_clients_with_their_bounds(how):
     outcome, truth = run(system_interpreter(), how, "clients")
 
@@ -131,12 +145,31 @@ def test_real_clients_with_their_bounds(how):
     assert outcome.of_type("breach") == [], outcome.output
 
 
-@pytest.mark.parametrize("how, rule", [("no_limit", "unbounded-concurrency"), ("session_each", "connection-churn")])
-def test_real_clients_without(how, rule):
-    outcome, truth = run(system_interpreter(), how, "clients")
+@pytest.mark.parametrize(
+    "where, how, rule",
+    [
+        ("clients", "no_limit", "unbounded-concurrency"),
+        ("clients", "httpx_no_limit", "unbounded-concurrency"),
+        ("redis_clients", "unbounded", "unbounded-concurrency"),
+        ("clients", "session_each", "connection-churn"),
+        ("clients", "httpx_each", "connection-churn"),
+        ("redis_clients", "client_each", "connection-churn"),
+    ],
+)
+def test_real_clients_without(where, how, rule):
+    outcome, truth = run(system_interpreter(), how, where)
 
     check_counts(outcome, truth)
     (breach,) = breaches(outcome)
     assert breach["rule"] == rule, outcome.output
     assert breach["connection"]["destination"] == destination(truth), outcome.output
-    assert "fetch" in [frame["function"] for frame in breach["stack"]], outcome.output
+    ours = {"fetch", "client_each", "connect_tcp.<locals>.try_connect"}  # the last: httpx
+    assert ours & {frame["function"] for frame in breach["stack"]}, outcome.output
+
+
+@pytest.mark.parametrize("how", ["bounded", "client_shared"])
+def test_redis_with_its_bounds(how):
+    outcome, truth = run(system_interpreter(), how, "redis_clients")
+
+    check_counts(outcome, truth)
+    assert outcome.of_type("breach") == [], outcome.output

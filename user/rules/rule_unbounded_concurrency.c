@@ -12,10 +12,14 @@
 #include "rule.h"
 #include "util.h"
 
-/* Parts of the files that pools of connections are in. */
+/*
+ * Parts of the files that pools of connections are in.  anyio connects in a task of its own, so who is behind it is
+ * not to be seen: most often httpx with its pool.
+ */
 static const char *const pools[] = {
 	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/pool.py", "/aiomysql/pool.py", "/aiopg/pool.py",
 	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",	"/sqlalchemy/pool/",
+	"/anyio/_core/_sockets.py",
 };
 
 static bool is_pool(const struct stack *stack)

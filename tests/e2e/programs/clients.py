@@ -8,6 +8,7 @@ import concurrent.futures
 import sys
 
 import aiohttp
+import httpx
 import requests
 from aiohttp import web
 from truth import emit, run
@@ -25,6 +26,11 @@ async def slow(request):
         seen = held["peak"]
         await asyncio.sleep(0.05)
     held["now"] -= 1
+    return web.Response(text="hello")
+
+
+async def quick(request):
+    held["peak"] = max(held["peak"], 1)
     return web.Response(text="hello")
 
 
@@ -52,6 +58,29 @@ async def session_each(url):
             await fetch(session, url)
 
 
+async def httpx_all(url, limits):
+    async with httpx.AsyncClient(limits=limits, timeout=None) as client:
+        await asyncio.gather(*(httpx_fetch(client, url) for _ in range(COUNT)))
+
+
+async def httpx_fetch(client, url):
+    (await client.get(url)).raise_for_status()
+
+
+async def httpx_pool(url):
+    await httpx_all(url, httpx.Limits(max_connections=100, max_keepalive_connections=20))  # its default
+
+
+async def httpx_no_limit(url):
+    await httpx_all(url, httpx.Limits())
+
+
+async def httpx_each(url):
+    for _ in range(60):
+        async with httpx.AsyncClient(timeout=None, verify=False) as client:  # certificates take longer than all else
+            await httpx_fetch(client, url + "quick")
+
+
 async def threads(url):
     """A pool of requests' own, used by threads."""
     session = requests.Session()
@@ -65,6 +94,7 @@ async def threads(url):
 async def plant():
     app = web.Application()
     app.router.add_get("/", slow)
+    app.router.add_get("/quick", quick)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1000)

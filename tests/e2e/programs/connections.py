@@ -72,6 +72,37 @@ async def bounded(client):
     await asyncio.gather(*(one() for _ in range(COUNT)))
 
 
+class Pool:
+    """As database drivers have one: no more than so many, kept, and lent to one task at a time."""
+
+    def __init__(self, client, size):
+        self.client, self.left = client, size
+        self.idle = asyncio.LifoQueue()
+
+    async def fetch(self):
+        if self.idle.empty() and self.left:
+            self.left -= 1
+            stream = await self.client.connect()
+        else:
+            stream = await self.idle.get()
+        reader, writer = stream
+        writer.write(b"hello")
+        await reader.read(5)
+        self.idle.put_nowait(stream)
+
+    async def close(self):
+        while not self.idle.empty():
+            await self.client.close(self.idle.get_nowait()[1])
+
+
+async def pool(client):
+    """The same gather over a list, with a pool between."""
+    connections = Pool(client, 10)
+    for _ in range(4):
+        await asyncio.gather(*(connections.fetch() for _ in range(COUNT)))
+    await connections.close()
+
+
 async def churn(client):
     for _ in range(60):
         await client.fetch()
