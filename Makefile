@@ -96,6 +96,7 @@ check-e2e: all ## loophound against every workload on every interpreter; needs r
 
 score: all ## every workload on every interpreter: recall, precision, what was right, how exact; SCORE='--runs 3'
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/score/score.py $(SCORE)
+	@$(if $(SCORE),,LOOPHOUND=$(OUT)/loophound $(PYTHON) tests/score/connections.py)
 
 coverage: all ## execute what other tools call blocking; write docs/COVERAGE.md
 	@scripts/setup.sh coverage
