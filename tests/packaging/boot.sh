@@ -57,5 +57,6 @@ mknod /run/systemd/inaccessible/chr c 0 0
 mknod /run/systemd/inaccessible/blk b 0 0
 chmod 0 /run/systemd/inaccessible/*
 /lib/systemd/systemd-journald &
+umask 0 # process 1 has that: who is not root can write to the socket that READY=1 goes to
 exec env -i XDG_RUNTIME_DIR=/run/user/0 HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	/lib/systemd/systemd --user --unit="$unit" --log-target=journal </dev/null
