@@ -16,27 +16,30 @@ __noinline u64 callbacks_ready(struct scratch *s, u32 base_depth)
 	return pycallbacks_ready(&s->layout, s->frame_addrs[index & (EV_MAX_FRAMES - 1)]);
 }
 
-__noinline u64 callbacks_queue_at(u64 addr)
+/* Where the members of the deque are counted from that is there; 0: none is. */
+__noinline u64 callbacks_queue_at(struct py_layout *l, u64 addr)
 {
 	u64 object = read_user_u64(addr);
 
-	return pyready_is_queue(object) ? object : 0;
+	if (!l)
+		return 0;
+	return pyready_is_queue(l, object) ? pyobject(l, object) : 0;
 }
 
-/* The queue among eight words, from the first on; 0: none of them is. */
-__noinline u64 callbacks_queue_among(struct pyready_words *words, u32 first)
+/* The queue, likewise, among eight words, from the first on; 0: none of them is. */
+__noinline u64 callbacks_queue_among(struct py_layout *l, struct pyready_words *words, u32 first)
 {
 	u64 queue = 0;
 	u32 i;
 
-	if (!words)
+	if (!l || !words)
 		return 0;
 	for (i = 0; i < PYREADY_VALUES && first + i < words->nr && !queue; i++)
-		queue = callbacks_queue_at(words->addr + (first + i) * words->stride);
+		queue = callbacks_queue_at(l, words->addr + (first + i) * words->stride);
 	return queue;
 }
 
-/* The loop's queue of ready callbacks; 0: not found. */
+/* The loop's queue of ready callbacks, likewise; 0: not found. */
 __noinline u64 callbacks_find_queue(struct loop_thread *th)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32, i;
@@ -52,14 +55,14 @@ __noinline u64 callbacks_find_queue(struct loop_thread *th)
 	if (!loop)
 		return 0;
 	if (th->kind == LOOP_KIND_UVLOOP) {
-		words.addr = loop + 16;
+		words.addr = pyobject(&target->layout, loop) + 16;
 		words.stride = 8;
 		words.nr = PYREADY_WORDS;
 	} else {
 		pyready_of_object(&target->layout, loop, &words);
 	}
 	for (i = 0; i < PYREADY_WORDS && i < words.nr && !queue; i += PYREADY_VALUES)
-		queue = callbacks_queue_among(&words, i);
+		queue = callbacks_queue_among(&target->layout, &words, i);
 	return queue;
 }
 

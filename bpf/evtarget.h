@@ -20,6 +20,7 @@ enum target_status {
 #define TARGET_USDT	     1u /* flag: the build has USDT probes */
 #define TARGET_STATIC	     2u /* flag: the runtime is in the executable, not in libpython */
 #define TARGET_FREE_THREADED 4u
+#define TARGET_GIL	     8u /* flag: free-threaded, and its GIL was on when it was looked at */
 
 #include "evplace.h"
 

@@ -21,11 +21,11 @@
 
 #define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
 #define OBEY_NS	     1000000 /* so long after it was asked for it, nobody who runs Python has the GIL */
-#define GIL_INTERVAL 0	     /* microseconds; a piece is not longer */
+#define GIL_INTERVAL 8	     /* before last_holder: microseconds; a piece is not longer */
 
-static __always_inline bool is_worth_a_look(struct loop_thread *th, u64 gil_addr)
+static __always_inline bool is_worth_a_look(struct loop_thread *th, const struct py_layout *l)
 {
-	u64 interval_ns = read_user_u64(gil_addr + GIL_INTERVAL) * 1000;
+	u64 interval_ns = read_user_u64(l->gil_addr + l->gil_last_holder - GIL_INTERVAL) * 1000;
 
 	return th->off_ns[OFF_GIL] + interval_ns >= cfg_report_gil_ns / 2;
 }
@@ -180,7 +180,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	if (!th || !s)
 		return 0;
 	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target || !is_worth_a_look(th, target->layout.gil_addr))
+	if (!target || !is_worth_a_look(th, &target->layout))
 		return 0;
 	stack_id = loop_take_stack(th, s, now_ns);
 	if (!stack_id)

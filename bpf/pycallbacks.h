@@ -19,8 +19,8 @@ static __always_inline u32 pycallbacks_int(const struct py_layout *l, u64 addr)
 	u64 size = 0;
 	u32 digit = 0;
 
-	if (!addr || read_user(&size, sizeof(size), addr + 16) ||
-	    read_user(&digit, sizeof(digit), addr + 24))
+	if (!addr || read_user(&size, sizeof(size), pyobject(l, addr) + 16) ||
+	    read_user(&digit, sizeof(digit), pyobject(l, addr) + 24))
 		return 0;
 	if (l->minor >= 14)
 		size &= ~(u64)PYLONG_IMMORTAL;
@@ -60,7 +60,7 @@ struct pyready_words {
 /* Of a dict whose values are its own; split: they are an array. */
 static __always_inline void pyready_of_dict(const struct py_layout *l, u64 dict, struct pyready_words *w)
 {
-	u64 keys = read_user_u64(dict + PYDICT_KEYS), values = read_user_u64(dict + PYDICT_VALUES), head;
+	u64 keys = pyobject_u64(l, dict, PYDICT_KEYS), values = pyobject_u64(l, dict, PYDICT_VALUES), head;
 
 	w->nr = keys ? PYREADY_VALUES : 0;
 	if (values) {
@@ -86,7 +86,7 @@ static __always_inline void pyready_of_dict(const struct py_layout *l, u64 dict,
 static __always_inline void pyready_of_object(const struct py_layout *l, u64 loop,
 					      struct pyready_words *w)
 {
-	u64 type = read_user_u64(loop + PYOBJECT_TYPE), dict = 0, size, word;
+	u64 type = pyobject_type(l, loop), dict = 0, size, word;
 	bool is_dict = true; /* its values, so that the verifier walks what reads them once */
 
 	w->stride = 8;
@@ -104,8 +104,9 @@ static __always_inline void pyready_of_object(const struct py_layout *l, u64 loo
 		is_dict = !(word & 1);
 		dict = word;
 	} else {
-		word = read_user_u64(loop - 3 * 8);
-		size = read_user_u64(type + PYTYPE_BASICSIZE);
+		/* Free-threaded builds have no collector's head in between. */
+		word = read_user_u64(loop - (l->object_shift ? 8 : 3 * 8));
+		size = pyobject_u64(l, type, PYTYPE_BASICSIZE);
 		w->addr = loop + (size & 0xffff) + 8;
 		is_dict = word != 0;
 		dict = word;
@@ -115,14 +116,14 @@ static __always_inline void pyready_of_object(const struct py_layout *l, u64 loo
 }
 
 /* Whether that is a deque. */
-static __always_inline int pyready_is_queue(u64 object)
+static __always_inline int pyready_is_queue(const struct py_layout *l, u64 object)
 {
 	u64 type, name;
 
 	if (!object || object & 7)
 		return 0;
-	type = read_user_u64(object + PYOBJECT_TYPE);
-	name = type && !(type & 7) ? read_user_u64(type + PYTYPE_NAME) : 0;
+	type = pyobject_type(l, object);
+	name = type && !(type & 7) ? pyobject_u64(l, type, PYTYPE_NAME) : 0;
 	return name && read_user_u64(name) == 0x697463656c6c6f63ULL && /* "collecti" */
 	       read_user_u64(name + 8) == 0x757165642e736e6fULL;	/* "ons.dequ" */
 }

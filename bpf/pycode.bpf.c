@@ -8,16 +8,14 @@
 #include "emit.bpf.h"
 #include "pystack.bpf.h"
 
-#define PYSTR_LENGTH	    16
-#define PYSTR_STATE	    32
 #define PYSTR_COMPACT_ASCII 0x60 /* state: compact and ascii, one byte a character */
 
 /* Copies the text of an ASCII str to s->source.data[at].  Its bytes, at most mask; -1: left to the
  * reader. */
 static __always_inline s32 copy_str(struct scratch *s, u64 str_addr, u32 at, u32 mask)
 {
-	u64 length = read_user_u64(str_addr + PYSTR_LENGTH);
-	u64 state = read_user_u64(str_addr + PYSTR_STATE);
+	u64 length = pyobject_u64(&s->layout, str_addr, PYSTR_LENGTH_AT);
+	u32 state = pystr_state_of(&s->layout, (u32)pyobject_u64(&s->layout, str_addr, PYSTR_STATE_AT));
 
 	if ((state & PYSTR_COMPACT_ASCII) != PYSTR_COMPACT_ASCII || !length || length > mask)
 		return -1;
@@ -32,7 +30,7 @@ static __always_inline s32 copy_table(struct scratch *s, u64 bytes_addr, u32 at)
 {
 	u64 size;
 
-	if (bpf_probe_read_user(&size, sizeof(size), (void *)(bytes_addr + PYBYTES_SIZE)))
+	if (bpf_probe_read_user(&size, sizeof(size), (void *)(pyobject(&s->layout, bytes_addr) + PYBYTES_SIZE)))
 		return -1;
 	if (size > SOURCE_TABLE_MASK) {
 		size = SOURCE_TABLE_MASK;
@@ -40,7 +38,7 @@ static __always_inline s32 copy_table(struct scratch *s, u64 bytes_addr, u32 at)
 	}
 	size &= SOURCE_TABLE_MASK;
 	if (size &&
-	    bpf_probe_read_user(s->source.data + at, size, (void *)(bytes_addr + PYBYTES_DATA)))
+	    bpf_probe_read_user(s->source.data + at, size, (void *)(pyobject(&s->layout, bytes_addr) + PYBYTES_DATA)))
 		return -1;
 	return (s32)size;
 }

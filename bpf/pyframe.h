@@ -43,10 +43,16 @@ _Static_assert(EV_MAX_FRAMES % FRAMES_AT_ONCE == 0, "no round is left over");
 /* Bytes of a frame that hold all fields read: 3.9, 3.10: up to f_lasti; later: up to owner. */
 #define FRAME_BYTES_OLD 112
 #define FRAME_BYTES	80
-/* Bytes of a code object likewise, up to _co_firsttraceable; the smallest code object is longer. */
-#define CODE_BYTES_OLD 144
-#define CODE_BYTES     192
-#define CODE_BYTES_314 200
+/* Bytes of a code object likewise, up to _co_firsttraceable or co_tlbc; the smallest code object is longer. */
+#define CODE_BYTES_OLD	    144
+#define CODE_BYTES	    192
+#define CODE_BYTES_314	    200
+#define CODE_BYTES_FREE	    208 /* free-threaded */
+#define CODE_BYTES_FREE_314 232
+
+/* struct _PyCodeArray, Include/internal/pycore_code.h: size, then a pointer to each copy of the bytecode. */
+#define TLBC_SIZE    0
+#define TLBC_ENTRIES 8
 
 static __always_inline u64 scratch_u64(const u8 *bytes, u32 offset)
 {
@@ -66,6 +72,28 @@ static __always_inline u64 pyframe_slot(s32 slot, u64 fs_base)
 		return read_user_u64(fs_base + (s64)slot);
 	values = read_user_u64(fs_base + ((u32)slot >> 16));
 	return values ? read_user_u64(values + (slot & 0xffff)) : 0;
+}
+
+/* Where the members of an object are counted from: see object_shift. */
+static __always_inline u64 pyobject(const struct py_layout *l, u64 addr)
+{
+	return addr + l->object_shift;
+}
+
+/* A word of an object, by where a build with the GIL has it. */
+static __always_inline u64 pyobject_u64(const struct py_layout *l, u64 addr, u64 offset)
+{
+	return addr ? read_user_u64(pyobject(l, addr) + offset) : 0;
+}
+
+/*
+ * PyASCIIObject.state, as builds with the GIL have its bits: 0 and 1 interned, 2 to 4 kind, 5 compact, 6 ascii.
+ * Free-threaded 3.14+ keeps `interned` in a byte of its own, which is written atomically; the others follow
+ * it from bit 8 on (Include/cpython/unicodeobject.h).
+ */
+static __always_inline u32 pystr_state_of(const struct py_layout *l, u32 state)
+{
+	return l->object_shift && l->minor >= 14 ? state >> 6 : state;
 }
 
 /* Finds the thread state of the thread whose FS base is given. 0, or sets s->status. */
@@ -105,17 +133,45 @@ static __always_inline void pyframe_begin(struct scratch *s, u32 target_id)
 static __always_inline u32 pyframe_passing_fingerprint(struct scratch *s, u32 fingerprint)
 {
 	u64 table = scratch_u64(s->code.bytes, s->layout.code_linetable);
-	u64 size = read_user_u64(table + PYBYTES_SIZE), bytes = size;
+	u64 size = pyobject_u64(&s->layout, table, PYBYTES_SIZE), bytes = size;
 	u64 name = scratch_u64(s->code.bytes, s->layout.code_filename);
 	u64 head[PY_TABLE_WORDS] = {}, name_end;
 
 	name_end = read_user_u64(py_name_end_addr(name, s->layout.str_ascii_data,
-						  read_user_u64(name + PYSTR_LENGTH_AT)));
+						  pyobject_u64(&s->layout, name, PYSTR_LENGTH_AT)));
 	if (bytes > sizeof(head))
 		bytes = sizeof(head);
-	if (bytes && read_user(head, (u32)bytes, table + PYBYTES_DATA))
+	if (bytes && read_user(head, (u32)bytes, pyobject(&s->layout, table) + PYBYTES_DATA))
 		return fingerprint;
 	return py_passing_fingerprint(fingerprint, size, head, name_end);
+}
+
+/* Bytes of a code object that hold what is read of it. */
+static __always_inline u32 pyframe_code_bytes(const struct py_layout *l)
+{
+	if (l->object_shift)
+		return l->minor >= 14 ? CODE_BYTES_FREE_314 : CODE_BYTES_FREE;
+	if (l->instr_scale)
+		return CODE_BYTES_OLD;
+	return l->minor >= 14 ? CODE_BYTES_314 : CODE_BYTES;
+}
+
+/*
+ * Where the bytecode begins that the frame in s->buf runs; 0: nowhere.  Free-threaded 3.14+: threads run copies
+ * of it, which they specialise each for itself (PYTHON_TLBC, gh-115999); copy 0 is the code object's own.
+ */
+static __always_inline u64 pyframe_bytecode(struct scratch *s, u64 code)
+{
+	const struct py_layout *l = &s->layout;
+	u32 index = l->frame_tlbc ? scratch_u32(s->buf.bytes, l->frame_tlbc) : 0;
+	u64 copies;
+
+	if (!index)
+		return code + l->code_bytecode;
+	copies = scratch_u64(s->code.bytes, l->code_tlbc);
+	if (index >= read_user_u64(copies + TLBC_SIZE))
+		return 0;
+	return read_user_u64(copies + TLBC_ENTRIES + 8 * (u64)index);
 }
 
 /*
@@ -127,16 +183,18 @@ static __always_inline int pyframe_code(struct scratch *s, u64 code, u64 instr, 
 {
 	const struct py_layout *l = &s->layout;
 	const u8 *bytes = s->code.bytes;
+	u64 bytecode;
 	s64 offset;
 
-	if (l->instr_scale ? read_user(s->code.bytes, CODE_BYTES_OLD, code) :
-	    l->minor >= 14 ? read_user(s->code.bytes, CODE_BYTES_314, code) :
-			     read_user(s->code.bytes, CODE_BYTES, code))
+	if (read_user(s->code.bytes, pyframe_code_bytes(l) & 0xff, code))
 		return -1;
 	if (l->instr_scale) {
 		offset = (s64)(s32)instr * l->instr_scale;
 	} else {
-		offset = (s64)(instr - (code + l->code_bytecode));
+		bytecode = pyframe_bytecode(s, code);
+		if (!bytecode)
+			return -1;
+		offset = (s64)(instr - bytecode);
 		if (owner != FRAME_OWNED_BY_GENERATOR &&
 		    offset < 2 * (s64)(s32)scratch_u32(bytes, l->code_firsttraceable))
 			offset = -1;
@@ -226,7 +284,7 @@ static __always_inline int pystr_equals(struct scratch *s, u64 addr, const char 
 {
 	u64 length;
 
-	if (!addr || read_user(&length, sizeof(length), addr + 16) || length != len)
+	if (!addr || read_user(&length, sizeof(length), pyobject(&s->layout, addr) + PYSTR_LENGTH_AT) || length != len)
 		return 0;
 	return pystr_is_text(addr + s->layout.str_ascii_data, text, len);
 }

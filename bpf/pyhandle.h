@@ -20,12 +20,14 @@
 #define PYHANDLE_FIRST	  3 /* words of a Handle that may be its callback: behind head and method table */
 #define PYHANDLE_LAST	  13
 #define PYHANDLE_LOWEST	  0x10000 /* no object is lower */
+/* Free-threaded: the word with ob_ref_local in its upper half; ob_ref_shared is where ob_refcnt is counted to be. */
+#define PYOBJECT_LOCAL_REFS 8
 
 _Static_assert(PYHANDLE_CHUNK <= sizeof(((struct scratch *)0)->buf.words) / 8, "room");
 
-static __always_inline int pyhandle_is_type(u64 type)
+static __always_inline int pyhandle_is_type(const struct py_layout *l, u64 type)
 {
-	u64 name = read_user_u64(type + PYTYPE_NAME);
+	u64 name = pyobject_u64(l, type, PYTYPE_NAME);
 
 	if (read_user_u64(name) != NAME8('u', 'v', 'l', 'o', 'o', 'p', '.', 'l'))
 		return 0;
@@ -35,15 +37,17 @@ static __always_inline int pyhandle_is_type(u64 type)
 }
 
 /* Whether a word of the stack that begins at sp is a live Handle. */
-static __always_inline int pyhandle_is_one(u64 word, u64 sp)
+static __always_inline int pyhandle_is_one(const struct py_layout *l, u64 word, u64 sp)
 {
 	u64 head[2];
 
 	if (word & 7 || word < PYHANDLE_LOWEST || word >> 47 || word - sp < 1 << 20)
 		return 0;
-	if (read_user(head, sizeof(head), word) || !head[0])
+	if (read_user(head, sizeof(head), pyobject(l, word)))
 		return 0;
-	return pyhandle_is_type(head[1]);
+	if (!head[0] && !(l->object_shift && read_user_u64(word + PYOBJECT_LOCAL_REFS) >> 32))
+		return 0;
+	return pyhandle_is_type(l, head[1]);
 }
 
 /* Whether that Handle was seen before; it is now.  Those seen are in s->code, s->dict_left is their number. */
@@ -70,7 +74,7 @@ static __always_inline int pyhandle_read(struct scratch *s, u64 sp, u32 chunk)
 /* Whether a word of the chunk that was read is the Handle. */
 static __always_inline int pyhandle_is_running(struct scratch *s, u64 word, u64 sp)
 {
-	return pyhandle_is_one(word, sp) && pyhandle_see(s, word);
+	return pyhandle_is_one(&s->layout, word, sp) && pyhandle_see(s, word);
 }
 
 #endif

@@ -47,7 +47,8 @@ py_passing_fingerprint(__u32 fingerprint, __u64 table_bytes, const __u64 head[PY
 	return (__u32)(hash ^ (hash >> 32));
 }
 
-#define PYSTR_LENGTH_AT 16 /* PyASCIIObject.length, 3.9 to 3.15 */
+#define PYSTR_LENGTH_AT 16 /* PyASCIIObject.length and .state, 3.9 to 3.15; free-threaded: see object_shift */
+#define PYSTR_STATE_AT	32
 
 /* Where the last eight bytes of a str of length bytes begin, if it is ASCII; else somewhere in it or behind. */
 static inline __attribute__((always_inline)) __u64 py_name_end_addr(__u64 str_addr, __u64 data, __u64 length)

@@ -20,11 +20,18 @@
 struct py_layout {
 	__u64 runtime_addr; /* _PyRuntime */
 	__u64 gil_addr;	    /* the main interpreter's struct _gil_runtime_state; 0: not known */
-	__u32 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
+	__u16 gil_bytes;    /* futex words in [gil_addr, gil_addr + gil_bytes) are the GIL's */
+	__u16 frame_tlbc;   /* free-threaded 3.14+: _PyInterpreterFrame.tlbc_index, an int; else 0 */
 	__u32 version;	    /* hex as sys.hexversion */
 	__s32 tstate_slot;  /* from the thread's FS base to its PyThreadState pointer; musl: see PY_SLOT_MUSL */
 	__u16 minor;	    /* 9 .. 15 */
-	__u16 valid;	    /* 1: stacks can be read */
+	__u8 valid;	    /* 1: stacks can be read */
+	/*
+	 * Free-threaded builds begin an object with 32 bytes and not with 16 (Include/object.h): how much further in
+	 * all its members are than pyrunning.h and its like have them.  The offsets of code objects, of
+	 * str and of a task below have it in them.
+	 */
+	__u8 object_shift;
 	/* PyThreadState */
 	__u16 tstate_frame;	   /* 3.9, 3.10: frame; 3.11, 3.12: cframe; 3.13+: current_frame */
 	__u16 tstate_thread_id;	   /* == the thread's FS base */
@@ -61,7 +68,10 @@ struct py_layout {
 	__u16 running_loop_holder;  /* 3.9 to 3.11: rl_loop within the holder; later: 0, no holder */
 	__u16 task_name;	    /* TaskObj.task_name */
 	__u16 tstate_native_id;	    /* native_thread_id; 3.9, 3.10: 0, see pthread_tid */
-	__u16 pthread_tid;	    /* from a thread's ident to its number */
+	union {
+		__u16 pthread_tid; /* 3.9, 3.10: from a thread's ident to its number */
+		__u16 code_tlbc;   /* with frame_tlbc: PyCodeObject.co_tlbc */
+	};
 	__u16 gil_last_holder, gil_locked;
 	__u16 run_once_ntodo;	    /* index of _run_once's local `ntodo`; 0: not known */
 	__u16 trio_task; /* index of unrolled_run's local `task`, and 256 * (offset of Task.name / 8); 0: not known */

@@ -28,11 +28,12 @@
 /* A str that ends with text of len (<= PY_TEXT_MAX) bytes; one of wide characters is not looked at. */
 static __always_inline int pyloop_ends(struct scratch *s, u64 addr, const char *text, u32 len)
 {
-	u64 length = read_user_u64(addr + 16);
+	u64 head = pyobject(&s->layout, addr), length = read_user_u64(head + PYSTR_LENGTH_AT);
 	u32 state = 0;
 
-	if (length < len || length > EV_NAME_MAX || read_user(&state, sizeof(state), addr + 32))
+	if (length < len || length > EV_NAME_MAX || read_user(&state, sizeof(state), head + PYSTR_STATE_AT))
 		return 0;
+	state = pystr_state_of(&s->layout, state);
 	if ((state >> 2 & 7) != 1) /* kind: bytes of a character */
 		return 1;
 	addr += state >> 6 & 1 ? s->layout.str_ascii_data : s->layout.str_compact_data;
@@ -45,7 +46,7 @@ static __always_inline int pyloop_is_frame(struct scratch *s, u32 index, const c
 	u64 code = s->frames[index & (EV_MAX_FRAMES - 1)].code_addr;
 	u64 str = read_user_u64(code + s->layout.code_name);
 
-	return str && read_user_u64(str + 16) == name_len &&
+	return pyobject_u64(&s->layout, str, PYSTR_LENGTH_AT) == name_len &&
 	       pystr_is_text(str + s->layout.str_ascii_data, name, name_len) &&
 	       pyloop_ends(s, read_user_u64(code + s->layout.code_filename), file, file_len);
 }
@@ -100,7 +101,7 @@ static __always_inline u64 pyloop_current_code(const struct py_layout *l, u64 ts
 
 	if (frame && l->has_cframe)
 		frame = read_user_u64(frame + l->cframe_frame);
-	return frame ? read_user_u64(frame + l->frame_code) : 0;
+	return frame ? read_user_u64(frame + l->frame_code) & ~PY_REF_TAGS : 0;
 }
 
 #endif

@@ -26,11 +26,13 @@
 #define MAX_SLOTS	   12 /* a call stands low on the stack, unless it is deep in an expression */
 
 /* Whether the reference at that address is one to gc.collect. */
-__noinline int gc_is_collect(u64 at)
+__noinline int gc_is_collect(struct scratch *s, u64 at)
 {
 	u64 object = read_user_u64(at) & ~PY_REF_TAGS, method, name;
 
-	method = object ? read_user_u64(object + CFUNCTION_ML) : 0;
+	if (!s)
+		return 0;
+	method = pyobject_u64(&s->layout, object, CFUNCTION_ML);
 	name = method && !(method & 7) ? read_user_u64(method) : 0;
 	return name && read_user_u64(name) == COLLECT;
 }
@@ -46,14 +48,13 @@ __noinline int gc_is_called(struct scratch *s)
 	if (s->layout.minor < 11) {
 		at = read_user_u64(s->frame_addrs[0] + FRAME_VALUESTACK);
 	} else {
-		bpf_probe_read_user(&nr_locals, sizeof(nr_locals),
-				    (void *)(s->frames[0].code_addr + (s->layout.minor == 11 ?
-									       CODE_NLOCALSPLUS11 :
-									       CODE_NLOCALSPLUS)));
+		at = s->layout.minor == 11 ? CODE_NLOCALSPLUS11 : CODE_NLOCALSPLUS;
+		at += pyobject(&s->layout, s->frames[0].code_addr);
+		bpf_probe_read_user(&nr_locals, sizeof(nr_locals), (void *)at);
 		at = s->frame_addrs[0] + s->layout.frame_locals + 8 * (u64)(nr_locals & 0xffff);
 	}
 	for (i = 0; i < MAX_SLOTS; i++)
-		if (gc_is_collect(at + 8 * i))
+		if (gc_is_collect(s, at + 8 * i))
 			return 1;
 	return 0;
 }

@@ -16,7 +16,7 @@
 #define PYRUNNING_KEY	      "__asyncio_running_event_loop__"
 #define PYRUNNING_WAIT_FRAMES 4 /* _run_once is the caller of the selector's select(), so within the first few */
 
-/* PyTypeObject and object header, the same from 3.9 to 3.15 without free threading (CPYTHON.md 8). */
+/* PyTypeObject and object header, the same from 3.9 to 3.15; free-threaded: see object_shift in pylayout.h. */
 #define PYOBJECT_TYPE	8
 #define PYTYPE_NAME	24
 #define PYTYPE_BASE	256
@@ -24,9 +24,14 @@
 #define PYDICT_MAX_BASES 4
 
 /* The first 8 bytes of the name of the type at addr, as a number. */
-static __always_inline u64 pytype_name8(u64 type_addr)
+static __always_inline u64 pytype_name8(const struct py_layout *l, u64 type_addr)
 {
-	return read_user_u64(read_user_u64(type_addr + PYTYPE_NAME));
+	return read_user_u64(pyobject_u64(l, type_addr, PYTYPE_NAME));
+}
+
+static __always_inline u64 pyobject_type(const struct py_layout *l, u64 addr)
+{
+	return pyobject_u64(l, addr, PYOBJECT_TYPE);
 }
 
 /* "NoneType" and "uvloop." as little-endian numbers. */
@@ -37,7 +42,7 @@ static __always_inline u64 pytype_name8(u64 type_addr)
 static __always_inline int pyrunning_begin_dict(struct scratch *s)
 {
 	u64 dict = read_user_u64(s->tstate_addr + s->layout.tstate_dict);
-	u64 keys = dict ? read_user_u64(dict + PYDICT_KEYS) : 0;
+	u64 keys = pyobject_u64(&s->layout, dict, PYDICT_KEYS);
 	u64 nr, indices;
 
 	if (!keys)
@@ -98,7 +103,7 @@ static __always_inline int pyrunning_end(struct scratch *s)
 
 	if (loop && s->layout.running_loop_holder)
 		loop = read_user_u64(loop + s->layout.running_loop_holder);
-	if (!loop || pytype_name8(read_user_u64(loop + PYOBJECT_TYPE)) == NAME_NONETYPE)
+	if (!loop || pytype_name8(&s->layout, pyobject_type(&s->layout, loop)) == NAME_NONETYPE)
 		return -1;
 	s->loop_addr = loop;
 	return 0;
@@ -106,13 +111,14 @@ static __always_inline int pyrunning_end(struct scratch *s)
 
 static __always_inline int pyrunning_is_uvloop(struct scratch *s)
 {
-	u64 type = read_user_u64(s->loop_addr + PYOBJECT_TYPE);
+	const struct py_layout *l = &s->layout;
+	u64 type = pyobject_type(l, s->loop_addr);
 	int i;
 
 	for (i = 0; i < PYDICT_MAX_BASES && type; i++) {
-		if ((pytype_name8(type) & NAME_7_BYTES) == NAME_UVLOOP)
+		if ((pytype_name8(l, type) & NAME_7_BYTES) == NAME_UVLOOP)
 			return 1;
-		type = read_user_u64(type + PYTYPE_BASE);
+		type = pyobject_u64(l, type, PYTYPE_BASE);
 	}
 	return 0;
 }

@@ -34,21 +34,25 @@ static __always_inline u64 find_handle(struct loop_thread *th, struct scratch *s
 }
 
 /* Of the callback that stands at that address. */
-__noinline u64 task_of_callback(u64 at, u64 loop)
+__noinline u64 task_of_callback(struct scratch *s, u64 at, u64 loop)
 {
-	return pytask_of_callback(read_user_u64(at), loop);
+	if (!s)
+		return 0;
+	return pytask_of_callback(&s->layout, read_user_u64(at), loop);
 }
 
-__noinline u64 task_builtin_of_callback(u64 at)
+__noinline u64 task_builtin_of_callback(struct scratch *s, u64 at)
 {
-	return pytask_builtin_of_callback(read_user_u64(at));
+	if (!s)
+		return 0;
+	return pytask_builtin_of_callback(&s->layout, read_user_u64(at));
 }
 
 __noinline u64 task_find_by_handle(struct loop_thread *th, struct scratch *s, u64 loop)
 {
 	if (!th || !s)
 		return 0;
-	return task_of_callback(find_handle(th, s) + PYHANDLE_CALLBACK, loop);
+	return task_of_callback(s, pyobject(&s->layout, find_handle(th, s)) + PYHANDLE_CALLBACK, loop);
 }
 
 __noinline int task_is_handle(struct scratch *s, u64 word, u64 sp)
@@ -89,24 +93,28 @@ __noinline u64 task_find_uv_handle(struct scratch *s)
 }
 
 /* The task that uvloop's Handle steps; 0: none. */
-__noinline u64 task_of_uv_handle(u64 handle, u64 loop)
+__noinline u64 task_of_uv_handle(struct scratch *s, u64 handle, u64 loop)
 {
 	u64 task = 0;
 	u32 i;
 
+	if (!s)
+		return 0;
 	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !task; i++)
-		task = task_of_callback(handle + i * 8, loop);
+		task = task_of_callback(s, pyobject(&s->layout, handle) + i * 8, loop);
 	return task;
 }
 
 /* The name of the function in C that it calls; 0: none. */
-__noinline u64 task_builtin_of_uv_handle(u64 handle)
+__noinline u64 task_builtin_of_uv_handle(struct scratch *s, u64 handle)
 {
 	u64 name = 0;
 	u32 i;
 
+	if (!s)
+		return 0;
 	for (i = PYHANDLE_FIRST; i <= PYHANDLE_LAST && !name; i++)
-		name = task_builtin_of_callback(handle + i * 8);
+		name = task_builtin_of_callback(s, pyobject(&s->layout, handle) + i * 8);
 	return name;
 }
 
@@ -119,9 +127,9 @@ __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 		return -1;
 	if (th->kind == LOOP_KIND_UVLOOP && s->nr == th->base_depth) {
 		handle = task_find_uv_handle(s);
-		name = handle ? task_builtin_of_uv_handle(handle) : 0;
+		name = handle ? task_builtin_of_uv_handle(s, handle) : 0;
 	} else if (th->kind == LOOP_KIND_ASYNCIO && s->nr == th->base_depth + 1) {
-		name = task_builtin_of_callback(find_handle(th, s) + PYHANDLE_CALLBACK);
+		name = task_builtin_of_callback(s, pyobject(&s->layout, find_handle(th, s)) + PYHANDLE_CALLBACK);
 	} else {
 		return -1;
 	}
@@ -141,8 +149,8 @@ __noinline int task_find_by_frames(struct loop_thread *th, struct scratch *s, u6
 		return 0;
 	frame = s->frame_addrs[(s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1)];
 	s->layout.task_name = where >> 8 << 3;
-	if (task_read_name(s, read_user_u64(frame + s->layout.frame_locals + 8 * (where & 255)),
-			   th->target_id))
+	frame += s->layout.frame_locals + 8 * (where & 255);
+	if (task_read_name(s, read_user_u64(frame) & ~PY_REF_TAGS, th->target_id))
 		return 0;
 	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,
 		  th->loop_id);
@@ -164,7 +172,7 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	if (pytask_is_in_thread(&s->layout)) {
 		task = pytask_of_thread(s, th->tstate_addr, loop);
 	} else if (!s->layout.current_tasks_addr) {
-		task = th->kind == LOOP_KIND_UVLOOP ? task_of_uv_handle(task_find_uv_handle(s), loop) :
+		task = th->kind == LOOP_KIND_UVLOOP ? task_of_uv_handle(s, task_find_uv_handle(s), loop) :
 						      task_find_by_handle(th, s, loop);
 	} else if (!pytask_begin(s)) {
 		for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)

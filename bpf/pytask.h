@@ -64,13 +64,13 @@ static __always_inline u64 pytask_of_thread(struct scratch *s, u64 tstate_addr, 
 {
 	u64 task = read_user_u64(tstate_addr + s->layout.tstate_running_task);
 
-	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
+	return task && pyobject_u64(&s->layout, task, PYTASK_LOOP) == loop ? task : 0;
 }
 
 /* Points s at the entries of the dict. 0: there are some. */
 static __always_inline int pytask_begin(struct scratch *s)
 {
-	u64 keys = read_user_u64(s->layout.current_tasks_addr + PYDICT_KEYS), nr, size;
+	u64 keys = pyobject_u64(&s->layout, s->layout.current_tasks_addr, PYDICT_KEYS), nr, size;
 
 	s->dict_left = 0;
 	if (!keys || read_user(s->buf.bytes, 40, keys))
@@ -112,7 +112,7 @@ static __always_inline u64 pytask_step(struct scratch *s, u64 loop)
 		u64 task = s->buf.words[i * PYTASK_ENTRY_WORDS + 2];
 
 		if (i < nr && key == loop && task)
-			return read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
+			return pyobject_u64(&s->layout, task, PYTASK_LOOP) == loop ? task : 0;
 	}
 	return 0;
 }
@@ -122,13 +122,12 @@ static __always_inline u64 pytask_step(struct scratch *s, u64 loop)
  * task_wakeup, bound to it (3.10+).  Known without the dict, so at once in a program that was looked at
  * before it imported asyncio; but a task that begins eagerly has no Handle.
  */
-static __always_inline u64 pytask_of_callback(u64 callback, u64 loop)
+static __always_inline u64 pytask_of_callback(const struct py_layout *l, u64 callback, u64 loop)
 {
-	u64 task;
-	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE)), at = PYSTEP_TASK;
+	u64 type = pytype_name8(l, pyobject_type(l, callback)), at = PYSTEP_TASK, task;
 
 	if (type == NAME8('b', 'u', 'i', 'l', 't', 'i', 'n', '_')) {
-		if (read_user_u64(read_user_u64(read_user_u64(callback + PYCFUNCTION_DEF))) !=
+		if (read_user_u64(read_user_u64(pyobject_u64(l, callback, PYCFUNCTION_DEF))) !=
 		    NAME8('t', 'a', 's', 'k', '_', 'w', 'a', 'k'))
 			return 0;
 		at = PYCFUNCTION_SELF;
@@ -137,28 +136,28 @@ static __always_inline u64 pytask_of_callback(u64 callback, u64 loop)
 		   type != NAME8('_', 'a', 's', 'y', 'n', 'c', 'i', 'o')) {
 		return 0;
 	}
-	task = read_user_u64(callback + at);
-	return task && read_user_u64(task + PYTASK_LOOP) == loop ? task : 0;
+	task = pyobject_u64(l, callback, at);
+	return task && pyobject_u64(l, task, PYTASK_LOOP) == loop ? task : 0;
 }
 
 /* asyncio.Handle._callback. */
-static __always_inline u64 pytask_callback_of(u64 handle)
+static __always_inline u64 pytask_callback_of(const struct py_layout *l, u64 handle)
 {
-	return handle ? read_user_u64(handle + PYHANDLE_CALLBACK) : 0;
+	return pyobject_u64(l, handle, PYHANDLE_CALLBACK);
 }
 
 /* A function in C that a Handle calls, itself or in a functools.partial: its name, NUL-ended; 0: none. */
-static __always_inline u64 pytask_builtin_of_callback(u64 callback)
+static __always_inline u64 pytask_builtin_of_callback(const struct py_layout *l, u64 callback)
 {
-	u64 type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE));
+	u64 type = pytype_name8(l, pyobject_type(l, callback));
 
 	if (type == NAME8('f', 'u', 'n', 'c', 't', 'o', 'o', 'l')) {
-		callback = read_user_u64(callback + PYPARTIAL_FUNCTION);
-		type = pytype_name8(read_user_u64(callback + PYOBJECT_TYPE));
+		callback = pyobject_u64(l, callback, PYPARTIAL_FUNCTION);
+		type = pytype_name8(l, pyobject_type(l, callback));
 	}
 	if (type != NAME8('b', 'u', 'i', 'l', 't', 'i', 'n', '_'))
 		return 0;
-	return read_user_u64(read_user_u64(callback + PYCFUNCTION_DEF));
+	return read_user_u64(pyobject_u64(l, callback, PYCFUNCTION_DEF));
 }
 
 /* Its name is a number until someone asks for it (3.12+). */
@@ -177,7 +176,7 @@ static __always_inline int pytask_number(struct ev_task *ev, const u64 *head)
 static __always_inline int pytask_text(struct scratch *s, struct ev_task *ev, u64 str_addr,
 				       const u64 *head)
 {
-	u32 state = (u32)head[4], kind = state >> 2 & 7, most;
+	u32 state = pystr_state_of(&s->layout, (u32)head[4]), kind = state >> 2 & 7, most;
 	u64 length = head[2], data = str_addr, bytes;
 
 	if (kind != 1 && kind != 2 && kind != 4)
@@ -237,9 +236,9 @@ static __always_inline int pytask_object(struct scratch *s, u64 name, u64 hash)
 	u64 head[5], flags;
 
 	__builtin_memset(ev, 0, sizeof(*ev));
-	if (!name || read_user(head, sizeof(head), name))
+	if (!name || read_user(head, sizeof(head), pyobject(&s->layout, name)))
 		return -1;
-	flags = read_user_u64(head[1] + PYTYPE_FLAGS);
+	flags = pyobject_u64(&s->layout, head[1], PYTYPE_FLAGS);
 	if (flags & PYTYPE_IS_STR) {
 		if (pytask_text(s, ev, name, head))
 			return -1;

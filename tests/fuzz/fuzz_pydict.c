@@ -38,7 +38,7 @@ static void read_planted(uint64_t addr, void *buf, size_t len)
 	uint64_t name_addr = (addr & ~0xffffULL) | 0x100;
 
 	memset(buf, 0, len);
-	if ((addr & 0xffff) == 24 && len == sizeof(name_addr))
+	if (((addr & 0xffff) == 24 || (addr & 0xffff) == 16 + 24) && len == sizeof(name_addr))
 		memcpy(buf, &name_addr, len);
 	else
 		memcpy(buf, name, len < strlen(name) ? len : strlen(name));
@@ -50,7 +50,7 @@ static int read_memory(void *ctx, uint64_t addr, void *buf, size_t len)
 	size_t at = addr & WINDOW;
 
 	memory->nr_reads++;
-	if (addr == DICT + 8 && len == sizeof(uint64_t)) {
+	if ((addr == DICT + 8 || addr == DICT + 16 + 8) && len == sizeof(uint64_t)) {
 		memcpy(buf, &(uint64_t){ NAMES }, len); /* a dict, for certain */
 		return 0;
 	}
@@ -81,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	layout = layout_find(LAYOUT_MINOR_FIRST + data[0] % 5)->py;
+	if (data[0] & 0x80)
+		layout.object_shift = 16;
 	err = pydict_find(&mem, &layout, DICT, "wanted", &value);
 	demand(err <= 0 && (err || value) && memory.nr_reads <= READS_MAX);
 	layout.runtime_addr = RUNTIME;

@@ -20,11 +20,14 @@
 #define PLANTED	  (1ULL << 46) /* the strings that are looked for, which no chance finds */
 #define FS_BASE	  0x100
 #define SLOT	  0x18
-/* Two of each frame and shim, four more of each frame that runs no function: pyframe_passing_fingerprint(). */
-#define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES + 4 * EV_MAX_FRAMES)
+/*
+ * Two of each frame and shim, four more of each frame that runs no function: pyframe_passing_fingerprint(); two more of
+ * one that runs a copy of its code.
+ */
+#define READS_MAX (8 + 2 * 2 * EV_MAX_FRAMES + 6 * EV_MAX_FRAMES)
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
-#define HANDLE_READS_MAX 5 /* of one word of the stack */
+#define HANDLE_READS_MAX 6 /* of one word of the stack */
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
 #define FRAMES_READS_MAX (READS_MAX + 20 * (EV_MAX_FRAMES + 4))
 
@@ -37,21 +40,23 @@ static unsigned nr_reads;
 #define PLANTED_BYTES 128
 static u8 planted[32][PLANTED_BYTES];
 
-static void plant_str(unsigned at, const char *text, u32 ascii_data)
+static void plant_str(unsigned at, const char *text, u32 ascii_data, u32 shift)
 {
 	u64 len = strlen(text);
 
-	memcpy(planted[at] + 16, &len, sizeof(len));
-	planted[at][32] = 0x64; /* state: kind 1, compact, ascii */
+	memcpy(planted[at] + shift + 16, &len, sizeof(len));
+	planted[at][shift + 32] = 0x64; /* state: kind 1, compact, ascii */
+	if (shift)
+		planted[at][shift + 33] = 0x64 >> 2;
 	if (ascii_data + len <= PLANTED_BYTES)
 		memcpy(planted[at] + ascii_data, text, len);
 }
 
-static void plant_type(unsigned at, const char *name)
+static void plant_type(unsigned at, const char *name, u32 shift)
 {
 	u64 name_addr = PLANTED + (at + 1) * PLANTED_BYTES;
 
-	memcpy(planted[at] + PYTYPE_NAME, &name_addr, sizeof(name_addr));
+	memcpy(planted[at] + shift + PYTYPE_NAME, &name_addr, sizeof(name_addr));
 	memcpy(planted[at + 1], name, strlen(name));
 }
 
@@ -64,13 +69,13 @@ static void plant(const struct py_layout *layout)
 	};
 
 	memset(planted, 0, sizeof(planted));
-	plant_str(0, PYRUNNING_KEY, layout->str_ascii_data);
-	plant_str(1, "_run_once", layout->str_ascii_data);
-	plant_str(2, "_run", layout->str_ascii_data);
-	plant_type(4, "uvloop.loop.Loop");
-	plant_type(6, "NoneType");
+	plant_str(0, PYRUNNING_KEY, layout->str_ascii_data, layout->object_shift);
+	plant_str(1, "_run_once", layout->str_ascii_data, layout->object_shift);
+	plant_str(2, "_run", layout->str_ascii_data, layout->object_shift);
+	plant_type(4, "uvloop.loop.Loop", layout->object_shift);
+	plant_type(6, "NoneType", layout->object_shift);
 	for (unsigned i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
-		plant_str(8 + i, loops[i], layout->str_ascii_data);
+		plant_str(8 + i, loops[i], layout->str_ascii_data, layout->object_shift);
 }
 
 int host_read_user(void *to, __u32 size, __u64 addr)
@@ -163,8 +168,8 @@ static void find_task(struct scratch *s)
 		demand(ev->name_bytes <= EV_TASK_NAME_BYTES);
 		demand(!ev->kind || ev->name_bytes % ev->kind == 0);
 	}
-	pytask_of_callback(pytask_callback_of(handle), s->loop_addr);
-	if (!pytask_builtin(s, pytask_builtin_of_callback(pytask_callback_of(handle)), 1))
+	pytask_of_callback(&s->layout, pytask_callback_of(&s->layout, handle), s->loop_addr);
+	if (!pytask_builtin(s, pytask_builtin_of_callback(&s->layout, pytask_callback_of(&s->layout, handle)), 1))
 		demand(ev->name_bytes && ev->name_bytes <= PYBUILTIN_BYTES && ev->name[0]);
 	demand_reads(TASK_READS_MAX);
 }
@@ -199,6 +204,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(s, 0xa5, sizeof(*s));
 	s->layout = layout_find(LAYOUT_MINOR_FIRST + head.minor % (LAYOUT_MINOR_LAST - LAYOUT_MINOR_FIRST + 1))->py;
 	s->layout.tstate_slot = SLOT;
+	if (head.is_layout_hostile & 2) { /* free-threaded */
+		s->layout.object_shift = 16;
+		s->layout.frame_tlbc = 72;
+		s->layout.code_tlbc = 224;
+	}
 	if (head.is_layout_hostile & 1)
 		spoil(&s->layout, &data, &size);
 	plant(&s->layout);

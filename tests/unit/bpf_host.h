@@ -167,18 +167,41 @@ static inline void fake_shorten(u64 addr, u32 size)
 #define FAKE_TSTATE_BYTES  1104
 #define FAKE_FRAME_BYTES   128
 #define FAKE_CODE_BYTES	   256
+#define FAKE_FREE	   3 /* LAYOUT_MINOR_LAST and so many more are free-threaded: FAKE_FREE less, 3.13t to 3.15t */
 #define FAKE_TRACEABLE	   3 /* code units before the first traceable one */
-#define FAKE_MINORS(m)	   (unsigned m = LAYOUT_MINOR_FIRST; m <= LAYOUT_MINOR_LAST; m++)
+/* Every layout: what fake_python() takes.  Of the version itself ask fake_layout.minor. */
+#define FAKE_MINORS(m)	   (unsigned m = LAYOUT_MINOR_FIRST; m <= LAYOUT_MINOR_LAST + FAKE_FREE; m++)
 
 static struct scratch fake_scratch;
 static struct py_layout fake_layout;
+
+/* Where members of an object are counted from. */
+static inline u64 fake_in(u64 object)
+{
+	return pyobject(&fake_layout, object);
+}
+
+/* Room for an object that takes so many bytes in a build with the GIL. */
+static inline u64 fake_object_alloc(u32 size)
+{
+	return fake_alloc(size + fake_layout.object_shift);
+}
+
+/* The state of a str, as builds with the GIL have it; by hand: 3.14t has it from byte 49 on. */
+static inline void fake_put_state(u64 str, u32 state)
+{
+	if (fake_layout.object_shift && fake_layout.minor >= 14)
+		fake_put32(str + 49, state >> 2);
+	else
+		fake_put32(fake_in(str) + 32, state);
+}
 
 static inline u64 fake_str(const char *text)
 {
 	u32 len = (u32)strlen(text);
 	u64 addr = fake_alloc(fake_layout.str_ascii_data + len + 1);
 
-	fake_put64(addr + 16, len);
+	fake_put64(fake_in(addr) + 16, len);
 	fake_put(addr + fake_layout.str_ascii_data, text, len);
 	return addr;
 }
@@ -191,8 +214,8 @@ static inline u64 fake_code(const char *name, s32 line, u32 flags)
 	fake_put32(addr + l->code_firstlineno, (u32)line);
 	fake_put32(addr + l->code_flags, flags);
 	fake_put64(addr + l->code_name, fake_str(name));
-	fake_put64(addr + l->code_filename, fake_alloc(64));
-	fake_put64(addr + l->code_linetable, fake_alloc(64));
+	fake_put64(addr + l->code_filename, fake_object_alloc(64));
+	fake_put64(addr + l->code_linetable, fake_object_alloc(64));
 	if (l->code_firsttraceable)
 		fake_put32(addr + l->code_firsttraceable, FAKE_TRACEABLE);
 	return addr;
@@ -238,13 +261,38 @@ static inline void fake_set_frame(u64 frame)
 	}
 }
 
+/* What _Py_DebugOffsets of such a build tell; by the headers with Py_GIL_DISABLED. */
+static inline void fake_free_threaded(unsigned minor)
+{
+	struct layout_row row = *layout_find(minor);
+	struct py_layout *l = &row.py;
+
+	layout_free_threaded(&row);
+	l->code_firstlineno += 16;
+	l->code_filename += 16;
+	l->code_name += 16;
+	l->code_qualname += 16;
+	l->code_linetable += 16;
+	l->code_bytecode = minor == 13 ? 216 : 232;
+	l->str_ascii_data += 16;
+	if (minor >= 14) {
+		l->frame_owner = 78;
+		l->frame_tlbc = 72;
+		l->code_tlbc = 224;
+	}
+	fake_layout = *l;
+}
+
 /* An empty memory with one thread of such a Python, ready to be walked. */
 static inline struct scratch *fake_python(unsigned minor)
 {
 	u64 tstate;
 
 	fake_reset();
-	fake_layout = layout_find(minor)->py;
+	if (minor > LAYOUT_MINOR_LAST)
+		fake_free_threaded(minor - FAKE_FREE);
+	else
+		fake_layout = layout_find(minor)->py;
 	fake_layout.tstate_slot = FAKE_SLOT;
 	fake_layout.valid = 1;
 	fake_map(FAKE_FS_BASE, FAKE_SLOT + 8);

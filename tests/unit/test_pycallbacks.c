@@ -51,6 +51,21 @@ static void the_count_is_read_by_version(void **state)
 	assert_int_equal(ready(13, 5, 1 << 3, 600, 5), 600); /* the layout knows better */
 }
 
+static void an_object_of_a_free_threaded_build_is_larger(void **state)
+{
+	struct py_layout layout = { .minor = 13, .object_shift = 16, .frame_locals = 72 };
+
+	(void)state;
+	for (u16 minor = 13; minor <= 15; minor++) {
+		layout.minor = minor;
+		memset(arena, 0, sizeof(arena));
+		arena[9 + 7] = (u64)(uintptr_t)&arena[INT_AT] | (minor > 13); /* with a tag */
+		arena[INT_AT + 4] = 1 << 3; /* by hand: at 32, at 40 */
+		arena[INT_AT + 5] = 600;
+		assert_int_equal(pycallbacks_ready(&layout, (u64)(uintptr_t)arena), 600);
+	}
+}
+
 static void what_is_no_such_int_is_not_known(void **state)
 {
 	struct py_layout layout = { .minor = 11, .frame_locals = 72 };
@@ -108,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_count_is_read_by_version),
+		cmocka_unit_test(an_object_of_a_free_threaded_build_is_larger),
 		cmocka_unit_test(what_is_no_such_int_is_not_known),
 		cmocka_unit_test(contexts_are_counted_where_the_thread_has_them),
 		cmocka_unit_test(other_locals_are_another_callback),

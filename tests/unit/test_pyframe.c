@@ -180,7 +180,7 @@ static void a_frame_that_has_not_started_says_minus_one(void **state)
 static void a_generator_frame_runs_wherever_it_is(void **state)
 {
 	(void)state;
-	for (unsigned minor = 11; minor <= LAYOUT_MINOR_LAST; minor++) {
+	for (unsigned minor = 11; minor <= LAYOUT_MINOR_LAST + FAKE_FREE; minor++) {
 		struct scratch *s = fake_python(minor);
 		u64 code = fake_code("g", 1, 0x20 | PY_CO_OPTIMIZED);
 
@@ -196,10 +196,10 @@ static void a_generator_frame_runs_wherever_it_is(void **state)
 static void shims_are_stepped_over(void **state)
 {
 	(void)state;
-	for (unsigned minor = 12; minor <= LAYOUT_MINOR_LAST; minor++) {
+	for (unsigned minor = 12; minor <= LAYOUT_MINOR_LAST + FAKE_FREE; minor++) {
 		struct scratch *s = fake_python(minor);
 		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
-		u8 owner = minor < 14 ? FRAME_RUNS_NO_CODE : FRAME_RUNS_NO_CODE + 1;
+		u8 owner = fake_layout.minor < 14 ? FRAME_RUNS_NO_CODE : FRAME_RUNS_NO_CODE + 1;
 		u64 outer = fake_frame(code, 30, 0, fake_frame(0, 0, owner, 0));
 		/* What a shim runs is no code object. */
 		u64 shim = fake_frame(0xdeadbeef, 0, FRAME_RUNS_NO_CODE, outer);
@@ -217,7 +217,7 @@ static void shims_are_stepped_over(void **state)
 static void tags_of_a_reference_are_no_address(void **state)
 {
 	(void)state;
-	for (unsigned minor = 14; minor <= LAYOUT_MINOR_LAST; minor++) {
+	for (unsigned minor = 14; minor <= LAYOUT_MINOR_LAST + FAKE_FREE; minor++) {
 		struct scratch *s = fake_python(minor);
 		u64 code = fake_code("f", 1, PY_CO_OPTIMIZED);
 		u64 frame = fake_frame(code, 30, 0, 0);
@@ -324,7 +324,9 @@ static void a_torn_frame_with_a_wild_code_pointer_ends_the_walk(void **state)
 		fake_put64(frames[1] + fake_layout.frame_code, 0);
 		assert_walk(s, STACK_BAD_CODE, 0, 1);
 		fake_put64(frames[1] + fake_layout.frame_code, codes[1]);
-		fake_shorten(codes[1], (minor < 11 ? CODE_BYTES_OLD :
+		fake_shorten(codes[1], (minor > LAYOUT_MINOR_LAST ?
+						(fake_layout.minor < 14 ? CODE_BYTES_FREE : CODE_BYTES_FREE_314) :
+					minor < 11 ? CODE_BYTES_OLD :
 					minor < 14 ? CODE_BYTES : CODE_BYTES_314) - 1);
 		assert_walk(s, STACK_BAD_CODE, 0, 1);
 	}
@@ -335,7 +337,7 @@ static void an_instruction_far_beyond_its_code_ends_the_walk(void **state)
 	(void)state;
 	u64 codes[2], frames[2], first;
 
-	for (unsigned minor = 11; minor <= LAYOUT_MINOR_LAST; minor++) {
+	for (unsigned minor = 11; minor <= LAYOUT_MINOR_LAST + FAKE_FREE; minor++) {
 		struct scratch *s = fake_python(minor);
 
 		build_chain(2, codes, frames);

@@ -16,19 +16,19 @@
 
 static u64 fake_named(u32 size, const char *type_name)
 {
-	u64 addr = fake_alloc(size), type = fake_alloc(256), text = fake_alloc(64);
+	u64 addr = fake_object_alloc(size), type = fake_object_alloc(256), text = fake_alloc(64);
 
 	fake_put(text, type_name, (u32)strlen(type_name));
-	fake_put64(type + PYTYPE_NAME, text);
-	fake_put64(addr, 1); /* reference */
-	fake_put64(addr + PYOBJECT_TYPE, type);
+	fake_put64(fake_in(type) + PYTYPE_NAME, text);
+	fake_put64(fake_in(addr), 1); /* reference; without a GIL: of another thread */
+	fake_put64(fake_in(addr) + PYOBJECT_TYPE, type);
 	return addr;
 }
 
 /* The words of the native stack, all zero. */
-static struct scratch *fake_stack(void)
+static struct scratch *fake_stack(unsigned minor)
 {
-	struct scratch *s = fake_python(11);
+	struct scratch *s = fake_python(minor);
 
 	fake_map(SP, STACK_WORDS * 8);
 	s->dict_left = 0;
@@ -55,10 +55,10 @@ static void the_handle_that_runs_is_seen_twice(void **state)
 	static const char *const types[] = { "uvloop.loop.Handle", "uvloop.loop.TimerHandle" };
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		struct scratch *s = fake_stack();
-		u64 runs = fake_named(96, types[i]), stale = fake_named(96, types[i]),
-		    outer = fake_named(96, types[i]);
+	for (unsigned i = 0; i < 2 * (LAYOUT_MINOR_LAST + FAKE_FREE - LAYOUT_MINOR_FIRST + 1); i++) {
+		struct scratch *s = fake_stack(LAYOUT_MINOR_FIRST + i / 2);
+		u64 runs = fake_named(96, types[i % 2]), stale = fake_named(96, types[i % 2]),
+		    outer = fake_named(96, types[i % 2]);
 
 		assert_int_equal(scan(s), 0);
 		fake_put64(SP + 3 * 8, stale); /* of an earlier call: once */
@@ -68,8 +68,12 @@ static void the_handle_that_runs_is_seen_twice(void **state)
 		fake_put64(SP + (PYHANDLE_CHUNK + 3) * 8, outer);
 		fake_put64(SP + (PYHANDLE_CHUNK + 4) * 8, outer);
 		assert_int_equal(scan(s), runs);
-		fake_put64(runs, 0); /* freed */
+		fake_put64(fake_in(runs), 0); /* freed */
 		assert_int_equal(scan(s), outer);
+		if (!fake_layout.object_shift)
+			continue;
+		fake_put32(runs + 12, 1); /* ob_ref_local: its own thread's reference */
+		assert_int_equal(scan(s), runs);
 	}
 }
 
@@ -77,7 +81,7 @@ static void what_is_no_handle_is_passed_over(void **state)
 {
 	static const char *const types[] = { "uvloop.loop.UVIdle", "uvloop.loop.Handl", "uvloop.loop.Handles",
 					     "asyncio.events.Handle", "uvloop" };
-	struct scratch *s = fake_stack();
+	struct scratch *s = fake_stack(11);
 	u64 handle = fake_named(96, "uvloop.loop.Handle"), wild = 0x7f1234560000;
 
 	(void)state;
@@ -106,10 +110,10 @@ static u64 fake_text(const void *data, u32 n, u32 kind, bool is_ascii)
 	u64 addr = fake_named(fake_layout.str_compact_data + n * kind + 8, "str");
 	u64 type = 0;
 
-	memcpy(&type, fake_at(addr + PYOBJECT_TYPE, 8), 8);
-	fake_put64(type + PYTYPE_FLAGS, PYTYPE_IS_STR);
-	fake_put64(addr + 16, n);
-	fake_put32(addr + 32, kind << 2 | PYSTR_COMPACT | (is_ascii ? PYSTR_ASCII : 0));
+	memcpy(&type, fake_at(fake_in(addr) + PYOBJECT_TYPE, 8), 8);
+	fake_put64(fake_in(type) + PYTYPE_FLAGS, PYTYPE_IS_STR);
+	fake_put64(fake_in(addr) + 16, n);
+	fake_put_state(addr, kind << 2 | PYSTR_COMPACT | (is_ascii ? PYSTR_ASCII : 0));
 	fake_put(addr + at, data, n * kind);
 	return addr;
 }

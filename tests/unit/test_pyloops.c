@@ -32,8 +32,8 @@ static u64 file_str(const char *file, u32 state)
 	u64 addr = fake_alloc(fake_layout.str_compact_data + 128);
 	u32 at = state == STATE_ASCII ? fake_layout.str_ascii_data : fake_layout.str_compact_data;
 
-	fake_put64(addr + 16, strlen(file));
-	fake_put32(addr + 32, state);
+	fake_put64(fake_in(addr) + 16, strlen(file));
+	fake_put_state(addr, state);
 	fake_put(addr + at, file, (u32)strlen(file));
 	return addr;
 }

@@ -14,19 +14,19 @@
 
 static u64 fake_type(const char *name, u64 base)
 {
-	u64 addr = fake_alloc(PYTYPE_BASE + 8), text = fake_alloc((u32)strlen(name) + 9);
+	u64 addr = fake_object_alloc(PYTYPE_BASE + 8), text = fake_alloc((u32)strlen(name) + 9);
 
 	fake_put(text, name, (u32)strlen(name));
-	fake_put64(addr + PYTYPE_NAME, text);
-	fake_put64(addr + PYTYPE_BASE, base);
+	fake_put64(fake_in(addr) + PYTYPE_NAME, text);
+	fake_put64(fake_in(addr) + PYTYPE_BASE, base);
 	return addr;
 }
 
 static u64 fake_object(u64 type)
 {
-	u64 addr = fake_alloc(32);
+	u64 addr = fake_object_alloc(32);
 
-	fake_put64(addr + PYOBJECT_TYPE, type);
+	fake_put64(fake_in(addr) + PYOBJECT_TYPE, type);
 	return addr;
 }
 
@@ -74,7 +74,7 @@ static struct fake_dict fake_dict(struct scratch *s, unsigned log2_size, bool is
 		fake_put64(d.keys + 24, nr);
 		d.entries = d.keys + 32 + indices;
 	}
-	fake_put64(dict + PYDICT_KEYS, d.keys);
+	fake_put64(fake_in(dict) + PYDICT_KEYS, d.keys);
 	fake_put64(s->tstate_addr + l->tstate_dict, dict);
 	return d;
 }
@@ -360,7 +360,7 @@ static void uvloop_is_found_through_the_bases(void **state)
 	set_loop(s, type);
 	assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
 	cycle = fake_type("Loop", 0);
-	fake_put64(cycle + PYTYPE_BASE, cycle);
+	fake_put64(fake_in(cycle) + PYTYPE_BASE, cycle);
 	set_loop(s, cycle);
 	assert_int_equal(py_wait_kind(s, 1), LOOP_KIND_UNKNOWN);
 	set_loop(s, 0xdead0000);

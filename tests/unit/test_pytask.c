@@ -17,9 +17,9 @@ static u64 fake_loop, fake_entries;
 
 static u64 fake_type(u64 flags)
 {
-	u64 addr = fake_alloc(TYPE_BYTES);
+	u64 addr = fake_object_alloc(TYPE_BYTES);
 
-	fake_put64(addr + PYTYPE_FLAGS, flags);
+	fake_put64(fake_in(addr) + PYTYPE_FLAGS, flags);
 	return addr;
 }
 
@@ -29,9 +29,9 @@ static u64 fake_wide(const void *data, u64 n, u32 kind, bool is_ascii, bool is_c
 	u32 at = is_ascii ? fake_layout.str_ascii_data : fake_layout.str_compact_data;
 	u64 addr = fake_alloc(fake_layout.str_compact_data + (u32)n * kind + 8), elsewhere;
 
-	fake_put64(addr + PYOBJECT_TYPE, fake_type(PYTYPE_IS_STR));
-	fake_put64(addr + 16, n);
-	fake_put32(addr + 32, kind << 2 | (u32)is_compact << 5 | (u32)is_ascii << 6);
+	fake_put64(fake_in(addr) + PYOBJECT_TYPE, fake_type(PYTYPE_IS_STR));
+	fake_put64(fake_in(addr) + 16, n);
+	fake_put_state(addr, kind << 2 | (u32)is_compact << 5 | (u32)is_ascii << 6);
 	if (is_compact) {
 		fake_put(addr + at, data, (u32)n * kind);
 	} else {
@@ -44,20 +44,20 @@ static u64 fake_wide(const void *data, u64 n, u32 kind, bool is_ascii, bool is_c
 
 static u64 fake_int(u64 tag, u32 low, u32 high)
 {
-	u64 addr = fake_alloc(64);
+	u64 addr = fake_object_alloc(64);
 
-	fake_put64(addr + PYOBJECT_TYPE, fake_type(PYTYPE_IS_LONG));
-	fake_put64(addr + 16, tag);
-	fake_put32(addr + 24, low);
-	fake_put32(addr + 28, high);
+	fake_put64(fake_in(addr) + PYOBJECT_TYPE, fake_type(PYTYPE_IS_LONG));
+	fake_put64(fake_in(addr) + 16, tag);
+	fake_put32(fake_in(addr) + 24, low);
+	fake_put32(fake_in(addr) + 28, high);
 	return addr;
 }
 
 static u64 fake_task(u64 loop, u64 name)
 {
-	u64 addr = fake_alloc(TASK_BYTES);
+	u64 addr = fake_object_alloc(TASK_BYTES);
 
-	fake_put64(addr + PYTASK_LOOP, loop);
+	fake_put64(fake_in(addr) + PYTASK_LOOP, loop);
 	fake_put64(addr + fake_layout.task_name, name);
 	return addr;
 }
@@ -72,10 +72,10 @@ static void put_entry(unsigned index, u64 key, u64 value)
 static struct scratch *fake_tasks(unsigned minor, u64 nr)
 {
 	struct scratch *s = fake_python(minor);
-	u64 dict = fake_alloc(48), keys = fake_alloc(64 + 256 + 24 * 128);
+	u64 dict = fake_object_alloc(48), keys = fake_alloc(64 + 256 + 24 * 128);
 
-	fake_put64(dict + PYDICT_KEYS, keys);
-	if (minor <= 10) {
+	fake_put64(fake_in(dict) + PYDICT_KEYS, keys);
+	if (fake_layout.minor <= 10) {
 		fake_put64(keys + 8, 128);
 		fake_put64(keys + 32, nr);
 		fake_entries = keys + 40 + 128;
@@ -129,8 +129,8 @@ static void a_thread_names_its_task(void **state)
 		struct scratch *s = fake_tasks(minor, 0);
 		u64 task = fake_task(fake_loop, 0);
 
-		assert_int_equal(pytask_is_in_thread(&s->layout), minor >= 14);
-		if (minor < 14)
+		assert_int_equal(pytask_is_in_thread(&s->layout), fake_layout.minor >= 14);
+		if (fake_layout.minor < 14)
 			continue;
 		assert_int_equal(pytask_of_thread(s, s->tstate_addr, fake_loop), 0); /* a callback */
 		fake_put64(s->tstate_addr + s->layout.tstate_running_task, task);
@@ -157,19 +157,19 @@ static void the_slot_leads_to_the_loop(void **state)
 
 static u64 fake_named(u32 size, const char *type_name)
 {
-	u64 addr = fake_alloc(size), type = fake_type(0), text = fake_alloc(64);
+	u64 addr = fake_object_alloc(size), type = fake_type(0), text = fake_alloc(64);
 
 	fake_put(text, type_name, (u32)strlen(type_name));
-	fake_put64(type + PYTYPE_NAME, text);
-	fake_put64(addr + PYOBJECT_TYPE, type);
+	fake_put64(fake_in(type) + PYTYPE_NAME, text);
+	fake_put64(fake_in(addr) + PYOBJECT_TYPE, type);
 	return addr;
 }
 
 static u64 fake_handle(u64 callback)
 {
-	u64 addr = fake_alloc(72);
+	u64 addr = fake_object_alloc(72);
 
-	fake_put64(addr + PYHANDLE_CALLBACK, callback);
+	fake_put64(fake_in(addr) + PYHANDLE_CALLBACK, callback);
 	return addr;
 }
 
@@ -179,8 +179,8 @@ static u64 fake_builtin(const char *method, u64 self)
 
 	fake_put(text, method, (u32)strlen(method));
 	fake_put64(def, text);
-	fake_put64(addr + 16, def);
-	fake_put64(addr + 24, self);
+	fake_put64(fake_in(addr) + 16, def);
+	fake_put64(fake_in(addr) + 24, self);
 	return addr;
 }
 
@@ -188,50 +188,60 @@ static void a_handle_leads_to_its_task(void **state)
 {
 	static const char *const steps[] = { "TaskStepMethWrapper", "_asyncio.TaskStepMethWrapper",
 					     "TaskWakeupMethWrapper" };
+	const struct py_layout *l = &fake_layout;
 	u64 task, step;
 
 	(void)state;
-	fake_tasks(12, 0);
-	task = fake_task(fake_loop, 0);
-	for (unsigned i = 0; i < 3; i++) {
-		step = fake_named(32, steps[i]);
-		fake_put64(step + 16, task);
-		assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop), task);
-		assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop + 8), 0);
+	for FAKE_MINORS(minor) {
+		fake_tasks(minor, 0);
+		task = fake_task(fake_loop, 0);
+		for (unsigned i = 0; i < 3; i++) {
+			step = fake_named(32, steps[i]);
+			fake_put64(fake_in(step) + 16, task);
+			step = fake_handle(step);
+			assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, step), fake_loop), task);
+			assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, step), fake_loop + 8), 0);
+		}
+		step = fake_named(32, "function");
+		fake_put64(fake_in(step) + 16, task);
+		assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, fake_handle(step)), fake_loop), 0);
+		step = fake_handle(fake_builtin("task_wakeup", task));
+		assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, step), fake_loop), task);
+		/* Another's cancel() is called: that one does not run. */
+		step = fake_handle(fake_builtin("cancel", task));
+		assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, step), fake_loop), 0);
+		assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, fake_handle(0)), fake_loop), 0);
+		assert_int_equal(pytask_of_callback(l, pytask_callback_of(l, 0), fake_loop), 0);
 	}
-	step = fake_named(32, "function");
-	fake_put64(step + 16, task);
-	assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(step)), fake_loop), 0);
-	step = fake_handle(fake_builtin("task_wakeup", task));
-	assert_int_equal(pytask_of_callback(pytask_callback_of(step), fake_loop), task);
-	/* Another's cancel() is called: that one does not run. */
-	step = fake_handle(fake_builtin("cancel", task));
-	assert_int_equal(pytask_of_callback(pytask_callback_of(step), fake_loop), 0);
-	assert_int_equal(pytask_of_callback(pytask_callback_of(fake_handle(0)), fake_loop), 0);
-	assert_int_equal(pytask_of_callback(pytask_callback_of(0), fake_loop), 0);
 }
 
 static void a_function_in_c_has_a_name(void **state)
 {
-	struct scratch *s = fake_tasks(12, 0);
-	struct ev_task *ev = pytask_record(s);
-	u64 builtin = fake_builtin("sleep", 0), partial = fake_named(64, "functools.partial");
+	const struct py_layout *l = &fake_layout;
 
 	(void)state;
-	fake_put64(partial + PYPARTIAL_FUNCTION, builtin);
-	for (int i = 0; i < 2; i++) {
-		u64 name_addr = pytask_builtin_of_callback(pytask_callback_of(fake_handle(i ? partial : builtin)));
+	for FAKE_MINORS(minor) {
+		struct scratch *s = fake_tasks(minor, 0);
+		struct ev_task *ev = pytask_record(s);
+		u64 builtin = fake_builtin("sleep", 0), partial = fake_named(64, "functools.partial"), other;
 
-		assert_int_equal(pytask_builtin(s, name_addr, TARGET), 0);
-		assert_int_equal(ev->is_callback, 1);
-		assert_int_equal(ev->kind, 1);
-		assert_int_equal(ev->name_bytes, 5);
-		assert_memory_equal(ev->name, "sleep\0\0", 7);
+		fake_put64(fake_in(partial) + PYPARTIAL_FUNCTION, builtin);
+		for (int i = 0; i < 2; i++) {
+			u64 handle = fake_handle(i ? partial : builtin);
+			u64 name_addr = pytask_builtin_of_callback(l, pytask_callback_of(l, handle));
+
+			assert_int_equal(pytask_builtin(s, name_addr, TARGET), 0);
+			assert_int_equal(ev->is_callback, 1);
+			assert_int_equal(ev->kind, 1);
+			assert_int_equal(ev->name_bytes, 5);
+			assert_memory_equal(ev->name, "sleep\0\0", 7);
+		}
+		other = fake_handle(fake_named(48, "function"));
+		assert_int_equal(pytask_builtin_of_callback(l, pytask_callback_of(l, other)), 0);
+		assert_int_equal(pytask_builtin_of_callback(l, pytask_callback_of(l, 0)), 0);
+		assert_int_not_equal(pytask_builtin(s, 0, TARGET), 0);
+		assert_int_not_equal(pytask_builtin(s, fake_alloc(64), TARGET), 0); /* "" */
 	}
-	assert_int_equal(pytask_builtin_of_callback(pytask_callback_of(fake_handle(fake_named(48, "function")))), 0);
-	assert_int_equal(pytask_builtin_of_callback(pytask_callback_of(0)), 0);
-	assert_int_not_equal(pytask_builtin(s, 0, TARGET), 0);
-	assert_int_not_equal(pytask_builtin(s, fake_alloc(64), TARGET), 0); /* "" */
 }
 
 static void forged_dicts_end_in_a_bound(void **state)
@@ -333,9 +343,9 @@ static void what_is_no_name_is_none(void **state)
 
 		assert_null(name(s, 0));
 		assert_null(name(s, 0x1000));
-		fake_put32(str + 32, 3 << 2);
+		fake_put_state(str, 3 << 2);
 		assert_null(name(s, str));
-		fake_put64(str + PYOBJECT_TYPE, fake_type(0));
+		fake_put64(fake_in(str) + PYOBJECT_TYPE, fake_type(0));
 		assert_null(name(s, str));
 	}
 }

@@ -175,6 +175,82 @@ static void a_runtime_completes_the_row(void **state)
 	}
 }
 
+/* clang-format off */
+/* By the headers of 3.13.5, 3.14.10 and 3.15.2 with Py_GIL_DISABLED. */
+static const struct {
+	const char *name;
+	size_t at;
+	uint16_t want[3]; /* 3.13t .. 3.15t */
+} free_threaded[] = {
+	{ M(tstate_frame),	 { 72, 72, 72 } },
+	{ M(tstate_thread_id),	 { 152, 152, 176 } },
+	{ M(tstate_running_loop), { 304, 864, 1024 } },
+	{ M(tstate_running_task), { 0, 872, 1032 } },
+	{ M(frame_back),	 { 8, 8, 8 } },
+	{ M(frame_code),	 { 0, 0, 0 } },
+	{ M(frame_instr),	 { 56, 56, 56 } },
+	{ M(frame_owner),	 { 70, 78, 78 } },
+	{ M(frame_locals),	 { 72, 80, 80 } },
+	{ M(frame_tlbc),	 { 0, 72, 72 } },
+	{ M(code_tlbc),		 { 0, 224, 224 } },
+	{ M(code_flags),	 { 64, 64, 64 } },
+	{ M(code_firstlineno),	 { 84, 84, 84 } },
+	{ M(code_filename),	 { 128, 128, 128 } },
+	{ M(code_name),		 { 136, 136, 136 } },
+	{ M(code_qualname),	 { 144, 144, 144 } },
+	{ M(code_linetable),	 { 152, 152, 152 } },
+	{ M(code_bytecode),	 { 216, 232, 232 } },
+	{ M(code_firsttraceable), { 200, 208, 208 } },
+	{ M(str_ascii_data),	 { 56, 56, 56 } },
+	{ M(str_compact_data),	 { 72, 72, 72 } },
+	{ M(task_name),		 { 144, 152, 152 } },
+	{ M(gil_last_holder),	 { 16, 16, 16 } },
+	{ M(gil_locked),	 { 24, 24, 24 } },
+	{ M(gil_bytes),		 { 216, 216, 216 } },
+	{ M(gc_young),		 { 0, 0, 0 } },
+};
+/* clang-format on */
+
+static void a_free_threaded_build_has_larger_objects(void **state)
+{
+	struct py_layout layout;
+
+	(void)state;
+	for (unsigned minor = 13; minor <= LAYOUT_MINOR_LAST; minor++) {
+		put_runtime(minor);
+		put_debug_offsets_free_threaded(&fake, RUNTIME, minor);
+		assert_int_equal(read_layout(minor, &layout), 0);
+		assert_int_equal(layout.valid, 1);
+		assert_int_equal(layout.object_shift, 16);
+		assert_int_equal(layout.gil_addr, GIL);
+		for (unsigned i = 0; i < ARRAY_SIZE(free_threaded); i++)
+			if (member(&layout, free_threaded[i].at) != free_threaded[i].want[minor - 13])
+				fail_msg("3.%ut %s", minor, free_threaded[i].name);
+		/* It has a GIL, and that is off: until a module asks for it. */
+		fake_put_u32(&fake, GIL, 0);
+		assert_false(layout_has_gil(&fake.mem, &layout));
+		fake_put_u32(&fake, GIL, INT32_MAX);
+		assert_true(layout_has_gil(&fake.mem, &layout));
+		fake_put_u64(&fake, RUNTIME + 16, 2); /* no such thing */
+		assert_int_equal(read_layout(minor, &layout), -EBADMSG);
+	}
+	for (unsigned at = 304; at <= 392; at += 392 - 304) {
+		static const uint64_t wrong[] = { 0, 2, 1 << 20, UINT64_MAX };
+
+		for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+			put_runtime(14);
+			put_debug_offsets_free_threaded(&fake, RUNTIME, 14);
+			fake_put_u64(&fake, RUNTIME + at, wrong[i]);
+			assert_int_equal(read_layout(14, &layout), -EBADMSG);
+		}
+	}
+	put_runtime(13);
+	assert_int_equal(read_layout(13, &layout), 0);
+	assert_int_equal(layout.object_shift, 0);
+	fake_put_u32(&fake, GIL, 0); /* a switch interval */
+	assert_true(layout_has_gil(&fake.mem, &layout));
+}
+
 /* Members moved within 3.13 (at 3.13.13) and within 3.14 (at 3.14.4): PyThreadState grew by 8. */
 static void on_musl_the_slot_is_found_by_a_thread(void **state)
 {
@@ -335,9 +411,17 @@ static void nonsense_is_refused(void **state)
 		assert_int_equal(layout.valid, 0);
 	}
 	for (unsigned minor = 13; minor <= LAYOUT_MINOR_LAST; minor++) {
-		for (unsigned i = 0; i < ARRAY_SIZE(debug_offsets); i++) {
+		for (unsigned i = 0; i < 2 * ARRAY_SIZE(debug_offsets); i++) {
+			uint16_t at = debug_offsets[i / 2].at[minor - 13];
+
 			put_runtime(minor);
-			fake_put_u64(&fake, RUNTIME + debug_offsets[i].at[minor - 13], 1ULL << 32 | 8);
+			if (i % 2)
+				put_debug_offsets_free_threaded(&fake, RUNTIME, minor);
+			fake_put_u64(&fake, RUNTIME + at, 1ULL << 32 | 8);
+			/* What only free-threaded builds have, others are not asked for. */
+			if (!at || (!(i % 2) && debug_offsets[i / 2].value[minor - 13] == 0 &&
+				    debug_offsets[i / 2].free_threaded[minor - 13]))
+				continue;
 			assert_int_equal(read_layout(minor, &layout), -EBADMSG);
 		}
 	}
@@ -351,20 +435,18 @@ static void unsupported_builds_have_a_reason(void **state)
 	char reason[160];
 
 	(void)state;
-	assert_false(layout_is_unsupported(0x030902f0, false, reason, sizeof(reason)));
-	assert_false(layout_is_unsupported(0x030d05f0, false, reason, sizeof(reason)));
-	assert_false(layout_is_unsupported(0x030f02f0, false, reason, sizeof(reason)));
-	assert_false(layout_is_unsupported(0x030d00c1, false, reason, sizeof(reason)));
-	assert_false(layout_is_unsupported(0x03090000, false, reason, sizeof(reason)));
-	assert_true(layout_is_unsupported(0x031000f0, false, reason, sizeof(reason)));
+	assert_false(layout_is_unsupported(0x030902f0, reason, sizeof(reason)));
+	assert_false(layout_is_unsupported(0x030d05f0, reason, sizeof(reason)));
+	assert_false(layout_is_unsupported(0x030f02f0, reason, sizeof(reason)));
+	assert_false(layout_is_unsupported(0x030d00c1, reason, sizeof(reason)));
+	assert_false(layout_is_unsupported(0x03090000, reason, sizeof(reason)));
+	assert_true(layout_is_unsupported(0x031000f0, reason, sizeof(reason)));
 	assert_string_equal(reason,
 			    "CPython 3.16 is newer than this loophound knows (3.15 is the last), so its "
 			    "loops, tasks and stacks cannot be read: it cannot be watched");
-	assert_true(layout_is_unsupported(0x03081200, false, reason, sizeof(reason)));
-	assert_true(layout_is_unsupported(0x02071200, false, reason, sizeof(reason)));
-	assert_true(layout_is_unsupported(0x030d05f0, true, reason, sizeof(reason)));
-	assert_non_null(strstr(reason, "free-threaded"));
-	assert_true(layout_is_unsupported(0x030d00a1, false, reason, sizeof(reason)));
+	assert_true(layout_is_unsupported(0x03081200, reason, sizeof(reason)));
+	assert_true(layout_is_unsupported(0x02071200, reason, sizeof(reason)));
+	assert_true(layout_is_unsupported(0x030d00a1, reason, sizeof(reason)));
 	assert_true(strlen(reason) < sizeof(reason) - 1);
 }
 
@@ -374,6 +456,7 @@ int main(void)
 		cmocka_unit_test(the_table_is_as_documented),
 		cmocka_unit_test(a_runtime_completes_the_row),
 		cmocka_unit_test(on_musl_the_slot_is_found_by_a_thread),
+		cmocka_unit_test(a_free_threaded_build_has_larger_objects),
 		cmocka_unit_test(a_micro_release_says_what_moved),
 		cmocka_unit_test(the_generations_are_where_their_lists_begin),
 		cmocka_unit_test(asyncio_says_where_its_own_things_are),

@@ -289,7 +289,7 @@ static void check_process(pid_t pid)
 	facts_python(t.version, version);
 	if (t.version)
 		say(true, "Python", "%s, %s%s, %s", version, t.flags & TARGET_STATIC ? "static" : "shared",
-		    t.flags & TARGET_FREE_THREADED ? ", free-threaded" : "", exe);
+		    facts_threading(t.flags), exe);
 	if (t.status != TARGET_OK)
 		return;
 	check_probes(&t);

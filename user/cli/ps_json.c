@@ -60,6 +60,8 @@ static void print_row(const struct ps_row *row, FILE *out)
 	json_bool(&json, "usdt", t->flags & TARGET_USDT);
 	json_bool(&json, "static", t->flags & TARGET_STATIC);
 	json_bool(&json, "free_threaded", t->flags & TARGET_FREE_THREADED);
+	if (t->version)
+		json_bool(&json, "gil", facts_has_gil(t->flags));
 	json_u64(&json, "loops", t->nr_loops);
 	json_array(&json, "loop_kinds");
 	for (uint32_t kind = LOOP_KIND_UNKNOWN + 1; kind < LOOP_KIND_MAX; kind++)

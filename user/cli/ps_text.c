@@ -146,7 +146,7 @@ static void fill_cell(const struct ps_row *row, enum cell cell, char *out, size_
 	case CELL_BUILD:
 		snprintf(out, size, "%s%s%s", !t->version ? "?" : t->flags & TARGET_STATIC ? "static" : "shared",
 			 t->flags & TARGET_USDT ? ",usdt" : "",
-			 t->flags & TARGET_FREE_THREADED ? ",free-threaded" : "");
+			 !(t->flags & TARGET_FREE_THREADED) ? "" : t->flags & TARGET_GIL ? ",gil-on" : ",no-gil");
 		return;
 	case CELL_LOOPS: loops_cell(row, out, size); return;
 	case CELL_BUSY: busy_cell(ps_busy(row), out, size); return;

@@ -14,6 +14,8 @@
 #define MAX_INTERP_OFFSET  (1u << 20)
 #define MAX_TSTATE_BYTES   4096 /* PyThreadState */
 #define MAX_IMPL_OFFSET	   32768 /* _PyThreadStateImpl: 19 KiB without the GIL */
+#define MAX_FRAME_OFFSET   256
+#define MAX_CODE_OFFSET	   512
 #define FIRST_MINOR	   13
 #define NR_MINORS	   3
 
@@ -69,6 +71,11 @@ static const struct {
 /* clang-format on */
 static const uint16_t gc_collecting[NR_MINORS] = { 576, 656, 760 };
 
+/* Of free-threaded builds only: the copies of the bytecode that threads run, 3.14+. */
+#define FREE_THREADED 16 /* whether it is one */
+static const uint16_t frame_tlbc_index[NR_MINORS] = { 0, 304, 368 }; /* interpreter_frame.tlbc_index */
+static const uint16_t code_tlbc[NR_MINORS] = { 0, 392, 456 };	      /* code_object.co_tlbc */
+
 static uint64_t value_at(const uint8_t *table, unsigned at)
 {
 	uint64_t value;
@@ -103,6 +110,27 @@ static bool take_row(const uint8_t *table, unsigned column, struct layout_row *r
 	return true;
 }
 
+/* Begins the row of a free-threaded build, if it is one. */
+static bool take_threading(const uint8_t *table, unsigned column, struct layout_row *row)
+{
+	uint64_t frame, code;
+
+	if (value_at(table, FREE_THREADED) == 0)
+		return true;
+	if (value_at(table, FREE_THREADED) != 1)
+		return false;
+	layout_free_threaded(row);
+	if (!frame_tlbc_index[column])
+		return true;
+	frame = value_at(table, frame_tlbc_index[column]);
+	code = value_at(table, code_tlbc[column]);
+	if (!frame || frame > MAX_FRAME_OFFSET || frame % 4 || !code || code > MAX_CODE_OFFSET || code % 8)
+		return false;
+	row->py.frame_tlbc = (uint16_t)frame;
+	row->py.code_tlbc = (uint16_t)code;
+	return true;
+}
+
 int debugoffsets_read(struct mem *mem, uint64_t runtime_addr, struct layout_row *row)
 {
 	unsigned column = row->py.minor - FIRST_MINOR;
@@ -117,8 +145,8 @@ int debugoffsets_read(struct mem *mem, uint64_t runtime_addr, struct layout_row 
 	if (err)
 		return err;
 	collecting = value_at(table, gc_collecting[column]);
-	if (!take_layout(table, column, &row->py) || !take_row(table, column, row) ||
-	    collecting >= MAX_INTERP_OFFSET)
+	if (!take_threading(table, column, row) || !take_layout(table, column, &row->py) ||
+	    !take_row(table, column, row) || collecting >= MAX_INTERP_OFFSET)
 		return -EBADMSG;
 	row->interp_collecting += (uint32_t)collecting;
 	/* What follows a PyThreadState: 3.13 has nothing in between. */

@@ -138,7 +138,7 @@ static void fill_no_runtime(struct ev_target *target, const struct runtime *runt
 		char reason[sizeof(target->reason)];
 
 		target->version = runtime->version;
-		if (layout_is_unsupported(runtime->version, false, reason, sizeof(reason)))
+		if (layout_is_unsupported(runtime->version, reason, sizeof(reason)))
 			set_unsupported(target, reason);
 		return;
 	}
@@ -159,8 +159,7 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 	target->flags = (__u8)((runtime->has_usdt ? TARGET_USDT : 0) |
 			       (runtime->is_static ? TARGET_STATIC : 0) |
 			       (runtime->is_free_threaded ? TARGET_FREE_THREADED : 0));
-	if (layout_is_unsupported(runtime->version, runtime->is_free_threaded, reason,
-				  sizeof(reason))) {
+	if (layout_is_unsupported(runtime->version, reason, sizeof(reason))) {
 		set_unsupported(target, reason);
 		return;
 	}
@@ -176,6 +175,8 @@ static void fill_layout(struct ev_target *target, struct mem *mem, const struct 
 		set_status(target, err ? status_of(err) : TARGET_OK);
 	if (err)
 		return;
+	if (runtime->is_free_threaded && layout_has_gil(mem, &target->layout))
+		target->flags |= TARGET_GIL;
 	pymodules_read(mem, &target->layout);
 	target->nr_loops = (__u16)loops_count(mem, runtime->addr, &target->layout,
 					      &target->layout.loop_kinds);

@@ -11,13 +11,14 @@
 #include "util.h"
 
 #define GIL_BYTES	   208 /* struct _gil_runtime_state with glibc's mutexes and conditions, or musl's: as long */
+#define GIL_BYTES_FREE	   216 /* free-threaded builds */
 #define MUSL_TID	   48  /* src/internal/pthread_impl.h, struct pthread.tid */
 #define MAX_INTERPRETERS   256
 #define MAX_THREADS_TRIED  64
 #define TSTATE_NEXT	   8 /* PyThreadState.next, 3.9 to 3.15 */
 #define RELEASE_LEVEL_BETA 0xb
 
-bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason, size_t bytes)
+bool layout_is_unsupported(uint32_t version, char *reason, size_t bytes)
 {
 	unsigned major = version >> 24, minor = version >> 16 & 0xff, level = version >> 4 & 0xf;
 	const char *why = NULL;
@@ -27,9 +28,6 @@ bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason
 	else if (major > 3 || minor > LAYOUT_MINOR_LAST)
 		why = "is newer than this loophound knows (3.15 is the last), so its loops, tasks and "
 		      "stacks cannot be read";
-	else if (is_free_threaded)
-		why = "is a free-threaded build: it has no GIL, and a layout that this loophound "
-		      "does not know";
 	else if (level != 0 && level <= RELEASE_LEVEL_BETA)
 		why = "is a pre-release, whose layout differs from the final one";
 	if (!why)
@@ -152,6 +150,13 @@ static uint16_t find_gc_young(struct mem *mem, uint64_t collecting_addr, const s
 	return 0;
 }
 
+bool layout_has_gil(struct mem *mem, const struct py_layout *layout)
+{
+	uint32_t enabled;
+
+	return !layout->object_shift || (!procmem_read_u32(mem, layout->gil_addr, &enabled) && enabled);
+}
+
 int layout_read(struct mem *mem, const struct layout_source *source, struct py_layout *layout)
 {
 	struct layout_row row;
@@ -178,11 +183,12 @@ int layout_read(struct mem *mem, const struct layout_source *source, struct py_l
 	}
 	row.py.gil_addr = gil_addr + row.runtime_gil;
 	row.py.collecting_addr = interp_addr + row.interp_collecting;
-	if (row.has_debug_offsets)
+	/* The collector of free-threaded builds has no such lists, and none of its probes needs this. */
+	if (row.has_debug_offsets && !row.py.object_shift)
 		row.py.gc_young = find_gc_young(mem, row.py.collecting_addr, &row);
 	row.py.runtime_addr = source->runtime_addr;
-	row.py.gil_bytes = GIL_BYTES;
-	if (source->is_musl && row.py.pthread_tid)
+	row.py.gil_bytes = row.py.object_shift ? GIL_BYTES_FREE : GIL_BYTES;
+	if (source->is_musl && row.py.pthread_tid && !row.py.frame_tlbc)
 		row.py.pthread_tid = MUSL_TID;
 	row.py.version = source->version;
 	row.py.valid = 1;

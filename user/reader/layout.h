@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Where CPython keeps things: one row per minor version, x86-64, builds with the GIL.  A new
- * release of CPython is one row more.
+ * Where CPython keeps things: one row per minor version, x86-64; layout_free_threaded() makes that of a build
+ * without the GIL from it.  A new release of CPython is one row more.
  */
 #ifndef LAYOUT_H
 #define LAYOUT_H
@@ -43,8 +43,14 @@ struct layout_row {
 /* NULL for a minor version that is not known. */
 const struct layout_row *layout_find(unsigned minor);
 
+/*
+ * Turns the row of a build with the GIL, 3.13+, into that of a free-threaded one.  What _Py_DebugOffsets tell is
+ * not in it: they are read afterwards.
+ */
+void layout_free_threaded(struct layout_row *row);
+
 /* Writes a sentence that says why stacks of such a build cannot be read; false: they can. */
-bool layout_is_unsupported(uint32_t version, bool is_free_threaded, char *reason, size_t bytes);
+bool layout_is_unsupported(uint32_t version, char *reason, size_t bytes);
 
 /* Where a target's own description of itself is. */
 struct layout_source {
@@ -61,6 +67,12 @@ struct layout_source {
  * cannot be found, -EBADMSG for what no CPython would hold, or the failure of a read.
  */
 int layout_read(struct mem *mem, const struct layout_source *source, struct py_layout *layout);
+
+/*
+ * Whether threads take turns now.  Not in a free-threaded build, unless PYTHON_GIL=1 or a module in C that needs
+ * the GIL has turned it on; it can do so at any time.
+ */
+bool layout_has_gil(struct mem *mem, const struct py_layout *layout);
 
 /* The newest PyThreadState of the main interpreter; its next one is 8 bytes into each, 0 ends the list. */
 int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version,

@@ -186,6 +186,27 @@ static const struct layout_row rows[] = {
 };
 /* clang-format on */
 
+/*
+ * Sources: the layouts that gcc gives the installed headers of 3.13.5, 3.14.10 and 3.15.2 with Py_GIL_DISABLED
+ * defined, and a build of 3.13.5.  Objects begin with 16 bytes more (Include/object.h), so all members of all of
+ * them are 16 bytes further in; what is no object (PyThreadState, _PyInterpreterFrame, a dict's keys and
+ * values, PyMethodDef) is as it was, but for 3.14's and later frames, which have the index of their copy of the
+ * bytecode where the padding was.  A GIL has `enabled` before all else (Include/internal/pycore_gil.h).
+ */
+#define FREE_OBJECT_SHIFT 16
+#define FREE_GIL_SHIFT	  8
+
+void layout_free_threaded(struct layout_row *row)
+{
+	row->py.object_shift = FREE_OBJECT_SHIFT;
+	row->py.code_flags += FREE_OBJECT_SHIFT;
+	row->py.code_firsttraceable += FREE_OBJECT_SHIFT;
+	row->py.str_compact_data += FREE_OBJECT_SHIFT;
+	row->py.task_name += FREE_OBJECT_SHIFT;
+	row->py.gil_last_holder += FREE_GIL_SHIFT;
+	row->py.gil_locked += FREE_GIL_SHIFT;
+}
+
 const struct layout_row *layout_find(unsigned minor)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

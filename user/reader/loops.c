@@ -73,8 +73,8 @@ static enum loop_kind kind_by_slot(struct scratch *s)
 	walk(s);
 	if (!s->nr || !PYLOOP_IS(s, 0, "select", "selectors.py"))
 		return LOOP_KIND_ASYNCIO;
-	selector = read_user_u64(s->frame_addrs[0] + s->layout.frame_locals);
-	type = pytype_name8(read_user_u64(selector + PYOBJECT_TYPE));
+	selector = read_user_u64(s->frame_addrs[0] + s->layout.frame_locals) & ~PY_REF_TAGS;
+	type = pytype_name8(&s->layout, pyobject_type(&s->layout, selector));
 	return type == NAME_POLLSELECTOR || type == NAME_SELECTSELECTOR ? LOOP_KIND_ASYNCIO_POLL :
 									  LOOP_KIND_ASYNCIO;
 }

@@ -13,7 +13,7 @@
 #include "pystr.h"
 #include "util.h"
 
-#define OBJECT_TYPE    8  /* PyObject.ob_type */
+#define OBJECT_TYPE    8  /* PyObject.ob_type; this and what follows: further in by layout->object_shift */
 #define BYTES_SIZE     16 /* PyBytesObject: ob_size, ob_sval */
 #define BYTES_DATA     32
 #define BYTES_SIZE_MAX (1LL << 30)
@@ -49,6 +49,7 @@ static size_t fields_span(const struct py_layout *layout)
 	span = max(span, (size_t)layout->code_filename);
 	span = max(span, (size_t)layout->code_firsttraceable);
 	span = max(span, (size_t)layout->code_firstlineno);
+	span = max(span, (size_t)layout->object_shift + OBJECT_TYPE);
 	return max(span, (size_t)layout->code_flags) + sizeof(uint64_t);
 }
 
@@ -61,7 +62,7 @@ static int read_fields(struct mem *mem, const struct py_layout *layout, uint64_t
 	if (err)
 		return err;
 	memset(fields, 0, sizeof(*fields));
-	memcpy(&fields->type_addr, raw + OBJECT_TYPE, sizeof(uint64_t));
+	memcpy(&fields->type_addr, raw + layout->object_shift + OBJECT_TYPE, sizeof(uint64_t));
 	memcpy(&fields->filename_addr, raw + layout->code_filename, sizeof(uint64_t));
 	memcpy(&fields->name_addr, raw + layout->code_name, sizeof(uint64_t));
 	memcpy(&fields->table_addr, raw + layout->code_linetable, sizeof(uint64_t));
@@ -76,22 +77,24 @@ static int read_fields(struct mem *mem, const struct py_layout *layout, uint64_t
 }
 
 /* The same as the kernel half's, of what is a function and what is none (pyhash.h). */
-static uint32_t fields_fingerprint(struct mem *mem, const struct code_fields *fields, uint16_t ascii_data)
+static uint32_t fields_fingerprint(struct mem *mem, const struct py_layout *layout,
+				   const struct code_fields *fields)
 {
 	uint32_t fingerprint = py_code_fingerprint(fields->firstlineno, fields->filename_addr,
 						   fields->name_addr, fields->table_addr);
 	__u64 head[PY_TABLE_WORDS] = { 0 };
+	uint64_t name = fields->filename_addr, table = fields->table_addr + layout->object_shift;
 	uint64_t size, length = 0, name_end = 0;
 
 	if (fields->flags & PY_CO_OPTIMIZED)
 		return fingerprint;
 	/* 0 where it cannot be read, as the kernel half has it. */
-	if (procmem_read_u64(mem, fields->filename_addr + PYSTR_LENGTH_AT, &length))
+	if (procmem_read_u64(mem, name + layout->object_shift + PYSTR_LENGTH_AT, &length))
 		length = 0;
-	if (procmem_read_u64(mem, py_name_end_addr(fields->filename_addr, ascii_data, length), &name_end))
+	if (procmem_read_u64(mem, py_name_end_addr(name, layout->str_ascii_data, length), &name_end))
 		name_end = 0;
-	if (procmem_read_u64(mem, fields->table_addr + BYTES_SIZE, &size) ||
-	    procmem_read(mem, fields->table_addr + BYTES_DATA, head, min(size, sizeof(head))))
+	if (procmem_read_u64(mem, table + BYTES_SIZE, &size) ||
+	    procmem_read(mem, table + BYTES_DATA, head, min(size, sizeof(head))))
 		return fingerprint;
 	return py_passing_fingerprint(fingerprint, size, head, name_end);
 }
@@ -119,7 +122,8 @@ static int append_name(struct mem *mem, const struct py_layout *layout, uint64_t
 	return 0;
 }
 
-static int append_table(struct mem *mem, uint64_t table_addr, struct ev_code *code, size_t *used)
+static int append_table(struct mem *mem, const struct py_layout *layout, uint64_t table_addr,
+			struct ev_code *code, size_t *used)
 {
 	uint64_t head[3]; /* PyVarObject: reference count, type, size */
 	int64_t size;
@@ -128,6 +132,7 @@ static int append_table(struct mem *mem, uint64_t table_addr, struct ev_code *co
 
 	if (!table_addr || table_addr % 8)
 		return -EBADMSG;
+	table_addr += layout->object_shift;
 	err = procmem_read(mem, table_addr, head, sizeof(head));
 	if (err)
 		return err;
@@ -159,7 +164,7 @@ static int append_all(struct mem *mem, const struct py_layout *layout,
 		err = append_name(mem, layout, fields->qualname_addr, code, &used,
 				  &code->qualname_bytes);
 	if (!err)
-		err = append_table(mem, fields->table_addr, code, &used);
+		err = append_table(mem, layout, fields->table_addr, code, &used);
 	code->co_flags = fields->flags;
 	code->firstlineno = fields->firstlineno;
 	code->first_traceable_bytes = (__u32)(fields->first_traceable * CODE_UNIT_BYTES);
@@ -202,7 +207,7 @@ void pycode_read(struct mem *mem, const struct py_layout *layout, uint64_t code_
 		code->status = CODE_UNREADABLE;
 		return;
 	}
-	if (fields_fingerprint(mem, &before, layout->str_ascii_data) != fingerprint) {
+	if (fields_fingerprint(mem, layout, &before) != fingerprint) {
 		code->status = CODE_GONE;
 		return;
 	}

@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pystr.h"
 #include "util.h"
 
-/* The same from 3.9 to 3.15 without free threading: Include/object.h, cpython/dictobject.h. */
+/* The same from 3.9 to 3.15, of objects but for layout->object_shift: Include/object.h, cpython/dictobject.h. */
 #define OBJECT_TYPE   8
 #define TYPE_NAME     24
 #define MODULE_DICT   16 /* PyModuleObject.md_dict, Objects/moduleobject.c */
@@ -28,7 +29,6 @@
 #define KIND_GENERAL   0 /* entries of hash, key, value; else of key, value */
 
 #define STR_LENGTH	16
-#define STR_STATE	32
 #define STR_STATE_BITS	0x7c /* kind, compact, ascii */
 #define STR_STATE_ASCII 0x64 /* kind 1, both set */
 
@@ -40,15 +40,15 @@ struct entries {
 	unsigned words; /* of an entry: hash, if it is kept; key; value */
 };
 
-bool pydict_is_type(struct mem *mem, uint64_t object_addr, const char *type_name)
+bool pydict_is_type(struct mem *mem, const struct py_layout *layout, uint64_t object_addr, const char *type_name)
 {
 	char name[PYDICT_MAX_KEY];
 	size_t len = strlen(type_name) + 1;
 	uint64_t type, name_addr;
 
 	return object_addr && object_addr % 8 == 0 && len <= sizeof(name) &&
-	       !procmem_read_u64(mem, object_addr + OBJECT_TYPE, &type) &&
-	       !procmem_read_u64(mem, type + TYPE_NAME, &name_addr) &&
+	       !procmem_read_u64(mem, object_addr + layout->object_shift + OBJECT_TYPE, &type) &&
+	       !procmem_read_u64(mem, type + layout->object_shift + TYPE_NAME, &name_addr) &&
 	       !procmem_read(mem, name_addr, name, len) && !memcmp(name, type_name, len);
 }
 
@@ -93,11 +93,11 @@ static int find_entries(struct mem *mem, const struct py_layout *layout, uint64_
 	uint64_t keys, values;
 	int err;
 
-	if (!pydict_is_type(mem, dict_addr, "dict"))
+	if (!pydict_is_type(mem, layout, dict_addr, "dict"))
 		return -EBADMSG;
-	err = procmem_read_u64(mem, dict_addr + DICT_KEYS, &keys);
+	err = procmem_read_u64(mem, dict_addr + layout->object_shift + DICT_KEYS, &keys);
 	if (!err)
-		err = procmem_read_u64(mem, dict_addr + DICT_VALUES, &values);
+		err = procmem_read_u64(mem, dict_addr + layout->object_shift + DICT_VALUES, &values);
 	if (err)
 		return err;
 	if (!keys || keys % 8 || values)
@@ -114,14 +114,12 @@ static bool is_key(struct mem *mem, const struct py_layout *layout, uint64_t str
 {
 	uint8_t raw[128 + PYDICT_MAX_KEY];
 	uint64_t length;
-	uint32_t state;
 
 	if (!str_addr || str_addr % 8 || layout->str_ascii_data > 128 ||
 	    procmem_read(mem, str_addr, raw, layout->str_ascii_data + len))
 		return false;
-	memcpy(&length, raw + STR_LENGTH, sizeof(length));
-	memcpy(&state, raw + STR_STATE, sizeof(state));
-	return length == len && (state & STR_STATE_BITS) == STR_STATE_ASCII &&
+	memcpy(&length, raw + layout->object_shift + STR_LENGTH, sizeof(length));
+	return length == len && (pystr_state(layout, raw) & STR_STATE_BITS) == STR_STATE_ASCII &&
 	       !memcmp(raw + layout->str_ascii_data, key, len);
 }
 
@@ -158,6 +156,6 @@ int pydict_find_in_module(struct mem *mem, const struct py_layout *layout, uint6
 	int err = pydict_find(mem, layout, modules_addr, module, &module_addr);
 
 	if (!err)
-		err = procmem_read_u64(mem, module_addr + MODULE_DICT, &dict_addr);
+		err = procmem_read_u64(mem, module_addr + layout->object_shift + MODULE_DICT, &dict_addr);
 	return err ? err : pydict_find(mem, layout, dict_addr, name, value_addr);
 }

@@ -23,6 +23,6 @@ int pydict_find(struct mem *mem, const struct py_layout *layout, uint64_t dict_a
 int pydict_find_in_module(struct mem *mem, const struct py_layout *layout, uint64_t modules_addr,
 			  const char *module, const char *name, uint64_t *value_addr);
 /* Whether the object's type is called so: "dict", "function", "code". */
-bool pydict_is_type(struct mem *mem, uint64_t object_addr, const char *type_name);
+bool pydict_is_type(struct mem *mem, const struct py_layout *layout, uint64_t object_addr, const char *type_name);
 
 #endif

@@ -11,10 +11,10 @@
 #include "utf8.h"
 #include "util.h"
 
-/* PyASCIIObject, Include/cpython/unicodeobject.h; builds with the GIL, 3.9 to 3.15. */
+/* PyASCIIObject, Include/cpython/unicodeobject.h, 3.9 to 3.15; further in by layout->object_shift. */
 #define STR_TYPE       8
 #define STR_LENGTH     16 /* characters, signed */
-#define STR_STATE      32 /* bits 0-1 interned, 2-4 kind, 5 compact, 6 ascii */
+#define STR_STATE      32
 
 #define STR_LENGTH_MAX (1LL << 30) /* no name is: not a str */
 
@@ -24,14 +24,22 @@ struct str_header {
 	bool is_compact, is_ascii;
 };
 
-static int parse_header(const uint8_t *raw, struct str_header *header)
+uint32_t pystr_state(const struct py_layout *layout, const uint8_t *str)
 {
-	uint64_t type_addr;
 	uint32_t state;
 
-	memcpy(&type_addr, raw + STR_TYPE, sizeof(type_addr));
-	memcpy(&header->length, raw + STR_LENGTH, sizeof(header->length));
-	memcpy(&state, raw + STR_STATE, sizeof(state));
+	memcpy(&state, str + layout->object_shift + STR_STATE, sizeof(state));
+	/* Free-threaded 3.14+: `interned` is a byte of its own, and what follows it begins at bit 8. */
+	return layout->object_shift && layout->minor >= 14 ? state >> 6 : state;
+}
+
+static int parse_header(const struct py_layout *layout, const uint8_t *raw, struct str_header *header)
+{
+	uint32_t state = pystr_state(layout, raw);
+	uint64_t type_addr;
+
+	memcpy(&type_addr, raw + layout->object_shift + STR_TYPE, sizeof(type_addr));
+	memcpy(&header->length, raw + layout->object_shift + STR_LENGTH, sizeof(header->length));
 	header->kind = state >> 2 & 7;
 	header->is_compact = state >> 5 & 1;
 	header->is_ascii = state >> 6 & 1;
@@ -46,7 +54,7 @@ static int parse_header(const uint8_t *raw, struct str_header *header)
 int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, char *utf8,
 	       size_t room, size_t *bytes, bool *is_cut)
 {
-	uint8_t raw[STR_STATE + 4], data[EV_NAME_MAX * 4];
+	uint8_t raw[UINT8_MAX + STR_STATE + 4], data[EV_NAME_MAX * 4];
 	struct str_header header;
 	uint64_t data_addr = str_addr;
 	size_t nr, used = 0, at = 0;
@@ -54,9 +62,9 @@ int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_add
 
 	if (!str_addr || str_addr % 8)
 		return -EBADMSG;
-	err = procmem_read(mem, str_addr, raw, sizeof(raw));
+	err = procmem_read(mem, str_addr, raw, layout->object_shift + STR_STATE + 4);
 	if (!err)
-		err = parse_header(raw, &header);
+		err = parse_header(layout, raw, &header);
 	if (err)
 		return err;
 	if (header.is_compact)

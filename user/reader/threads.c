@@ -22,8 +22,8 @@
 #define MAX_ATTRIBUTES	  256
 #define MAX_TRIES	  3 /* of a walk that a running thread tore */
 #define STATUS_BYTES_MAX  8192
-#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.15, builds with the GIL */
-#define OBJECT_TYPE	  8
+#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.15 */
+#define OBJECT_TYPE	  8 /* this and those of types and dicts: see member() */
 #define TYPE_BASICSIZE	  32
 #define TYPE_FLAGS	  168
 #define TYPE_DICTOFFSET	  288
@@ -33,6 +33,7 @@
 #define DICT_VALUES	  40
 #define MANAGED_VALUES	  (-32) /* 3.11, before the object */
 #define MANAGED_DICT	  (-24)
+#define MANAGED_DICT_FREE (-8) /* free-threaded: the collector keeps no head before an object */
 #define FRAME_SPAN	  128
 #define RUNS_NO_CODE	  3	/* and the owners above it, see pyframe.h */
 #define REF_TAGS	  7ULL	/* 3.14+, likewise */
@@ -52,6 +53,12 @@ static uint64_t read_word(struct mem *mem, uint64_t addr)
 	uint64_t value;
 
 	return addr && procmem_read_u64(mem, addr, &value) == 0 ? value : 0;
+}
+
+/* A word of an object; all of them are further in in free-threaded builds. */
+static uint64_t member(struct mem *mem, const struct py_layout *layout, uint64_t addr, uint64_t offset)
+{
+	return addr ? read_word(mem, addr + layout->object_shift + offset) : 0;
 }
 
 static bool is_str(struct mem *mem, const struct py_layout *layout, uint64_t addr, const char *text)
@@ -110,15 +117,15 @@ static uint64_t cached_keys(struct mem *mem, const struct py_layout *layout, uin
 {
 	static const uint16_t offsets[] = { 864, 872, 872, 880, 880, 880, 888 }; /* 3.9 to 3.15 */
 
-	return read_word(mem, type + offsets[min(layout->minor - 9u, ARRAY_SIZE(offsets) - 1)]);
+	return member(mem, layout, type, offsets[min(layout->minor - 9u, ARRAY_SIZE(offsets) - 1)]);
 }
 
 static struct attributes of_dict(struct mem *mem, const struct py_layout *layout, uint64_t dict)
 {
-	struct attributes out = { .keys = read_word(mem, dict ? dict + DICT_KEYS : 0) };
+	struct attributes out = { .keys = member(mem, layout, dict, DICT_KEYS) };
 
 	if (out.keys)
-		out.values = read_word(mem, dict + DICT_VALUES);
+		out.values = member(mem, layout, dict, DICT_VALUES);
 	if (out.values && layout->minor >= 13)
 		out.values += 8; /* PyDictValues has a head */
 	return out;
@@ -127,25 +134,25 @@ static struct attributes of_dict(struct mem *mem, const struct py_layout *layout
 static struct attributes find_attributes(struct mem *mem, const struct py_layout *layout,
 					 uint64_t object)
 {
-	uint64_t type = read_word(mem, object + OBJECT_TYPE), dict, values = 0, offset, flags;
+	uint64_t type = member(mem, layout, object, OBJECT_TYPE), dict, values = 0, offset, flags;
 
 	if (!type)
 		return (struct attributes){ 0 };
 	if (layout->minor <= 10) {
-		offset = read_word(mem, type + TYPE_DICTOFFSET);
+		offset = member(mem, layout, type, TYPE_DICTOFFSET);
 		return of_dict(mem, layout, offset && offset < 4096 ? read_word(mem, object + offset) : 0);
 	}
-	flags = read_word(mem, type + TYPE_FLAGS);
+	flags = member(mem, layout, type, TYPE_FLAGS);
 	if (!(flags & TYPE_MANAGED_DICT))
 		return (struct attributes){ 0 };
-	dict = read_word(mem, object + (uint64_t)MANAGED_DICT);
+	dict = read_word(mem, object + (uint64_t)(layout->object_shift ? MANAGED_DICT_FREE : MANAGED_DICT));
 	if (layout->minor == 11) {
 		values = read_word(mem, object + (uint64_t)MANAGED_VALUES);
 	} else if (layout->minor == 12) {
 		values = dict & 1 ? dict + 1 : 0;
 	} else if (flags & TYPE_INLINE_VALUES) {
 		/* capacity, size, embedded, valid; then the values */
-		values = object + read_word(mem, type + TYPE_BASICSIZE);
+		values = object + member(mem, layout, type, TYPE_BASICSIZE);
 		values = read_word(mem, values) >> 24 & 0xff ? values + 8 : 0;
 	}
 	if (values)

@@ -122,6 +122,18 @@ const char *facts_frame_reason(enum frame_naming naming)
 	}
 }
 
+bool facts_has_gil(uint8_t flags)
+{
+	return !(flags & TARGET_FREE_THREADED) || flags & TARGET_GIL;
+}
+
+const char *facts_threading(uint8_t flags)
+{
+	if (!(flags & TARGET_FREE_THREADED))
+		return "";
+	return flags & TARGET_GIL ? ", free-threaded: its GIL is on" : ", free-threaded: no GIL";
+}
+
 void facts_python(uint32_t version, char out[FACTS_VERSION_LEN])
 {
 	unsigned int level = version >> 4 & 0xf;

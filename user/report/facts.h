@@ -25,6 +25,9 @@ const char *facts_frame_reason(enum frame_naming naming);
 /* "3.11.2" or "3.14.0rc1" of a sys.hexversion; empty if 0. */
 #define FACTS_VERSION_LEN 24
 void facts_python(uint32_t version, char out[FACTS_VERSION_LEN]);
+/* Of a target's flags: whether its threads take turns; and, of a free-threaded build, ", free-threaded: no GIL". */
+bool facts_has_gil(uint8_t flags);
+const char *facts_threading(uint8_t flags);
 
 /* "2026-11-23T06:00:00.123456Z" */
 #define FACTS_TIME_LEN 40

@@ -246,6 +246,8 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 	json_bool(&json, "usdt", info->flags & TARGET_USDT);
 	json_bool(&json, "static", info->flags & TARGET_STATIC);
 	json_bool(&json, "free_threaded", info->flags & TARGET_FREE_THREADED);
+	if (info->flags & TARGET_FREE_THREADED)
+		json_bool(&json, "gil", facts_has_gil(info->flags));
 	labels_json(&json, opts->policies, target);
 	end_line(&json);
 }

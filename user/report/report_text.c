@@ -79,7 +79,8 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 	text_print(opts, STYLE_DIM, "%.12s", when + strlen("2026-11-23T"));
 	if (info->status == TARGET_OK) {
 		unsigned int used = 12 + strlen("  watching  , CPython , ") +
-				    sanitize_columns(comm) + 10 + strlen(python);
+				    sanitize_columns(comm) + 10 + strlen(python) +
+				    strlen(facts_threading(info->flags));
 		char place[LOCATED_TEXT_LEN];
 
 		located_text(info, 40, place);
@@ -88,8 +89,9 @@ static void print_target(const struct report_opts *opts, const struct target *ta
 		used += place[0] ? 2 + sanitize_columns(place) : 0;
 		snprintf(raw, sizeof(raw), "%.*s", EV_PATH_LEN, info->exe);
 		sanitize(text, sizeof(text), raw, text_columns(opts) - used, CUT_START);
-		text_print(opts, STYLE_DIM, "  watching %s %u, CPython %s%s%s%s%s\n", comm, info->pid,
-			   python, text[0] ? ", " : "", text, place[0] ? ", " : "", place);
+		text_print(opts, STYLE_DIM, "  watching %s %u, CPython %s%s%s%s%s%s\n", comm, info->pid,
+			   python, facts_threading(info->flags), text[0] ? ", " : "", text,
+			   place[0] ? ", " : "", place);
 		return;
 	}
 	text_print(opts, STYLE_PLAIN, "  cannot watch %s %u: %s\n", comm, info->pid,
