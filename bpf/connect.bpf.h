@@ -4,6 +4,7 @@
 #define CONNECT_BPF_H
 
 #include "loop.bpf.h"
+#include "pyworld.h"
 
 /* The current thread of a target begins a connection that is counted in the slot. Id of its stack; 0: not taken. */
 extern int connect_sample(u32 slot_id, u64 *stack_id);
@@ -31,7 +32,7 @@ static __always_inline bool connect_is_in_gc(struct task_struct *task, struct lo
 	if (!target || !target->layout.valid || !target->layout.collecting_addr)
 		return false;
 	read_user(&collecting, sizeof(collecting), target->layout.collecting_addr);
-	return collecting == 1;
+	return collecting == 1 && (th->is_collecting || pyworld_is_ours(&target->layout, th->tstate_addr));
 }
 
 #define PF_EXITING 0x00000004

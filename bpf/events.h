@@ -167,7 +167,7 @@ struct ev_sleep {
 	__u32 count;
 	__s32 syscall; /* number */
 	__s32 fd;      /* that it waited for; -1: none */
-	__u8 off_class; /* enum off_class: OFF_SYSCALL, or OFF_GIL */
+	__u8 off_class; /* enum off_class: OFF_SYSCALL, OFF_GIL, or OFF_OTHER: another thread stopped all (pyworld.h) */
 	__u8 within;	/* IN_* */
 	__u16 pad;
 	__u64 task_id; /* of ev_task; 0: no task ran, or not known */

@@ -113,7 +113,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	    th->import_on_cpu_ns + th->import_asleep_ns < cfg_report_import_ns &&
 	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
 	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
-	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns)
+	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns && th->off_ns[OFF_OTHER] < cfg_report_gc_ns)
 		return 0;
 	send_sleeps(th);
 	head_init(&ev.head, EV_ITERATION, sizeof(ev), now_ns, th->target_id, th->loop_id);

@@ -87,7 +87,7 @@ static __always_inline void loop_settle(struct loop_thread *th, struct task_stru
 	th->run_queue_ns += queued;
 	if (class < OFF_CLASS_MAX)
 		th->off_ns[class] += asleep;
-	if ((class == OFF_SYSCALL || class == OFF_GIL) && site < MAX_SITES)
+	if ((class == OFF_SYSCALL || class == OFF_GIL || class == OFF_OTHER) && site < MAX_SITES)
 		th->sites[site].asleep_ns += asleep;
 }
 

@@ -83,7 +83,8 @@ struct loop_thread {
 	u32 gc_generation;
 	u8 gc_is_explicit;
 	u8 has_gc_probes; /* one was hit: nothing needs to be estimated */
-	u8 within_pad[2];
+	u8 is_collecting; /* gc_estimate(): the collection that runs is this thread's */
+	u8 within_pad;
 	struct ev_sleep sites[MAX_SITES];
 	struct ev_task tasks[MAX_SITES]; /* that slept first at each; task_id 0: none */
 };

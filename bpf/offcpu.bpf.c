@@ -41,7 +41,7 @@ __noinline int loop_make_room(struct loop_thread *th)
 	return victim;
 }
 
-static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 syscall, s32 fd)
+static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 syscall, s32 fd, u8 within)
 {
 	u32 i;
 
@@ -49,7 +49,8 @@ static __always_inline u32 find_site(struct loop_thread *th, u64 stack_id, s32 s
 		if (i >= th->nr_sites)
 			break;
 		if (th->sites[i].stack_id == stack_id && th->sites[i].syscall == syscall &&
-		    th->sites[i].fd == fd && th->sites[i].off_class == OFF_SYSCALL)
+		    th->sites[i].fd == fd && th->sites[i].off_class == th->out_class &&
+		    (th->out_class == OFF_SYSCALL || th->sites[i].within == within))
 			return i;
 	}
 	return MAX_SITES;
@@ -69,6 +70,15 @@ __noinline int sleep_fd(void)
 	return syscall_fd((s32)regs->orig_ax, regs);
 }
 
+/* Of the target that s was filled for: some thread runs the collector. */
+static __always_inline bool is_collecting(struct scratch *s)
+{
+	s32 collecting = 0;
+
+	return s->layout.collecting_addr &&
+	       !read_user(&collecting, sizeof(collecting), s->layout.collecting_addr) && collecting == 1;
+}
+
 /*
  * The current thread goes to sleep in a system call: takes its stack, finds or makes the entry.  A
  * function of its own for the verifier: inlined, its paths multiply with those of its caller.
@@ -80,13 +90,17 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	s32 syscall, fd;
 	u64 stack_id;
 	u32 site;
+	u8 within;
 
 	if (!th || !s)
 		return 0;
 	stack_id = loop_take_stack(th, s, now_ns);
 	syscall = (s32)regs->orig_ax;
 	fd = sleep_fd();
-	site = find_site(th, stack_id, syscall, fd);
+	within = loop_within(th);
+	if (th->out_class == OFF_OTHER && is_collecting(s))
+		within |= IN_GC;
+	site = find_site(th, stack_id, syscall, fd, within);
 	th->is_sleep = 1;
 	if (site < MAX_SITES) {
 		th->site = site;
@@ -102,8 +116,8 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	e->first_ns = now_ns;
 	e->syscall = syscall;
 	e->fd = fd;
-	e->off_class = OFF_SYSCALL;
-	e->within = loop_within(th);
+	e->off_class = th->out_class;
+	e->within = within;
 	e->args[0] = regs->di;
 	e->args[1] = regs->si;
 	e->args[2] = regs->dx;
@@ -170,6 +184,9 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 		gil_begin(th, s, now_ns);
 		return;
 	}
+	/* Another thread has stopped them all: no lock of the code's. */
+	if (nr == FUTEX_SYSCALL && target && pyworld_is_stopped_for(&target->layout, th->tstate_addr, regs->di))
+		th->out_class = OFF_OTHER;
 	sleep_begin(th, s, now_ns);
 }
 

@@ -299,8 +299,14 @@ __noinline int gc_estimate(struct loop_thread *th)
 	if (!target || !target->layout.collecting_addr ||
 	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
 		return 0;
-	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value)
+	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value) {
+		th->is_collecting = 0;
 		return 0; /* or the interpreter collects on its way out: no iteration's */
+	}
+	/* Whose it is can be told at its start, when all others stand still. */
+	if (!th->is_collecting && !pyworld_is_ours(&target->layout, th->tstate_addr))
+		return 0;
+	th->is_collecting = 1;
 	/* A CPU without a tick may not have been looked at for long. */
 	if (spent_ns > 2 * cfg_tick_ns)
 		spent_ns = 2 * cfg_tick_ns;

@@ -4,6 +4,7 @@
 #define WITHIN_BPF_H
 
 #include "loop.bpf.h"
+#include "pyworld.h"
 
 /* How far the iteration under way is. */
 struct loop_clock {

@@ -26,7 +26,7 @@ static const struct budget {
 	{ "on_migrate",          21,    160 },
 	{ "on_exec",         5155, 13176 },
 	{ "on_exit",            2971,  9904 },
-	{ "on_sched_switch",   21022,  76712 },
+	{ "on_sched_switch",   24125,  79056 },
 	{ "on_wait_exits",     8836,  38616 },
 	{ "on_any_exit",       9625,  41408 },
 	{ "on_timer",          14595,  57024 },

@@ -280,6 +280,30 @@ static void what_a_finalizer_sleeps_is_a_blocking_call(void **state)
 	assert_int_equal(made.findings[0].rule, RULE_BLOCKING_CALL);
 }
 
+/* A free-threaded build: the thread sleeps on a futex, and was stopped by another; mostly by its collector. */
+static void what_another_thread_stops_is_no_lock(void **state)
+{
+	struct stack here = stack_at(42), there = stack_at(50);
+	struct ev_sleep *sleep;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		sleep = made_sleep(&made, i < 2 ? &here : &there, SYS_futex, 15 * MSEC);
+		sleep->off_class = OFF_OTHER;
+		sleep->within = IN_GC;
+	}
+	sleep = made_sleep(&made, &there, SYS_futex, 90 * MSEC); /* for a fork */
+	sleep->off_class = OFF_OTHER;
+	made.iteration.ev.off_ns[OFF_OTHER] = made.iteration.ev.off_ns[OFF_SYSCALL];
+	made.iteration.ev.off_ns[OFF_SYSCALL] = 0;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].rule, RULE_GC_PAUSE);
+	assert_int_equal(made.findings[0].cause, CAUSE_OTHER_THREAD);
+	assert_int_equal(made.findings[0].duration_ns, 30 * MSEC);
+	assert_false(made.findings[0].is_estimated);
+	assert_string_equal(cause_names[CAUSE_OTHER_THREAD], "other-thread");
+}
+
 static void an_allowed_line_is_silent(void **state)
 {
 	struct stack stack = stack_at(42);
@@ -326,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup(below_an_import_by_name_a_record_is_a_part_of_it, setup),
 		cmocka_unit_test_setup(without_probes_the_stack_says_who_imported_what, setup),
 		cmocka_unit_test_setup(what_a_finalizer_sleeps_is_a_blocking_call, setup),
+		cmocka_unit_test_setup(what_another_thread_stops_is_no_lock, setup),
 		cmocka_unit_test_setup(an_allowed_line_is_silent, setup),
 		cmocka_unit_test_setup(the_import_statement_is_outside_of_importlib, setup),
 	};

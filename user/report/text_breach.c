@@ -112,6 +112,10 @@ static void print_gc(const struct report_opts *opts, const struct finding *findi
 	const char *what = finding->cause == CAUSE_EXPLICIT ? "gc.collect()" : "automatic collection";
 	char text[200], count[TEXT_FIGURE_LEN];
 
+	if (finding->cause == CAUSE_OTHER_THREAD) {
+		text_paragraph(opts, STYLE_PLAIN, "gc", "of another thread, which stopped all others meanwhile", NULL);
+		return;
+	}
 	if (!finding->calls) {
 		snprintf(text, sizeof(text), "%s; about so long, from samples: %s", what,
 			 iteration_is_ongoing(finding->iteration) ?

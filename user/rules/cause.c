@@ -187,8 +187,9 @@ void rules_asleep_by_cause(const struct iteration *iteration, uint64_t by_cause[
 	for (i = 0; i < iteration->nr_sleeps; i++) {
 		const struct sleep *sleep = &iteration->sleeps[i];
 
-		if (sleep->ev.off_class == OFF_GIL || (sleep->ev.within & IN_IMPORT))
-			continue; /* gil-wait's, and in the import's part of the split */
+		if (sleep->ev.off_class == OFF_GIL || sleep->ev.off_class == OFF_OTHER ||
+		    (sleep->ev.within & IN_IMPORT))
+			continue; /* gil-wait's or gc-pause's, and in the import's part of the split */
 		by_cause[cause_of_sleep(&sleep->ev, sleep->stack)] += sleep->ev.asleep_ns;
 	}
 }

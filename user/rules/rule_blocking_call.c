@@ -87,7 +87,8 @@ static void add_lost(const struct iteration *iteration, struct group *groups, un
 	uint32_t i;
 
 	for (i = 0; i < iteration->nr_sleeps; i++)
-		if (iteration->sleeps[i].ev.off_class != OFF_GIL)
+		if (iteration->sleeps[i].ev.off_class != OFF_GIL &&
+		    iteration->sleeps[i].ev.off_class != OFF_OTHER)
 			known_ns += iteration->sleeps[i].ev.asleep_ns;
 	if ((!iteration->is_incomplete && !iteration->nr_refused) || known_ns >= asleep_ns)
 		return;
@@ -181,8 +182,9 @@ unsigned int rule_blocking_call(const struct rules_config *config,
 
 		if (sleep_is_latent(sleep))
 			continue;
-		if (sleep->ev.off_class == OFF_GIL || (sleep->ev.within & IN_IMPORT))
-			continue; /* gil-wait's and import-on-loop's */
+		if (sleep->ev.off_class == OFF_GIL || sleep->ev.off_class == OFF_OTHER ||
+		    (sleep->ev.within & IN_IMPORT))
+			continue; /* gil-wait's, gc-pause's and import-on-loop's */
 		cause = cause_of_sleep(&sleep->ev, sleep->stack);
 		site_find(config, iteration->loop, sleep->stack, &site);
 		add_sleep(find_group(groups, &nr, &site, cause, sleep), &site, sleep);

@@ -15,7 +15,7 @@ struct group {
 	const struct stack *stack; /* of the longest run; NULL: none could be read */
 	struct site site;
 	const char *task, *builtin; /* that ran at first */
-	bool is_explicit;
+	enum cause cause;
 	uint64_t total_ns, longest_ns, first_ns, collected;
 	uint32_t generation, nr_runs, nr_samples;
 };
@@ -26,9 +26,9 @@ struct groups {
 };
 
 static bool is_same(const struct group *group, const struct stack *stack, const struct site *site,
-		    bool is_explicit)
+		    enum cause cause)
 {
-	if (group->is_explicit != is_explicit || (group->site.site < 0) != (site->site < 0))
+	if (group->cause != cause || (group->site.site < 0) != (site->site < 0))
 		return false;
 	return site->site < 0 || site_is_same(&group->stack->frames[group->site.site],
 					      &stack->frames[site->site]);
@@ -37,7 +37,7 @@ static bool is_same(const struct group *group, const struct stack *stack, const 
 /* The group of that line; past the bound the last one. */
 static struct group *find_group(struct groups *groups, const struct rules_config *config,
 				const struct iteration *iteration, const struct stack *stack,
-				bool is_explicit, uint64_t ts_ns)
+				enum cause cause, uint64_t ts_ns)
 {
 	struct group *group;
 	struct site site;
@@ -45,13 +45,13 @@ static struct group *find_group(struct groups *groups, const struct rules_config
 
 	site_find(config, iteration->loop, stack, &site);
 	for (i = 0; i < groups->nr; i++)
-		if (is_same(&groups->of[i], stack, &site, is_explicit))
+		if (is_same(&groups->of[i], stack, &site, cause))
 			return &groups->of[i];
 	if (groups->nr == MAX_GROUPS)
 		return &groups->of[MAX_GROUPS - 1];
 	group = &groups->of[groups->nr++];
 	*group = (struct group){
-		.stack = stack, .site = site, .is_explicit = is_explicit, .first_ns = ts_ns
+		.stack = stack, .site = site, .cause = cause, .first_ns = ts_ns
 	};
 	return group;
 }
@@ -64,7 +64,8 @@ static void add_runs(struct groups *groups, const struct rules_config *config,
 	for (i = 0; i < iteration->nr_gcs; i++) {
 		const struct ev_gc *ev = &iteration->gcs[i].ev;
 		struct group *group = find_group(groups, config, iteration, iteration->gcs[i].stack,
-						 ev->is_explicit, ev->start_ns);
+						 ev->is_explicit ? CAUSE_EXPLICIT : CAUSE_AUTOMATIC,
+						 ev->start_ns);
 
 		if (!group->nr_runs) {
 			group->task = iteration->gcs[i].task;
@@ -98,18 +99,41 @@ static void add_rest(struct groups *groups, const struct rules_config *config,
 			continue;
 		nr++;
 		group = find_group(groups, config, iteration, sample->stack,
-				   sample->within & IN_COLLECT, sample->ts_ns);
+				   sample->within & IN_COLLECT ? CAUSE_EXPLICIT : CAUSE_AUTOMATIC,
+				   sample->ts_ns);
 		if (!group->nr_samples++ && !group->nr_runs) {
 			group->task = sample->task;
 			group->builtin = sample->builtin;
 		}
 	}
 	if (!nr)
-		find_group(groups, config, iteration, NULL, false, iteration->ev.start_ns)->total_ns +=
+		find_group(groups, config, iteration, NULL, CAUSE_AUTOMATIC, iteration->ev.start_ns)->total_ns +=
 			rest_ns;
 	for (i = 0; i < groups->nr; i++)
 		groups->of[i].total_ns +=
 			nr ? (uint64_t)((double)rest_ns * groups->of[i].nr_samples / nr) : 0;
+}
+
+/* Of the loop's thread, stopped by another that collects.  Its runs are not told apart. */
+static void add_waits(struct groups *groups, const struct rules_config *config,
+		      const struct iteration *iteration)
+{
+	uint32_t i;
+
+	for (i = 0; i < iteration->nr_sleeps; i++) {
+		const struct sleep *sleep = &iteration->sleeps[i];
+		struct group *group;
+
+		if (sleep->ev.off_class != OFF_OTHER || !(sleep->ev.within & IN_GC))
+			continue;
+		group = find_group(groups, config, iteration, sleep->stack, CAUSE_OTHER_THREAD,
+				   sleep->ev.first_ns);
+		if (!group->total_ns) {
+			group->task = sleep->task;
+			group->builtin = sleep->builtin;
+		}
+		group->total_ns += sleep->ev.asleep_ns;
+	}
 }
 
 static void to_finding(const struct iteration *iteration, const struct group *group,
@@ -117,7 +141,7 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 {
 	*finding = (struct finding){
 		.rule = RULE_GC_PAUSE,
-		.cause = group->is_explicit ? CAUSE_EXPLICIT : CAUSE_AUTOMATIC,
+		.cause = group->cause,
 		.iteration = iteration,
 		.start_ns = group->first_ns,
 		.duration_ns = group->total_ns,
@@ -131,7 +155,7 @@ static void to_finding(const struct iteration *iteration, const struct group *gr
 		.builtin = group->builtin,
 		.syscall = -1,
 		.fd = -1,
-		.is_estimated = !group->nr_runs,
+		.is_estimated = !group->nr_runs && group->cause != CAUSE_OTHER_THREAD,
 		.gc = { .generation = group->generation, .collected = group->collected },
 	};
 }
@@ -142,11 +166,13 @@ unsigned int rule_gc_pause(const struct rules_config *config, const struct itera
 	struct groups groups; /* large: made when it is needed */
 	unsigned int nr = 0, i;
 
-	if (iteration->ev.gc_on_cpu_ns < config->limit_ns[RULE_GC_PAUSE])
+	if (iteration->ev.gc_on_cpu_ns < config->limit_ns[RULE_GC_PAUSE] &&
+	    iteration->ev.off_ns[OFF_OTHER] < config->limit_ns[RULE_GC_PAUSE])
 		return 0;
 	groups = (struct groups){ .nr = 0 };
 	add_runs(&groups, config, iteration);
 	add_rest(&groups, config, iteration);
+	add_waits(&groups, config, iteration);
 	for (i = 0; i < groups.nr && nr < cap; i++) {
 		const struct group *group = &groups.of[i];
 

@@ -175,6 +175,7 @@ const char *const cause_names[CAUSE_MAX] = {
 	[CAUSE_GIL] = "gil",
 	[CAUSE_AUTOMATIC] = "automatic",
 	[CAUSE_EXPLICIT] = "explicit",
+	[CAUSE_OTHER_THREAD] = "other-thread",
 	[CAUSE_IMPORT] = "import",
 	[CAUSE_CALLBACKS] = "callbacks",
 	[CAUSE_CONCURRENT] = "concurrent",

@@ -71,6 +71,7 @@ enum cause {
 	/* of gc-pause */
 	CAUSE_AUTOMATIC, /* the collector's own thresholds */
 	CAUSE_EXPLICIT,	 /* the program called gc.collect() */
+	CAUSE_OTHER_THREAD, /* free-threaded: it ran in another thread, which stopped all others */
 	/* of import-on-loop */
 	CAUSE_IMPORT,
 	/* of loop-overload */
