@@ -90,6 +90,13 @@ check-bpf: $(BPF_TESTS) ## the real programs in this kernel; needs root and BTF
 chroots: ## unpack CPythons of other Debian releases for tests, below LOOPHOUND_CHROOTS (/var/cache/loophound/chroots)
 	@scripts/chroots.sh
 
+free-threaded: ## build a free-threaded CPython from Debian's source for tests, some minutes, beside LOOPHOUND_CHROOTS
+	@scripts/setup.sh free-threaded
+	@scripts/free_threaded.sh
+
+check-free-threaded: all free-threaded ## loophound against every workload on it; needs root and BTF
+	@LOOPHOUND=$(OUT)/loophound LOOPHOUND_FREE_THREADED=all $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_free_threaded.py $(PYTEST)
+
 check-e2e: all ## loophound against every workload on every interpreter; needs root and BTF
 	@scripts/chroots.sh >/dev/null
 	@LOOPHOUND=$(OUT)/loophound PYTHON=$(PYTHON) scripts/run-e2e.sh tests/e2e $(PYTEST)
@@ -217,5 +224,5 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check build-unit build-tests chroots bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
+.PHONY: all help demo check build-unit build-tests chroots free-threaded check-free-threaded bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
 	install deb golden fmt clean bpf

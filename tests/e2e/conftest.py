@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from interpreters import Interpreter, find_interpreters, is_double, system_interpreter
+from interpreters import Interpreter, find_free_threaded, find_interpreters, is_double, system_interpreter
 from watch import BINARY
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -38,8 +38,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header() -> list[str]:
     found = ", ".join(f"{each} ({each.root}{each.path})" for each in find_interpreters())
+    free = ", ".join(f"{each} ({each.path})" for each in find_free_threaded())
+    free = free or "none, so its tests are left out: `make free-threaded` builds one"
     sample = ["a sample: each test on four interpreters of all; `make check-e2e` runs it on each"] if SAMPLE else []
-    return [f"loophound: {BINARY}", f"interpreters: {found}", *sample]
+    return [f"loophound: {BINARY}", f"interpreters: {found}", f"free-threaded: {free}", *sample]
+
+
+collect_ignore = [] if find_free_threaded() else ["test_free_threaded.py"]
 
 
 def needs_probes(workload: str) -> bool:

@@ -19,6 +19,7 @@ MINORS = range(9, 16)
 
 TOP = Path(__file__).resolve().parents[2]
 CHROOTS = TOP / "scripts" / "chroots.sh"
+FREE_THREADED = TOP / "scripts" / "free_threaded.sh"
 # The pid stays that of the first of these programs: each becomes the next one.
 ENTER = """
 root=$0 shares=$1
@@ -42,7 +43,8 @@ import json, os, sys, sysconfig
 print(json.dumps({
     "executable": os.path.realpath(sys.executable),
     "version": list(sys.version_info[:3]),
-    "cpython": sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"),
+    "cpython": sys.implementation.name == "cpython",
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "usdt": bool(sysconfig.get_config_var("WITH_DTRACE")),
 }))
 """
@@ -54,9 +56,10 @@ class Interpreter:
     version: tuple[int, int, int]
     usdt: bool
     root: str = ""  # "": this machine's own
+    free_threaded: bool = False
 
     def __str__(self) -> str:
-        return ".".join(map(str, self.version)) + ("+usdt" if self.usdt else "")
+        return ".".join(map(str, self.version)) + "t" * self.free_threaded + ("+usdt" if self.usdt else "")
 
     def command(self, *arguments: str) -> list[str]:
         """What starts it; the process that this becomes is the interpreter itself."""
@@ -80,7 +83,8 @@ def _candidates() -> list[tuple[str, str]]:
         paths += sorted(glob.glob(os.path.join(glob.escape(root), "versions", "3.*", "bin", "python3")))
     paths += [path for path in map(shutil.which, names) if path]
     own = [("", path) for path in paths if path and os.access(path, os.X_OK)]
-    return own + [tuple(line.split(":", 1)) for line in _list_chroots()]
+    built = subprocess.run([FREE_THREADED, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    return own + [("", path) for path in built] + [tuple(line.split(":", 1)) for line in _list_chroots()]
 
 
 def _list_chroots() -> list[str]:
@@ -90,7 +94,7 @@ def _list_chroots() -> list[str]:
 
 
 @functools.lru_cache(maxsize=None)
-def find_interpreters() -> tuple[Interpreter, ...]:
+def _find_all() -> tuple[Interpreter, ...]:
     found: dict[tuple[str, str], Interpreter] = {}
     for root, path in _candidates():
         try:
@@ -100,9 +104,19 @@ def find_interpreters() -> tuple[Interpreter, ...]:
             continue  # a shim of a version that is not installed, or no Python at all
         major, minor, _ = version = tuple(facts["version"])
         if facts["cpython"] and major == 3 and minor in MINORS:
-            one = Interpreter(facts["executable"], version, facts["usdt"], root)
+            one = Interpreter(facts["executable"], version, facts["usdt"], root, facts["free_threaded"])
             found.setdefault((root, one.path), one)
     return tuple(sorted(found.values(), key=lambda interpreter: interpreter.version))
+
+
+def find_interpreters() -> tuple[Interpreter, ...]:
+    """Builds with the GIL: every test runs on them."""
+    return tuple(each for each in _find_all() if not each.free_threaded)
+
+
+def find_free_threaded() -> tuple[Interpreter, ...]:
+    """Builds without: test_free_threaded.py runs on them."""
+    return tuple(each for each in _find_all() if each.free_threaded)
 
 
 def is_double(interpreter: Interpreter) -> bool:
