@@ -94,6 +94,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.fspath] = seconds.get(report.fspath, 0) + report.duration
+    longest = sorted(seconds.items(), key=lambda each: -each[1])[:8]
+    terminalreporter.write_line("seconds: " + ", ".join(f"{Path(path).stem} {spent:.0f}" for path, spent in longest))
     if os.geteuid() == 0 and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("skipped as root: that counts as failed", red=True)
 

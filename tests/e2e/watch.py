@@ -13,7 +13,8 @@ from interpreters import Interpreter
 from process import Child
 from workload import HOSTS, Workload, environment, script
 
-BINARY = os.environ.get("LOOPHOUND") or str(Path(__file__).resolve().parents[2] / "build" / "loophound")
+# Absolute: some tests start it where another directory is the current one.
+BINARY = os.path.abspath(os.environ.get("LOOPHOUND") or Path(__file__).resolve().parents[2] / "build" / "loophound")
 
 INTERRUPTED = 130
 
