@@ -26,18 +26,28 @@ def _wall_ns(truth: dict) -> int:
     return truth["end_ns"] - truth["start_ns"]
 
 
+def _taken_ns(truth: dict) -> int:
+    """Of a stall that never slept: what its thread had by the wall's clock and not by its own.
+
+    A hypervisor, or an interrupt, has the CPU then; to who looks from this machine the thread runs.
+    """
+    return max(0, _wall_ns(truth) - truth["cpu_ns"] - truth["run_delay_ns"])
+
+
 def _bounds_ns(truth: dict) -> tuple[int, int]:
     """Shortest and longest duration that is a true answer."""
     wall, cpu = _wall_ns(truth), truth["cpu_ns"]
     if truth["rule"] in ("cpu-bound", "loop-overload"):
-        low = high = cpu - truth.get("gc_ns", 0)
+        low = cpu - truth.get("gc_ns", 0)
+        high = low + _taken_ns(truth)
     elif truth["rule"] == "gc-pause":
         return _estimate_ns(truth, truth["gc_ns"], truth["gc_ns"])
     elif truth["rule"] == "import-on-loop":
         return _estimate_ns(truth, cpu - truth["gc_ns"], wall - truth["run_delay_ns"] - truth["gc_ns"])
     elif truth["rule"] == "host-starved":  # the CPU may be gone around the planted work as well
         queued = 0 if truth["cause"] in ("run-queue", "throttled") else truth["run_delay_ns"]
-        low, high = wall - cpu - queued, wall + truth.get("slack_ns", 200 * MILLISECOND)
+        taken = _taken_ns(truth) if truth["cause"] in ("run-queue", "throttled") else 0
+        low, high = wall - cpu - queued - taken, wall + truth.get("slack_ns", 200 * MILLISECOND)
     else:  # off the CPU; whether the wait for one after the wake-up counts is loophound's choice
         low, high = wall - cpu - truth["run_delay_ns"], wall - cpu
         # A thread that is often put off is charged for a part of the switches, which are time off the CPU to us.
@@ -52,7 +62,7 @@ def _estimate_ns(truth: dict, low: int, high: int) -> tuple[int, int]:
     the thread's.
     """
     if truth["usdt"] and truth["truth"] != "import_by_name":
-        high += truth["run_delay_ns"] // 50
+        high += truth["run_delay_ns"] // 50 + (_taken_ns(truth) if truth["rule"] == "gc-pause" else 0)
         return low - max(MILLISECOND, low // 20), high + max(MILLISECOND, high // 20)
     return low - low // 10 - 2 * TICK_NS, high + high // 10 + 2 * TICK_NS
 

@@ -74,6 +74,8 @@ def test_a_full_ring(python, tmp_path):
         service.wait_serving()
         throng.wait_ready()
         service.wait_knows(throng.pid)
+        # And its sixteen: one that is not known yet would make no record while the service stands still.
+        service.wait_value(lambda value: value >= 17, "loophound_targets", state="ok")
         web = children(service.pid)["loophound-web"]
         service.send(signal.SIGSTOP)
         throng.go()
