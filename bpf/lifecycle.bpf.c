@@ -256,7 +256,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	if (!entry)
 		return 0;
 	number = entry->number;
-	is_descendant = entry->is_descendant |= old_id != 0;
+	/* Whoever may not be what is looked for, nobody has said yet, hands nothing on to the program that follows. */
+	is_descendant = entry->is_descendant |= old_id != 0 && entry->layout.valid;
 	entry->nr_asked = 0;
 	entry->ask_after_ns = 0;
 	entry->is_python = state == ENTRY_TARGET && is_known_python(&key);

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
+import subprocess
 import time
 from dataclasses import replace
 
 import pytest
 
 from match import check_breaches, check_summary, tolerance_ns
-from watch import Outcome, Watch, outcome_of
+from watch import Loophound, Outcome, Watch, outcome_of
 from workload import Workload, script
 
 
@@ -185,6 +187,24 @@ def test_found_by_name(python, tmp_path):
     assert {target["pid"] for target in outcome.of_type("target")} == {named.pid}, outcome.output
     check_breaches(outcome)
     check_summary(outcome)
+
+
+def test_a_program_that_another_becomes_has_its_own_name(python, tmp_path):
+    """Who execs before it is known what it is, as `env` and shells do, is no target that hands its watch on."""
+    path = tmp_path / f"named_{tmp_path.name}.py"
+    shutil.copy(script("time_sleep"), path)
+    programs = [shutil.copy("/usr/bin/env", tmp_path / f"env{number}") for number in range(8)]  # files not seen before
+    with Loophound("watch", "--name", f"named_{tmp_path.name}.*", "--format", "jsonl") as watch:
+        watch.expect("the session line", lambda line: '"session"' in line)
+        for program in programs:
+            subprocess.run([program, python.path, "-c", "import asyncio; asyncio.run(asyncio.sleep(0))"], check=True)
+        with Workload(str(path.with_suffix("")), python) as named:
+            named.wait_ready()
+            line = json.loads(watch.expect("a target", lambda line: '"target"' in line))
+            assert line["pid"] == named.pid
+            named.end()
+        watch.send(signal.SIGINT)
+        watch.wait()
 
 
 @pytest.mark.parametrize("how", ["fork", "multiprocessing", "popen"])

@@ -164,7 +164,7 @@ void targets_on_exec(struct targets *targets, const struct ev_exec *ev, uint64_t
 	bool was_required = old && (old->is_required || old->was_required);
 
 	/* No new number: the kernel half knows that it is no Python now, or will tell when it may be one. */
-	if (ev->new_target_id)
+	if (ev->new_target_id && old) /* else it was not wanted: what it is now is looked at as any that begins */
 		entry = targets_new_entry(targets, ev->new_target_id, (pid_t)ev->pid);
 	else if (was_required)
 		log_write(LOG_NOTE, "process %u replaced its program by one that is no Python", ev->pid);
