@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sanitize.h"
+#include "utf8.h"
 
 #define BAD "\xef\xbf\xbd"
 
@@ -117,7 +118,7 @@ static void every_code_point_survives_the_way_back(void **state)
 
 		if (codepoint >= 0xd800 && codepoint <= 0xdfff)
 			continue;
-		len = codepoint_put(codepoint, bytes);
+		len = utf8_put(codepoint, bytes);
 		bytes[len] = '\0';
 		if (codepoint_next(bytes, &read) != len || read != codepoint)
 			fail_msg("U+%04x", codepoint);

@@ -2,11 +2,12 @@
 #include "log.h"
 
 #include <stdarg.h>
-#include <string.h>
 #include <time.h>
 
+#include "json.h"
+#include "util.h"
+
 #define LINE_LEN 1024
-#define ESCAPED	 6 /* "\u001b": the most that a byte becomes */
 
 static enum log_level log_level = LOG_WARN;
 static bool log_is_json;
@@ -26,68 +27,38 @@ void log_set_json(bool is_json)
 	log_is_json = is_json;
 }
 
-/* Bytes of the UTF-8 character that text begins with; 0: it is none. */
-static size_t character_bytes(const unsigned char *text)
-{
-	static const unsigned char least[] = { 0, 0, 0x80, 0x20,
-					       0x10 }; /* shorter forms are none */
-	size_t bytes = *text < 0x80	  ? 1
-		       : *text >> 5 == 6  ? 2
-		       : *text >> 4 == 14 ? 3
-		       : *text >> 3 == 30 ? 4
-					  : 0;
-
-	if (bytes == 2 && *text < 0xc2)
-		return 0;
-	for (size_t i = 1; i < bytes; i++)
-		if (text[i] >> 6 != 2)
-			return 0;
-	if (bytes > 2 && !(*text & (bytes == 3 ? 0x0f : 0x07)) && (text[1] & 0x3f) < least[bytes])
-		return 0;
-	if ((*text == 0xed && text[1] > 0x9f) || *text > 0xf4 || (*text == 0xf4 && text[1] > 0x8f))
-		return 0; /* surrogates, and what is past the last */
-	return bytes;
-}
-
-/* Quotes what JSON wants quoted; controls and what is no UTF-8 become harmless. */
-static void escape(const char *text, char out[LINE_LEN * ESCAPED])
-{
-	const unsigned char *c = (const unsigned char *)text;
-
-	while (*c) {
-		size_t bytes = character_bytes(c);
-
-		if (!bytes)
-			out += sprintf(out, "\\ufffd");
-		else if (*c == '"' || *c == '\\')
-			out += sprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
-			out += sprintf(out, "\\u%04x", bytes == 1 ? *c : c[1]);
-		else
-			out = mempcpy(out, c, bytes);
-		c += bytes ? bytes : 1;
-	}
-	*out = '\0';
-}
-
-static void write_json(enum log_level level, pid_t pid, const char *line)
+/* Makes the object first: one write a line. 0, or -1: no memory. */
+static int write_json(enum log_level level, pid_t pid, const char *line)
 {
 	static const char *const names[] = { "info", "error", "warning", "info", "debug" };
-	char message[LINE_LEN * ESCAPED], about[32] = "", date[32];
+	cleanup_free char *text = NULL;
+	char date[32], time[64];
+	struct json json = { 0 };
 	struct timespec now;
 	struct tm tm;
+	size_t bytes;
 
+	json.out = open_memstream(&text, &bytes);
+	if (!json.out)
+		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	escape(line, message);
+	snprintf(time, sizeof(time), "%s.%06ldZ", date, now.tv_nsec / 1000);
+	json_object(&json, NULL);
+	json_string(&json, "schema", "loophound/1");
+	json_string(&json, "type", "log");
+	json_string(&json, "time", time);
+	json_string(&json, "level", names[level]);
+	json_string(&json, "message", line);
 	if (pid)
-		snprintf(about, sizeof(about), ",\"pid\":%d", pid);
-	fprintf(stderr,
-		"{\"schema\":\"loophound/"
-		"1\",\"type\":\"log\",\"time\":\"%s.%06ldZ\",\"level\":\"%s\",\"message\":\"%s\"%s}"
-		"\n",
-		date, now.tv_nsec / 1000, names[level], message, about);
+		json_i64(&json, "pid", pid);
+	json_object_end(&json);
+	json_line_end(&json);
+	if (fclose(json.out))
+		return -1;
+	fwrite(text, 1, bytes, stderr);
+	return 0;
 }
 
 /* One write a line: lines of the reader process and of the daemon do not mix. */
@@ -97,9 +68,7 @@ static void write_line(enum log_level level, pid_t pid, const char *fmt, va_list
 	char line[LINE_LEN];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	if (log_is_json)
-		write_json(level, pid, line);
-	else
+	if (!log_is_json || write_json(level, pid, line))
 		fprintf(stderr, "loophound: %s%s\n", prefix[level], line);
 }
 

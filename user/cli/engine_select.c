@@ -72,8 +72,7 @@ static int add_pid(void *ctx, pid_t pid)
 	return engine_watch_pid(ctx, pid, TARGETS_SEARCHED);
 }
 
-/* Processes that are being born while /proc is read are found by the next look, if at all not told
- * of. */
+/* One that begins while /proc is read, and that the kernel half did not tell of, is found by the next look. */
 int engine_search_selected(struct engine *engine)
 {
 	unsigned nr_before = 0, nr_now = 1;

@@ -202,7 +202,7 @@ static int compare_pids(const void *a, const void *b)
 	return (one->pid > other->pid) - (one->pid < other->pid);
 }
 
-/* Those that an entry of the selection is about themselves; all others are not, for now. */
+/* Those that an entry of the selection is about themselves; settle_rest() decides about all others. */
 static void assign_found(struct targets *targets, const struct found *found, size_t nr)
 {
 	struct entry *entry;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sanitize.h"
+#include "utf8.h"
 #include "util.h"
 
 #define PREFIX "loophound_"
@@ -96,7 +97,7 @@ void exposition_label(struct exposition *e, const char *name, const char *value)
 		}
 		if (codepoint_is_unsafe(codepoint)) /* newlines are */
 			codepoint = CODEPOINT_BAD;
-		fwrite(bytes, 1, codepoint_put(codepoint, bytes), e->out);
+		fwrite(bytes, 1, utf8_put(codepoint, bytes), e->out);
 	}
 	putc_unlocked('"', e->out);
 }

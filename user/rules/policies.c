@@ -9,9 +9,8 @@
 
 #include "util.h"
 
-#define KEEP_NS                                                                                  \
-	(60 * NSEC_PER_SEC) /* records of a target that ended wait for names no longer than that \
-			     */
+/* Records of a target that ended wait for names no longer than that. */
+#define KEEP_NS (60 * NSEC_PER_SEC)
 
 struct assigned {
 	UT_hash_handle hh;

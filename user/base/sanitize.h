@@ -15,8 +15,6 @@
 /* Reads the code point at text (NUL-ended, not at its end); returns its bytes, at least 1. Never
  * reads past the NUL. */
 size_t codepoint_next(const char *text, uint32_t *codepoint);
-/* Writes up to 4 bytes; returns how many. */
-size_t codepoint_put(uint32_t codepoint, char out[4]);
 /* A control, an invisible or direction-changing character, or none at all. */
 bool codepoint_is_unsafe(uint32_t codepoint);
 

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "sanitize.h"
+#include "utf8.h"
 
 static void put_escaped(FILE *out, uint32_t codepoint)
 {
@@ -34,7 +35,7 @@ static void put_string(FILE *out, const char *value)
 		} else if (codepoint < 0x80) {
 			putc_unlocked((int)codepoint, out);
 		} else {
-			fwrite(bytes, 1, codepoint_put(codepoint, bytes), out);
+			fwrite(bytes, 1, utf8_put(codepoint, bytes), out);
 		}
 	}
 	putc_unlocked('"', out);

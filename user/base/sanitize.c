@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "utf8.h"
 #include "util.h"
 
 #define ELLIPSIS "\xe2\x80\xa6" /* one column */
@@ -32,30 +33,6 @@ size_t codepoint_next(const char *text, uint32_t *codepoint)
 	if (value >= lowest[len] && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff))
 		*codepoint = value;
 	return len;
-}
-
-size_t codepoint_put(uint32_t codepoint, char out[4])
-{
-	if (codepoint < 0x80) {
-		out[0] = (char)codepoint;
-		return 1;
-	}
-	if (codepoint < 0x800) {
-		out[0] = (char)(0xc0 | codepoint >> 6);
-		out[1] = (char)(0x80 | (codepoint & 0x3f));
-		return 2;
-	}
-	if (codepoint < 0x10000) {
-		out[0] = (char)(0xe0 | codepoint >> 12);
-		out[1] = (char)(0x80 | (codepoint >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (codepoint & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | codepoint >> 18);
-	out[1] = (char)(0x80 | (codepoint >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (codepoint >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (codepoint & 0x3f));
-	return 4;
 }
 
 struct range {
@@ -155,7 +132,7 @@ static unsigned int put_text(char *out, size_t size, const char *text, unsigned 
 		unsigned int width;
 
 		text += safe_next(text, &codepoint);
-		len = codepoint_put(codepoint, bytes);
+		len = utf8_put(codepoint, bytes);
 		width = codepoint_columns(codepoint);
 		/* Heaps of marks on one letter take no column, but paint over the lines around. */
 		nr_marks = width ? 0 : nr_marks + 1;
