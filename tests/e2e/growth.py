@@ -16,9 +16,11 @@ COUNTED = {"hash", "percpu_hash", "task_storage"}
 BPFTOOL = "/usr/sbin/bpftool" if os.path.exists("/usr/sbin/bpftool") else shutil.which("bpftool") or "bpftool"
 
 
-def bpftool(*arguments: str):
-    run = subprocess.run([BPFTOOL, "-j", *arguments], capture_output=True, text=True)
-    return json.loads(run.stdout) if run.returncode == 0 and run.stdout.strip() else []
+def bpftool(*arguments: str) -> tuple[list, int]:
+    """What it prints, and the process it was."""
+    with subprocess.Popen([BPFTOOL, "-j", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        printed = run.stdout.read()
+    return json.loads(printed) if run.returncode == 0 and printed.strip() else [], run.pid
 
 
 def map_ids(pid: int) -> set[int]:
@@ -33,10 +35,16 @@ def map_ids(pid: int) -> set[int]:
     return ids
 
 
+def _entries(number: int) -> int:
+    """Without the one of bpftool, which is new on the host as any other and is looked at while it counts."""
+    elements, pid = bpftool("map", "dump", "id", str(number))
+    return sum(element.get("formatted", {}).get("key") != pid for element in elements)
+
+
 def map_entries(pid: int) -> dict[str, int]:
-    kinds = {each["id"]: each for each in bpftool("map", "show")}
+    kinds = {each["id"]: each for each in bpftool("map", "show")[0]}
     return {
-        kinds[number]["name"]: len(bpftool("map", "dump", "id", str(number)))
+        kinds[number]["name"]: _entries(number)
         for number in sorted(map_ids(pid))
         if number in kinds and kinds[number]["type"] in COUNTED
     }

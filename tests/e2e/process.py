@@ -53,12 +53,17 @@ class Lines:
 
 
 class Child:
-    """A process started by a test; killed, if still there, when its `with` ends."""
+    """A process started by a test; killed with its group, if still there, when its `with` ends."""
 
     def __init__(self, command: list[str], **popen) -> None:
         self.command = command
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+            **popen,
         )
         self.pid = self.process.pid
         self.out = Lines(self.process.stdout)
@@ -69,7 +74,7 @@ class Child:
 
     def __exit__(self, *exception: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
         self.process.stdin.close()
 
