@@ -74,7 +74,7 @@ class Child:
 
     def __exit__(self, *exception: object) -> None:
         if self.process.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process.stdin.close()
 
