@@ -8,39 +8,27 @@ __u32 connection_high; /* slots below it have been used */
 __u32 next_serial = 1;
 __u32 next_slot; /* that was never given out */
 
-__noinline int peak_raise(u32 *at, u32 value)
-{
-	u32 seen, got;
-	int i;
-
-	if (!at)
-		return 0;
-	seen = *(volatile u32 *)at;
-	for (i = 0; i < 8 && seen < value; i++) {
-		got = __sync_val_compare_and_swap(at, seen, value);
-		if (got == seen)
-			break;
-		seen = got;
+/* Two functions and not one: the verifier takes the size of what is at the address from its type. */
+#define DEFINE_RAISE(name, type)                                                                   \
+	__noinline int name(type *at, type value)                                                  \
+	{                                                                                          \
+		type seen, got;                                                                    \
+		int i;                                                                             \
+                                                                                                   \
+		if (!at)                                                                           \
+			return 0;                                                                  \
+		seen = *(volatile type *)at;                                                       \
+		for (i = 0; i < 8 && seen < value; i++) {                                          \
+			got = __sync_val_compare_and_swap(at, seen, value);                        \
+			if (got == seen)                                                           \
+				break;                                                             \
+			seen = got;                                                                \
+		}                                                                                  \
+		return 0;                                                                          \
 	}
-	return 0;
-}
 
-__noinline int window_raise_to(u64 *at, u64 value)
-{
-	u64 seen, got;
-	int i;
-
-	if (!at)
-		return 0;
-	seen = *(volatile u64 *)at;
-	for (i = 0; i < 8 && seen < value; i++) {
-		got = __sync_val_compare_and_swap(at, seen, value);
-		if (got == seen)
-			break;
-		seen = got;
-	}
-	return 0;
-}
+DEFINE_RAISE(peak_raise, u32)
+DEFINE_RAISE(window_raise_to, u64)
 
 static __always_inline void clear_slot(struct connection_slot *slot)
 {
