@@ -357,6 +357,7 @@ static void a_pools_own_burst_is_left_alone(void **state)
 	static const char *const files[] = {
 		"/srv/venv/lib/python3.11/site-packages/aiohttp/connector.py",
 		"/srv/venv/lib/python3.11/site-packages/anyio/_core/_sockets.py",
+		"/srv/venv/lib/python3.11/site-packages/asyncpg/connect_utils.py",
 	};
 	struct frame *frame;
 	struct connection *connection;
@@ -375,6 +376,10 @@ static void a_pools_own_burst_is_left_alone(void **state)
 		frame->file = files[i];
 		assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 0);
 	}
+	frame->file = "/usr/lib/python3.11/asyncio/unix_events.py";
+	frame->name = "create_unix_connection"; /* of a library's task, which does nothing else */
+	frame->is_coroutine = true;
+	assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 0);
 	connection->ev.window_peak = 101;
 	assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 1);
 	end();

@@ -13,11 +13,11 @@
 #include "util.h"
 
 /*
- * Parts of the files that pools of connections are in.  anyio connects in a task of its own, so who is behind it is
- * not to be seen: most often httpx with its pool.
+ * Parts of the files that pools of connections are in.  anyio and asyncpg connect in a task of their own, so who is
+ * behind it is not to be seen: most often httpx with its pool, asyncpg's.
  */
 static const char *const pools[] = {
-	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/pool.py", "/aiomysql/pool.py", "/aiopg/pool.py",
+	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/",	       "/aiomysql/pool.py", "/aiopg/pool.py",
 	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",	"/sqlalchemy/pool/",
 	"/anyio/_core/_sockets.py",
 };
@@ -31,10 +31,28 @@ static bool is_pool(const struct stack *stack)
 	return false;
 }
 
+/*
+ * Whether the task that connects does nothing else, as of asyncpg through AF_UNIX: who made it is a library, which
+ * has no line in it, and a pool may be behind it, too.  What programs call has a coroutine of its own around
+ * that, open_connection() for one.
+ */
+static bool is_own_task(const struct stack *stack)
+{
+	const struct frame *outermost = NULL;
+
+	for (uint32_t i = 0; i < stack->nr; i++)
+		if (stack->frames[i].is_coroutine)
+			outermost = &stack->frames[i];
+	return outermost && strstr(outermost->file, "/asyncio/") &&
+	       (!strcmp(outermost->name, "create_connection") ||
+		!strcmp(outermost->name, "create_unix_connection"));
+}
+
 static enum cause cause_of(const struct rules_config *config, const struct connection *connection)
 {
 	const struct ev_connection *ev = &connection->ev;
 	uint64_t limit = episode_limit(config, RULE_UNBOUNDED_CONCURRENCY, connection);
+	const struct stack *stack;
 
 	if (ev->peer.kind == CONNECTION_IN)
 		return CAUSE_MAX;
@@ -45,7 +63,10 @@ static enum cause cause_of(const struct rules_config *config, const struct conne
 	/* One destination that did it alone is told of as itself. */
 	if (ev->peer.kind == CONNECTION_PROCESS && connection->other_burst > limit / 2)
 		return CAUSE_MAX;
-	return connection->nr_sites && is_pool(connection->sites[0].stack) ? CAUSE_MAX : CAUSE_ITERATION;
+	if (!connection->nr_sites)
+		return CAUSE_ITERATION;
+	stack = connection->sites[0].stack;
+	return is_pool(stack) || is_own_task(stack) ? CAUSE_MAX : CAUSE_ITERATION;
 }
 
 unsigned int rule_unbounded_concurrency(const struct rules_config *config, struct connection *connection,
