@@ -158,13 +158,20 @@ int connections_add(struct model *model, const struct ev_connection *ev)
 {
 	struct connection_entry *entry = find_or_make(model, &ev->head, ev->serial);
 	struct connection *connection;
+	struct ev_connection latest;
 
 	if (!entry)
 		return -ENOMEM;
 	connection = &entry->connection;
-	/* Rules see each record: one that was not taken goes first. */
-	connection->previous = connection->ev;
-	connection->ev = *ev;
+	if (entry->state == CONNECTION_IDLE)
+		connection->previous = connection->ev;
+	latest = *ev;
+	if (entry->state != CONNECTION_IDLE) {
+		/* The one before still waits for names: they are taken as one. */
+		latest.window_peak = max(latest.window_peak, connection->ev.window_peak);
+		latest.window_burst = max(latest.window_burst, connection->ev.window_burst);
+	}
+	connection->ev = latest;
 	connection->is_over |= ev->is_over;
 	connection->has_changed = memcmp(&ev->counts, &connection->previous.counts, sizeof(ev->counts)) != 0;
 	note_burst(entry);
