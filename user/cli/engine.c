@@ -189,6 +189,8 @@ static void drain(struct engine *engine)
 	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 	engine_feed_latent(engine, EV_NO_LOOP, UINT64_MAX);
 	engine_feed_counters(engine, engine_now_ns());
+	if (!targets_alive(engine->targets))
+		engine_wait_closed(engine);
 	engine_feed_connections(engine, engine_now_ns());
 	engine_feed_head(engine, EV_END, engine_now_ns());
 }

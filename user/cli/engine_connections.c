@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "destinations.h"
 #include "engine_state.h"
@@ -14,6 +15,7 @@
 #define ROUND_MIN_NS  NSEC_PER_SEC
 #define ROUND_MAX_NS  (60 * NSEC_PER_SEC)
 #define ROUND_PART    1000 /* looks take no more than this part of a CPU */
+#define CLOSED_NS     (100 * NSEC_PER_MSEC)
 #define IDLE_NS	      (30 * NSEC_PER_SEC) /* a destination without a connection is let go of after this */
 
 /* What was said of a slot last. */
@@ -141,6 +143,28 @@ static void feed_or_release(struct engine *engine, uint32_t number, uint32_t win
 		said->is_over = true;
 		destinations_release(destinations, number);
 	}
+}
+
+static bool is_any_open(const struct engine *engine, struct destinations *destinations)
+{
+	uint32_t high = destinations_high(destinations);
+
+	for (uint32_t number = 0; number < high; number++) {
+		const volatile struct connection_slot *slot = destinations_slot(destinations, number);
+
+		if (slot->target_id && slot->counts.open && !targets_has(engine->targets, slot->target_id))
+			return true;
+	}
+	return false;
+}
+
+void engine_wait_closed(struct engine *engine)
+{
+	struct destinations *destinations = probes_destinations(engine->probes);
+	uint64_t end_ns = engine_now_ns() + CLOSED_NS;
+
+	while (destinations && is_any_open(engine, destinations) && engine_now_ns() < end_ns)
+		usleep(1000);
 }
 
 void engine_feed_connections(struct engine *engine, uint64_t now_ns)

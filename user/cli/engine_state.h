@@ -81,6 +81,11 @@ void engine_feed_host(struct engine *engine, const struct ev_head *head,
 /* What was said of connections so far. NULL: no memory. */
 struct engine_connections *engine_connections_new(void);
 void engine_connections_free(struct engine_connections *state);
+/*
+ * The end of a process is told before its sockets are closed: waits until those of all that ended are, 100 ms at most,
+ * since a process that nobody watches may have one, too.
+ */
+void engine_wait_closed(struct engine *engine);
 /* The counters of each destination that changed; a window ends with it. */
 void engine_feed_connections(struct engine *engine, uint64_t now_ns);
 /* Sockets that a process has open are counted from here on. */
