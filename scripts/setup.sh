@@ -7,7 +7,7 @@ set -eu
 build='gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev uthash-dev libmicrohttpd-dev libseccomp-dev libyaml-dev'
 demo="$build python3 python3-aiohttp python3-requests util-linux"
 loops='python3-uvloop python3-trio python3-tornado python3-anyio python3-twisted python3-gevent python3-uvicorn python3-starlette python3-fastapi gunicorn'
-check="$demo $loops libpython3.11 libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout python3-prometheus-client python3-yaml python3-httpx python3-redis redis-tools clang-format clang-tidy shellcheck openssl"
+check="$demo $loops libpython3.11 libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout python3-prometheus-client python3-yaml python3-httpx python3-redis redis-tools python3-asyncpg postgresql-15 clang-format clang-tidy shellcheck openssl"
 free_threaded="gcc libc6-dev make xz-utils libssl-dev libffi-dev libsqlite3-dev zlib1g-dev"
 packaging="$check systemd libcap2-bin dpkg-dev binutils mandoc"
 coverage="$check python3-httpx python3-psycopg2 python3-pymysql python3-redis python3-pymongo python3-sqlalchemy python3-boto3"
@@ -42,6 +42,13 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 echo "setup: installing$missing"
+# The tests have a server of their own: no cluster of the distribution's, and no service.
+case $missing in
+*postgresql*)
+	mkdir -p /etc/postgresql-common/createcluster.d
+	echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/loophound-tests.conf
+	;;
+esac
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words

@@ -56,7 +56,7 @@ def is_said_twice(item: pytest.Item) -> bool:
     params = getattr(item, "callspec", None) and item.callspec.params
     if not params or "interpreter" not in params or not is_double(params["interpreter"]):
         return False
-    return not needs_probes(params.get("workload", "")) and "audit" not in item.name
+    return not needs_probes(params.get("workload", "")) and "audit" not in item.name and "collector" not in item.name
 
 
 SAMPLE = os.environ.get("E2E_SAMPLE") == "1"

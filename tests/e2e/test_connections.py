@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 
 import pytest
 
@@ -16,13 +17,16 @@ LOOPBACK = {"127.0.0.1": "127.0.0.1:%d", "::1": "[::1]:%d"}
 
 
 def run(
-    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None
+    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None, killed=False
 ) -> tuple[Outcome, dict]:
-    """One program under watch; until: the line to wait for before it ends.  PID in an argument is its own."""
+    """One program under watch, where its last word says if it is no other; until: the line to wait for before it ends.
+    PID in an argument is its own.
+    """
     with contextlib.ExitStack() as stack:
-        program = where if where.endswith("clients") else "connections"
+        words = where.split()
+        program = words.pop() if words[-1].endswith("clients") else "connections"
         through = (script("under"), loop) if loop else ()
-        workload = stack.enter_context(Workload(program, interpreter, how, *where.split(), through=through))
+        workload = stack.enter_context(Workload(program, interpreter, how, *words, through=through))
         workload.wait_ready()
         watch = stack.enter_context(Watch(workload.pid, "--rule", RULES, *(each.replace("PID", str(workload.pid)) for each in arguments)))
         watch.wait_attached()
@@ -30,8 +34,12 @@ def run(
         workload.wait_done()
         if until:
             watch.expect("the line that the test waits for", lambda line: until(json.loads(line)))
-        watch.interrupt()
-        workload.end()
+        if killed:
+            workload.send(signal.SIGKILL)
+            assert watch.wait() == 0, watch.dump()  # its only target is gone
+        else:
+            watch.interrupt()
+            workload.end()
         truth = next(line for line in map(json.loads, workload.out.lines) if "peak" in line)
         return outcome_of(watch, interpreter, workload), truth
 
@@ -41,20 +49,18 @@ def destination(truth: dict) -> str:
     return address if isinstance(address, str) else LOOPBACK[address[0]] % address[1]
 
 
+def of_truth(outcome: Outcome, truth: dict, direction: str, lines: list[dict]) -> list[dict]:
+    """Those of the program itself: what it starts may connect likewise."""
+    wanted = outcome.pid, direction, destination(truth)
+    return [each for each in lines if (each["pid"], each["direction"], each["destination"]) == wanted]
+
+
 def check_counts(outcome: Outcome, truth: dict, *directions: str) -> None:
     for direction in directions or ("out",):
-        (seen,) = [
-            each
-            for each in outcome.summary()["connections"]
-            if each["destination"] == destination(truth) and each["direction"] == direction
-        ]
+        (seen,) = of_truth(outcome, truth, direction, outcome.summary()["connections"])
         assert seen["peak"] == truth["peak"], outcome.output
-        lines = [
-            each["window_peak"]
-            for each in outcome.of_type("connections")
-            if each["destination"] == destination(truth) and each["direction"] == direction
-        ]
-        assert max(lines) == truth["peak"], outcome.output
+        lines = of_truth(outcome, truth, direction, outcome.of_type("connections"))
+        assert max(line["window_peak"] for line in lines) == truth["peak"], outcome.output
 
 
 def breaches(outcome: Outcome) -> list[dict]:
@@ -129,6 +135,19 @@ def test_connections_that_nobody_closes():
     assert breach["site"]["function"] == "leak", outcome.output
 
 
+@pytest.mark.parametrize("where", ["127.0.0.1", "unix"])
+def test_connections_that_end_with_their_process(where):
+    outcome, truth = run(
+        system_interpreter(), "kept_to_the_end", where, until=lambda line: line.get("direction") == "out", killed=True
+    )
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["cause"]) == ("connection-leak", "at-exit"), outcome.output
+    assert breach["connection"]["closed_at_exit"] == 15, outcome.output
+    assert breach["site"]["function"] == "connect", outcome.output
+
+
 def test_a_recording_tells_the_same(tmp_path):
     recording = tmp_path / "connections.rec"
     outcome, _ = run(system_interpreter(), "unbounded", "127.0.0.1", "--record", str(recording))
@@ -173,3 +192,66 @@ def test_redis_with_its_bounds(how):
 
     check_counts(outcome, truth)
     assert outcome.of_type("breach") == [], outcome.output
+
+
+# asyncpg connects in a task of its own, at whose first coroutine the stack ends.
+OPENS = {"tcp": "_create_ssl_connection", "unix": "_UnixSelectorEventLoop.create_unix_connection"}
+
+
+@pytest.mark.parametrize("where, how, at_once", [("tcp", "pool", 10), ("unix", "pool", 10), ("tcp", "wide_pool", 60), ("unix", "wide_pool", 60)])
+def test_postgresql_with_a_pool(where, how, at_once):
+    outcome, truth = run(system_interpreter(), how, f"{where} postgres_clients")
+
+    assert truth["peak"] == at_once, outcome.output
+    check_counts(outcome, truth)
+    assert outcome.of_type("breach") == [], outcome.output
+
+
+@pytest.mark.parametrize(
+    "where, how, rule, peak, begun",
+    [
+        ("tcp", "unbounded", "unbounded-concurrency", 150, 150),
+        ("unix", "unbounded", "unbounded-concurrency", 150, 150),
+        ("tcp", "churn", "connection-churn", 1, 60),
+    ],
+)
+def test_postgresql_without_a_pool(where, how, rule, peak, begun):
+    outcome, truth = run(system_interpreter(), how, f"{where} postgres_clients")
+
+    assert truth["peak"] == peak, outcome.output
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert breach["rule"] == rule, outcome.output
+    seen = breach["connection"]
+    assert (seen["destination"], seen["begun"]) == (destination(truth), begun), outcome.output
+    assert seen["service"] == ("postgresql" if where == "tcp" else None), outcome.output
+    assert breach["coroutine"]["function"] == "BaseSelectorEventLoop.sock_connect", outcome.output
+    in_coroutines = [frame["function"] for frame in breach["stack"] if frame["coroutine"]]
+    assert in_coroutines[-1] == OPENS[where], outcome.output
+
+
+def check_collected(outcome: Outcome, truth: dict) -> None:
+    check_counts(outcome, truth)
+    of = {breach["connection"]["direction"]: breach for breach in breaches(outcome)}
+    assert len(of) == len(breaches(outcome)) == 2, outcome.output
+    assert {(breach["rule"], breach["cause"]) for breach in of.values()} == {("connection-leak", "collector")}, outcome.output
+    assert of["out"]["connection"]["closed_by_gc"] == 15, outcome.output
+    assert of["out"]["site"]["function"] == "connect", outcome.output
+    assert of["out"]["coroutine"]["function"] == "collected", outcome.output
+    assert of["process"]["connection"]["closed_by_gc"] == 20, outcome.output
+
+
+def test_what_the_collector_closes(interpreter):
+    check_collected(*run(interpreter, "collected"))
+
+
+def test_streams_that_the_collector_closes():
+    check_collected(*run(system_interpreter(), "collected", "unix"))
+
+
+def test_what_the_collector_finds_closed(interpreter):
+    outcome, truth = run(interpreter, "closed")
+
+    check_counts(outcome, truth)
+    assert outcome.of_type("breach") == [], outcome.output
+    assert all(each["closed_by_gc"] == 0 for each in outcome.summary()["connections"]), outcome.output

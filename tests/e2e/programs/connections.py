@@ -1,13 +1,13 @@
 """Connects in a way that its argument names, and says how many it had open at its own peak, and from where."""
 
 import asyncio
-import ctypes
-import fcntl
+import gc
 import os
 import socket
-import struct
 import sys
+import weakref
 
+from network import enter_network_namespace
 from truth import emit, run
 
 COUNT = 150
@@ -130,16 +130,55 @@ async def leak(client):
         await asyncio.sleep(0.01)
 
 
+async def kept_to_the_end(client):
+    left_open.extend(connect(client) for _ in range(15))
+
+
+class Held:
+    """Has something to close, and refers to itself: only the collector frees it."""
+
+    def __init__(self, what):
+        self.what, self.itself = what, self
+
+
+def connect(client):
+    """What is never closed here is closed by what frees it."""
+    sock = socket.socket(socket.AF_UNIX if isinstance(client.address, str) else socket.AF_INET)
+    sock.connect(client.address)  # noqa: ASYNC210, loopback
+    client.open += 1
+    client.peak = max(client.peak, client.open)
+    return sock
+
+
+async def collected(client):
+    """Sockets that the collector closes when it sees fit, and files that it closes when it is told to."""
+    gc.disable()
+    held = [weakref.ref(Held(connect(client))) for _ in range(15)]
+    gc.enable()
+    [[] for _ in range(100_000)]  # past any threshold
+    assert not any(ref() for ref in held)
+    held = [weakref.ref(Held(open(os.devnull))) for _ in range(20)]  # noqa: ASYNC230, SIM115
+    gc.collect()
+    assert not any(ref() for ref in held)
+
+
+async def closed(client):
+    """The same with their ends: each is closed before the collector has it, or goes with its last reference."""
+    held = []
+    for _ in range(15):
+        with connect(client) as sock, open(os.devnull) as file:  # noqa: ASYNC230
+            held += [weakref.ref(Held(sock)), weakref.ref(Held(file))]
+        client.open -= 1
+    for _ in range(15):
+        connect(client)
+        open(os.devnull)  # noqa: ASYNC230, SIM115
+        client.open -= 1
+    gc.collect()
+    assert not any(ref() for ref in held)
+
+
 def tcp_state(sock):
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-
-
-def enter_network_namespace():
-    """A network of our own, with nothing but its loopback interface, which has ::1 too."""
-    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):  # CLONE_NEWNET
-        raise OSError(ctypes.get_errno(), "unshare")
-    with socket.socket() as sock:
-        fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 
 
 async def start(where):
