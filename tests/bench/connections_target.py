@@ -1,7 +1,7 @@
-"""Many connections to itself: connections_target.py.
+"""Many connections to itself: connections_target.py [CPU CPU OF WHO ACCEPTS].
 
-On standard input: "connect SECONDS" connects and closes for so long, and says how many that were; "hold COUNT" opens
-so many and says so; "drop" closes them.  A child accepts, so that each end is in a process of its own.
+On standard input: "connect SECONDS" connects and closes for so long, and says how many that were and the CPU time, in
+ns; "hold COUNT" opens so many and says so; "drop" closes them.  A child accepts, so that each end is in a process of its own.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def connect(port: int, number: int) -> socket.socket:
     return client
 
 
-def connect_for(port: int, seconds: float) -> int:
-    number, end = 0, time.monotonic() + seconds
+def connect_for(port: int, seconds: float) -> tuple[int, int]:
+    number, end, began_ns = 0, time.monotonic() + seconds, time.thread_time_ns()
     while time.monotonic() < end:
         connect(port, number).close()
         number += 1
-    return number
+    return number, time.thread_time_ns() - began_ns
 
 
 async def main(port: int) -> None:
@@ -68,7 +68,7 @@ async def main(port: int) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         what, *arguments = line.split()
         if what == "connect":
-            print(connect_for(port, float(arguments[0])), flush=True)
+            print(*connect_for(port, float(arguments[0])), flush=True)
         elif what == "hold":
             held += [connect(port, number) for number in range(int(arguments[0]))]
             print(len(held), flush=True)
@@ -77,6 +77,11 @@ async def main(port: int) -> None:
                 client.close()
             held.clear()
             print("dropped", flush=True)
+
+
+def stay_on(cpus: list[str]) -> None:
+    if cpus:
+        os.sched_setaffinity(0, {int(cpus[0])})
 
 
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -88,7 +93,9 @@ read_end, write_end = os.pipe()
 if os.fork() == 0:
     os.close(write_end)
     os.dup2(read_end, 0)
+    stay_on(sys.argv[2:])
     accept_all(server)
 server.close()
 os.close(read_end)
+stay_on(sys.argv[1:])
 asyncio.run(main(port))

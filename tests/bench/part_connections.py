@@ -3,32 +3,72 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import operator
 import resource
 import time
+from dataclasses import dataclass
 
 import program_time
 from child import Child, target
-from daemon import Usage, Watch
+from daemon import SwitchedWatch, Usage, Watch
+from host import CPU_MEASURED, CPU_OTHER, wait_alone
+from paired import ratio_of
+from slices import Quad, build, take
 from spread import spread
-from table import Row, row
+from table import Row, row, verdict_of
 
 RULES = "unbounded-concurrency,connection-churn,connection-leak"
 LEAST_RATIO = 0.95
 HELD = 100_000
+SLICE_S = 0.3
+PER_CPU_S, PER_S = operator.attrgetter("per_cpu_s"), operator.attrgetter("per_s")
 
 
-def _rates(client: Child, who: Child, rounds: int, seconds: float) -> tuple[list[float], list[float], float]:
-    """Connects a second of who, beside a watch of client: with connections counted, without; cores of the daemon, with."""
-    counted, without, cores = [], [], []
-    for _ in range(rounds):
-        for option, rates in (("--rule", counted), ("--no-rule", without)):
-            with Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
-                usage = Usage(watch)
-                rates.append(int(who.ask(f"connect {seconds}")) / seconds)
-                if option == "--rule":
-                    cores.append(usage.cores())
-                watch.stop()
-    return counted, without, spread(cores).median
+@dataclass(frozen=True)
+class Work:
+    """What one slice saw of the process that connects."""
+
+    per_cpu_s: float  # connects per second of its CPU
+    per_s: float
+
+
+def _work(who: Child) -> Work:
+    connects, cpu_ns = map(int, who.ask(f"connect {SLICE_S}").split())
+    return Work(connects * 1e9 / cpu_ns, connects / SLICE_S)
+
+
+def _quads(client: Child, who: Child, seconds: float) -> tuple[list[Quad], float]:
+    """Of who, beside a client that is watched and not watched in turn; cores of the daemon while it is."""
+    quads: list[Quad] = []
+    end = time.monotonic() + seconds
+    wait_alone()
+    with SwitchedWatch(client.pid).wait_attached() as watch:
+        while time.monotonic() < end:
+            quads.append(Quad("", build(), take(watch, len(quads), lambda: _work(who))))
+        watch.turn(True)
+        usage = Usage(watch)
+        who.ask("connect 2")
+        cores = usage.cores()
+        watch.stop()
+    return quads, cores
+
+
+def _rows(what: str, client: Child, who: Child, seconds: float) -> list[Row]:
+    quads, cores = _quads(client, who, seconds)
+    by_cpu, by_clock = ([quad.log_ratio(value) for quad in quads] for value in (PER_CPU_S, PER_S))
+    plain = [work for quad in quads for is_watched, work in quad.slices if not is_watched]
+    ratio = ratio_of(by_cpu)
+    return [
+        row(f"{what}: connects per second of its CPU ({spread(list(map(PER_CPU_S, plain))).median:.0f}), watched / not",
+            f"{ratio.text()}, {spread(list(map(math.exp, by_cpu))).text()}", f">= {LEAST_RATIO}",
+            verdict_of(ratio, least=LEAST_RATIO)),
+        row(f"{what}: the same, not watched / not watched: 1 if this is sound",
+            ratio_of([quad.log_drift(PER_CPU_S) for quad in quads]).text()),
+        row(f"{what}: connects/s ({spread(list(map(PER_S, plain))).median:.0f}), watched / not",
+            f"{ratio_of(by_clock).text()}, {spread(list(map(math.exp, by_clock))).text()}"),
+        row(f"{what}: the daemon meanwhile, cores", f"{cores:.3f}"),
+    ]  # fmt: skip
 
 
 def _program_us(client: Child, who: Child, rounds: int, seconds: float) -> tuple[float, float]:
@@ -38,7 +78,7 @@ def _program_us(client: Child, who: Child, rounds: int, seconds: float) -> tuple
         for option, each in taken.items():
             with program_time.counted(), Watch(client.pid, arguments=(option, RULES)).wait_attached() as watch:
                 before = program_time.program_ns(watch.pid)
-                connects = int(who.ask(f"connect {seconds}"))
+                connects, _ = map(int, who.ask(f"connect {seconds}").split())
                 each.append((program_time.program_ns(watch.pid) - before) / connects / 1000)
                 watch.stop()
     return spread(taken["--rule"]).median, spread(taken["--no-rule"]).median
@@ -86,21 +126,17 @@ def wait_told(watch: Watch, count: int) -> None:
 
 
 def run(is_quick: bool) -> list[Row]:
-    rounds, seconds = (2, 0.5) if is_quick else (15, 2)
-    with target("connections_target.py") as client, target("connections_target.py") as stranger:
-        counted, without, cores = _rates(client, client, rounds, seconds)
-        other, other_without, _ = _rates(client, stranger, rounds, seconds)
-        ours, ours_without = _program_us(client, client, 2 if is_quick else 5, 0.5)
-        theirs, theirs_without = _program_us(client, stranger, 2 if is_quick else 5, 0.5)
-    ratio = spread([a / b for a, b in zip(counted, without)])
-    other_ratio = spread([a / b for a, b in zip(other, other_without)])
+    rounds, seconds = (2, 5) if is_quick else (5, 60)
+    cpus = (CPU_MEASURED, CPU_OTHER)
+    with target("connections_target.py", *cpus) as client, target("connections_target.py", *cpus) as stranger:
+        watched = _rows("one process", client, client, seconds)
+        other = _rows("a process that is not watched", client, stranger, seconds)
+        ours, ours_without = _program_us(client, client, rounds, 0.5)
+        theirs, theirs_without = _program_us(client, stranger, rounds, 0.5)
     return [
-        row(f"connects/s of one process ({spread(without).median:.0f}), connections counted / not",
-            ratio.text("{:.3f}"), f">= {LEAST_RATIO}", ratio.median >= LEAST_RATIO),
-        row(f"{spread(counted).median:.0f} connects/s: the daemon, cores", f"{cores:.3f}"),
-        row(f"connects/s of a process that is not watched ({spread(other_without).median:.0f}), counted / not",
-            other_ratio.text("{:.3f}"), f">= {LEAST_RATIO}", other_ratio.median >= LEAST_RATIO),
+        *watched,
+        *other,
         row("our programs for a connect and close, both ends, us: counted, not", f"{ours:.2f}, {ours_without:.2f}"),
         row("the same of a process that is not watched, us", f"{theirs:.2f}, {theirs_without:.2f}"),
         *_held(2_000 if is_quick else HELD),
-    ]  # fmt: skip
+    ]

@@ -67,6 +67,17 @@ def _keep(quad: Quad) -> None:
             file.write(json.dumps(dataclasses.asdict(quad)) + "\n")
 
 
+def take(watch: SwitchedWatch, number: int, work: Callable[[], Work]) -> list[tuple[bool, Work]]:
+    """The slices of the quad of that number."""
+    slices = []
+    for is_watched in QUAD if number % 2 == 0 else [not each for each in QUAD]:
+        if is_watched != watch.is_on:
+            watch.turn(is_watched)
+            time.sleep(SETTLE_S)
+        slices.append((is_watched, work()))
+    return slices
+
+
 def measure(server: Server, loop: str, is_enough: Callable[[list[Quad]], bool]) -> list[Quad]:
     """All quads of this loop: the earlier ones, and those of Pieces.seconds, or until that is enough."""
     quads = kept(loop)
@@ -74,13 +85,7 @@ def measure(server: Server, loop: str, is_enough: Callable[[list[Quad]], bool]) 
     wait_alone()
     with server.saturated(), SwitchedWatch(server.pid).wait_attached() as watch:
         while time.monotonic() < end and not is_enough(quads):
-            slices = []
-            for is_watched in QUAD if len(quads) % 2 == 0 else [not each for each in QUAD]:
-                if is_watched != watch.is_on:
-                    watch.turn(is_watched)
-                    time.sleep(SETTLE_S)
-                slices.append((is_watched, server.work(SLICE_S)))
-            quads.append(Quad(loop, build(), slices))
+            quads.append(Quad(loop, build(), take(watch, len(quads), lambda: server.work(SLICE_S))))
             _keep(quads[-1])
         watch.turn(True)
         watch.stop()
