@@ -162,6 +162,8 @@ def test_a_child_that_is_killed_is_replaced(python, victim):
         deadline = time.monotonic() + PATIENCE
         while children(service.pid).get(victim) in (None, before) and time.monotonic() < deadline:
             time.sleep(0.05)  # between two looks
+        if victim == "loophound-web":
+            assert service.err.wait_for(lambda line: "the web process ended, signal 9;" in line), service.dump()
         program.wait_ready()
         service.wait_knows(program.pid)
         program.go()

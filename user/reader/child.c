@@ -110,12 +110,12 @@ int child_start(const char *command, int extra_fd, pid_t *pid, int *socket_fd)
 	return 0;
 }
 
-bool child_reap(pid_t pid)
+bool child_reap(pid_t pid, int *status)
 {
 	pid_t reaped;
 
 	do {
-		reaped = waitpid(pid, NULL, WNOHANG);
+		reaped = waitpid(pid, status, WNOHANG);
 	} while (reaped < 0 && errno == EINTR);
 	/* ECHILD: someone else reaped it. */
 	return reaped != 0;

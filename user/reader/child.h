@@ -21,9 +21,9 @@
 int child_start(const char *command, int extra_fd, pid_t *pid, int *socket_fd);
 /*
  * Has the child ended, and is it reaped?  Does not wait: a killed process in a D sleep may stay for
- * ever.
+ * ever.  *status, unless NULL, is that of waitpid(), left alone if it has not ended.
  */
-bool child_reap(pid_t pid);
+bool child_reap(pid_t pid, int *status);
 /* Kills it and gives it at most timeout_ms to be reaped. */
 void child_kill(pid_t pid, int timeout_ms);
 

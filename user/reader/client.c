@@ -120,7 +120,7 @@ static int start_process(struct reader *reader)
 static void reap(struct reader *reader)
 {
 	for (unsigned i = 0; i < reader->nr_unreaped;) {
-		if (child_reap(reader->unreaped[i]))
+		if (child_reap(reader->unreaped[i], NULL))
 			reader->unreaped[i] = reader->unreaped[--reader->nr_unreaped];
 		else
 			i++;
@@ -411,7 +411,7 @@ void reader_free(struct reader *reader)
 		return;
 	if (reader->socket_fd >= 0) {
 		child_kill(reader->pid, FREE_TIMEOUT_MS);
-		(void)child_reap(reader->pid);
+		(void)child_reap(reader->pid, NULL);
 		close(reader->socket_fd);
 	}
 	reap(reader);

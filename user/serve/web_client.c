@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "child.h"
 #include "log.h"
@@ -100,8 +102,11 @@ static int start(struct web_client *client, uint64_t now_ns)
 /* It died, or does not speak our language: gone it is. */
 static void stop(struct web_client *client, uint64_t now_ns)
 {
+	int status = SIGKILL;
+
+	/* One that has ended by itself keeps its status. */
 	child_kill(client->pid, FREE_TIMEOUT_MS);
-	(void)child_reap(client->pid);
+	(void)child_reap(client->pid, &status);
 	close(client->socket_fd); /* and with that out of the epoll set */
 	client->socket_fd = -1;
 	client->stats.restarts++;
@@ -110,7 +115,10 @@ static void stop(struct web_client *client, uint64_t now_ns)
 	client->backoff_ns = client->backoff_ns ? min(2 * client->backoff_ns, BACKOFF_LAST_NS)
 						: BACKOFF_FIRST_NS;
 	client->restart_at_ns = now_ns + client->backoff_ns;
-	log_warn("the web process ended; a new one in %.1f s", (double)client->backoff_ns / 1e9);
+	log_warn("the web process ended, %s %d; a new one in %.1f s",
+		 WIFEXITED(status) ? "exit code" : "signal",
+		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+		 (double)client->backoff_ns / 1e9);
 }
 
 int web_client_start(struct web_client **out, int listen_fd, const struct web_settings *settings,
@@ -142,7 +150,7 @@ void web_client_free(struct web_client *client)
 		return;
 	if (client->socket_fd >= 0) {
 		child_kill(client->pid, FREE_TIMEOUT_MS);
-		(void)child_reap(client->pid);
+		(void)child_reap(client->pid, NULL);
 		close(client->socket_fd);
 	}
 	closep(&client->epoll_fd);
