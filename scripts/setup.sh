@@ -9,7 +9,7 @@ demo="$build python3 python3-aiohttp python3-requests util-linux"
 loops='python3-uvloop python3-trio python3-tornado python3-anyio python3-twisted python3-gevent python3-uvicorn python3-starlette python3-fastapi gunicorn'
 check="$demo $loops libpython3.11 libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout python3-prometheus-client python3-yaml python3-httpx python3-redis redis-tools python3-asyncpg postgresql-15 clang-format clang-tidy shellcheck openssl"
 free_threaded="gcc libc6-dev make xz-utils libssl-dev libffi-dev libsqlite3-dev zlib1g-dev"
-packaging="$check systemd libcap2-bin dpkg-dev binutils mandoc"
+packaging="$check systemd libcap2-bin dpkg-dev binutils mandoc lintian debootstrap iproute2 python3-kubernetes"
 coverage="$check python3-httpx python3-psycopg2 python3-pymysql python3-redis python3-pymongo python3-sqlalchemy python3-boto3"
 bench="$demo python3-uvloop"
 

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = ROOT / "tests/packaging/overlay.sh"
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """This version, and the next one with another default configuration."""
-    to = tmp_path_factory.mktemp("deb")
-    version = (ROOT / "VERSION").read_text().strip()
-    for each, name in ((version, "this.deb"), (version + "+next", "next.deb")):
-        run = subprocess.run(["packaging/debian/build.sh", each], cwd=ROOT, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        shutil.move(ROOT / run.stdout.strip(), to / name)
-    return to
 
 
 def script(directory: Path, text: str) -> str:
@@ -47,6 +32,7 @@ def test_it_comes_goes_and_leaves_nothing(packages):
         ! ldd /usr/bin/loophound | grep 'not found'
         dpkg -i /mnt/next.deb
         dpkg-query -W -f '${Version} ${Status}\\n' loophound
+        head -n 1 /etc/loophound/loophound.yaml
         dpkg -r loophound
         test -e /etc/loophound/loophound.yaml && echo the configuration stays
         test ! -e /usr/bin/loophound
@@ -56,7 +42,7 @@ def test_it_comes_goes_and_leaves_nothing(packages):
         """,
     )
     version = (ROOT / "VERSION").read_text().strip()
-    for line in (f"loophound {version}", "enabled", "unchanged", "verified", "the configuration stays", "nothing is left"):
+    for line in (f"loophound {version}", "enabled", "unchanged", "verified", "# next", "the configuration stays", "nothing is left"):
         assert line in said.splitlines()
     assert f"{version}+next install ok installed" in said
 
@@ -68,7 +54,7 @@ def test_an_upgrade_leaves_the_configuration_and_a_disabled_service_alone(packag
         dpkg -i /mnt/this.deb
         echo 'log: {level: debug}' > /etc/loophound/loophound.yaml
         rm /etc/systemd/system/multi-user.target.wants/loophound.service
-        dpkg -i /mnt/next.deb < /dev/null
+        dpkg -i --force-confold /mnt/next.deb
         cat /etc/loophound/loophound.yaml
         test ! -e /etc/systemd/system/multi-user.target.wants/loophound.service && echo stays disabled
         """,
@@ -76,7 +62,13 @@ def test_an_upgrade_leaves_the_configuration_and_a_disabled_service_alone(packag
     assert "log: {level: debug}" in said.splitlines() and "stays disabled" in said.splitlines()
 
 
+
+def test_lintian_has_nothing_to_say(packages):
+    check = subprocess.run(["lintian", "--fail-on", "error,warning", packages / "this.deb"], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
 def test_what_it_depends_on_is_what_it_is_linked_with(packages):
     field = subprocess.run(["dpkg-deb", "-f", packages / "this.deb", "Depends"], capture_output=True, text=True, check=True)
     depends = set(re.findall(r"[a-z][a-z0-9.+-]+(?= |,|$)", field.stdout))
-    assert {"libbpf1", "libc6", "libcap-ng0", "libmicrohttpd12", "libseccomp2"} <= depends
+    assert {"libbpf1", "libc6", "libcap-ng0", "libmicrohttpd12", "libseccomp2", "procps"} <= depends
