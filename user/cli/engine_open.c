@@ -16,6 +16,8 @@
 #include "terminal.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
+/* A service has no summary; its metrics are of what lives, and folded breaches have copies of their own. */
+#define KEEP_ENDED_NS (10 * NSEC_PER_SEC)
 
 uint64_t engine_now_ns(void)
 {
@@ -193,6 +195,7 @@ static int open_report(struct engine *engine, const struct session *session)
 		report.metrics = opts->service->metrics;
 		report.sink = opts->service->sink;
 		report.policies = opts->service->policies;
+		report.keep_ended_ns = KEEP_ENDED_NS;
 	}
 	return pipeline_new(&engine->pipeline, opts->reporter ? opts->reporter : reporter_find(opts->format),
 			    &report);

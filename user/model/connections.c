@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Destinations by serial: their latest counters, and where connections to them are begun.  One whose record
- * came waits for the names of its stacks, then comes out; the longest silent one is forgotten when there
- * is no room.
+ * came waits for the names of its stacks, then comes out.  When there is no room the longest silent one is
+ * forgotten: of those that are over, or else of all.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 void connections_new(struct model *model)
 {
 	TAILQ_INIT(&model->connections_used);
+	TAILQ_INIT(&model->connections_over);
 	TAILQ_INIT(&model->connections_due);
 	TAILQ_INIT(&model->connections_ready);
 }
@@ -24,6 +25,12 @@ static void drop_site(struct model *model, struct connection *connection, uint32
 		(connection->nr_sites - at) * sizeof(connection->sites[0]));
 }
 
+/* Where it is, of those that are over or of the others. */
+static struct connection_order *order_of(struct model *model, const struct connection_entry *entry)
+{
+	return entry->connection.is_over ? &model->connections_over : &model->connections_used;
+}
+
 static void forget(struct model *model, struct connection_entry *entry)
 {
 	while (entry->connection.nr_sites)
@@ -32,11 +39,27 @@ static void forget(struct model *model, struct connection_entry *entry)
 		TAILQ_REMOVE(&model->connections_due, entry, due);
 	if (entry->state == CONNECTION_READY)
 		TAILQ_REMOVE(&model->connections_ready, entry, due);
-	TAILQ_REMOVE(&model->connections_used, entry, used);
+	TAILQ_REMOVE(order_of(model, entry), entry, used);
 	entry->target->nr_connections--;
 	HASH_DEL(model->connections, entry);
 	model->nr_connections--;
 	free(entry);
+}
+
+static void forget_oldest(struct model *model)
+{
+	struct connection_entry *entry = TAILQ_FIRST(&model->connections_over);
+
+	forget(model, entry ? entry : TAILQ_FIRST(&model->connections_used));
+}
+
+void connections_expire(struct model *model, uint64_t then_ns)
+{
+	struct connection_entry *entry;
+
+	while ((entry = TAILQ_FIRST(&model->connections_over)) && entry->state == CONNECTION_IDLE &&
+	       entry->connection.ev.head.ts_ns < then_ns)
+		forget(model, entry);
 }
 
 void connections_free(struct model *model)
@@ -55,7 +78,7 @@ static struct connection_entry *find_or_make(struct model *model, const struct e
 	if (entry)
 		return entry;
 	if (model->nr_connections >= model->bounds.connections)
-		forget(model, TAILQ_FIRST(&model->connections_used));
+		forget_oldest(model);
 	target = processes_target(model, head->target_id);
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
@@ -163,6 +186,7 @@ int connections_add(struct model *model, const struct ev_connection *ev)
 	if (!entry)
 		return -ENOMEM;
 	connection = &entry->connection;
+	TAILQ_REMOVE(order_of(model, entry), entry, used);
 	if (entry->state == CONNECTION_IDLE)
 		connection->previous = connection->ev;
 	latest = *ev;
@@ -173,10 +197,9 @@ int connections_add(struct model *model, const struct ev_connection *ev)
 	}
 	connection->ev = latest;
 	connection->is_over |= ev->is_over;
+	TAILQ_INSERT_TAIL(order_of(model, entry), entry, used);
 	connection->has_changed = memcmp(&ev->counts, &connection->previous.counts, sizeof(ev->counts)) != 0;
 	note_burst(entry);
-	TAILQ_REMOVE(&model->connections_used, entry, used);
-	TAILQ_INSERT_TAIL(&model->connections_used, entry, used);
 	make_due(model, entry, ev->head.ts_ns);
 	return 0;
 }
@@ -212,7 +235,9 @@ void connections_end(struct model *model)
 	for (entry = model->connections; entry; entry = entry->hh.next) {
 		if (entry->connection.is_over && entry->state == CONNECTION_IDLE)
 			continue;
+		TAILQ_REMOVE(order_of(model, entry), entry, used);
 		entry->connection.is_over = true;
+		TAILQ_INSERT_TAIL(order_of(model, entry), entry, used);
 		/* Its latest record may still wait for names: it is news then. */
 		entry->connection.has_changed &= entry->state != CONNECTION_IDLE;
 		make_due(model, entry, model->now_ns);

@@ -13,6 +13,7 @@ const struct model_bounds model_default_bounds = {
 	.loops = 2048,
 	.codes = 32768,
 	.stacks = 20480, /* more than the kernel half remembers to have sent */
+	.stack_bytes = 64ULL * 1024 * 1024, /* all of them, if they have 38 frames each */
 	.sleeps = 64,
 	.samples = 256,
 	.tasks = 8192, /* likewise */
@@ -62,6 +63,17 @@ void model_free(struct model *model)
 	free(model);
 }
 
+/* What ended and would only be shown by a summary, if there is none to come. */
+static void forget_ended(struct model *model)
+{
+	uint64_t keep_ns = model->bounds.keep_ended_ns;
+
+	if (!keep_ns || model->now_ns < keep_ns)
+		return;
+	connections_expire(model, model->now_ns - keep_ns);
+	processes_expire(model, model->now_ns - keep_ns);
+}
+
 static int dispatch(struct model *model, const struct ev_head *ev)
 {
 	switch (ev->type) {
@@ -98,7 +110,8 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 		connections_end(model);
 		model->ended = true;
 		break;
-	default: /* EV_TICK: only its time counts */ break;
+	case EV_TICK: forget_ended(model); break;
+	default: break;
 	}
 	return 0;
 }
@@ -149,6 +162,21 @@ const struct loop *model_loop(const struct model *model, uint32_t n)
 const struct target *model_target(const struct model *model, uint32_t n)
 {
 	return n < model->nr_targets ? &model->target_order[n]->target : NULL;
+}
+
+void model_sizes(const struct model *model, struct model_size sizes[MODEL_TABLES])
+{
+	const struct model_bounds *bounds = &model->bounds;
+	const struct model_size all[MODEL_TABLES] = {
+		{ "targets", model->nr_targets, bounds->targets, 0, 0 },
+		{ "loops", model->nr_loops, bounds->loops, 0, 0 },
+		{ "connections", model->nr_connections, bounds->connections, 0, 0 },
+		{ "stacks", model->nr_stacks, bounds->stacks, model->stack_bytes, bounds->stack_bytes },
+		{ "code", model->nr_codes, bounds->codes, model->name_bytes, bounds->name_bytes },
+		{ "tasks", model->nr_tasks, bounds->tasks, 0, 0 },
+	};
+
+	memcpy(sizes, all, sizeof(all));
 }
 
 void model_loss(const struct model *model, struct ev_loss *loss)

@@ -25,7 +25,9 @@ struct model_bounds {
 	uint32_t waiting;			 /* iterations that wait for names */
 	uint32_t threads;			 /* whose names are kept */
 	uint64_t name_bytes;			 /* of all names and line tables together */
+	uint64_t stack_bytes;			 /* of all stacks together; the longest unused is forgotten */
 	uint32_t connections;			 /* destinations; the longest silent one is forgotten */
+	uint64_t keep_ended_ns; /* targets, loops, destinations that are over; 0: while there is room */
 };
 extern const struct model_bounds model_default_bounds;
 
@@ -245,6 +247,14 @@ const struct target *model_target(const struct model *model, uint32_t n);
 /* Latest counters of ev_loss, with names_* and breaches_incomplete as this model saw them if larger.
  * What the model's own tables of loops and targets refused is added to what the kernel half's did. */
 void model_loss(const struct model *model, struct ev_loss *loss);
+/* How full a table is. */
+#define MODEL_TABLES 6
+struct model_size {
+	const char *table; /* lives for ever */
+	uint64_t entries, max_entries;
+	uint64_t bytes, max_bytes; /* max_bytes 0: entries alone are bounded */
+};
+void model_sizes(const struct model *model, struct model_size sizes[MODEL_TABLES]);
 /* Time of the newest record. */
 uint64_t model_now_ns(const struct model *model);
 

@@ -4,8 +4,8 @@
  *
  * One is known by target, address and fingerprint.  A forked child's memory is a copy, so what is
  * known of its ancestors' code objects holds for the child too.  Those that no stack uses are idle,
- * and the longest idle goes when codes or name_bytes reach their bound; then the longest unused
- * stacks are given up for the sake of new ones.
+ * and go with their process and all that descend from it; before, the longest idle goes when codes or name_bytes
+ * reach their bound; then the longest unused stacks are given up for the sake of new ones.
  */
 #include <errno.h>
 #include <string.h>
@@ -44,12 +44,27 @@ static void leave_ask_list(struct model *model, struct code *code)
 	else if (code->state == CODE_STATE_WANTED)
 		TAILQ_REMOVE(&model->wants, code, ask);
 	code->state = CODE_STATE_ALONE;
+}
+
+static void join_target(struct code *code, struct target_entry *target)
+{
+	if (code->target || !target || target->id != code->key.target_id)
+		return;
+	code->target = target;
+	LIST_INSERT_HEAD(&target->codes, code, of_target);
+}
+
+static void leave_target(struct code *code)
+{
+	if (code->target)
+		LIST_REMOVE(code, of_target);
 	code->target = NULL;
 }
 
 static void forget(struct model *model, struct code *code)
 {
 	leave_ask_list(model, code);
+	leave_target(code);
 	HASH_DEL(model->codes, code);
 	model->nr_codes--;
 	model->name_bytes -= code->data_bytes;
@@ -57,16 +72,30 @@ static void forget(struct model *model, struct code *code)
 	free(code);
 }
 
+/* No process lives that could run it. */
+static bool is_released(const struct target_entry *target)
+{
+	return target && target->target.ended && !target->nr_heirs;
+}
+
+static void make_idle(struct model *model, struct code *code)
+{
+	if (is_released(code->target))
+		forget(model, code);
+	else
+		TAILQ_INSERT_TAIL(&model->idle_codes, code, idle);
+}
+
 /* Forgets the longest idle code object; where there is none, unused stacks let go of some. */
 static bool forget_idle(struct model *model)
 {
-	struct code *code;
+	uint32_t nr_before = model->nr_codes;
 
-	while (TAILQ_EMPTY(&model->idle_codes))
+	while (TAILQ_EMPTY(&model->idle_codes) && model->nr_codes == nr_before)
 		if (!stacks_forget_idle(model))
 			return false;
-	code = TAILQ_POP(&model->idle_codes, idle);
-	forget(model, code);
+	if (model->nr_codes == nr_before)
+		forget(model, TAILQ_POP(&model->idle_codes, idle));
 	return true;
 }
 
@@ -89,6 +118,7 @@ static struct code *add(struct model *model, const struct code_key *key)
 		return NULL;
 	}
 	model->nr_codes++;
+	join_target(code, processes_find(model, key->target_id));
 	TAILQ_INSERT_TAIL(&model->idle_codes, code, idle);
 	return code;
 }
@@ -117,8 +147,10 @@ void model_unwant(struct model *model, const struct model_want *want)
 	TAILQ_INSERT_HEAD(&model->wants, code, ask);
 }
 
-static void ask_or_queue(struct model *model, struct target_entry *target, struct code *code)
+static void ask_or_queue(struct model *model, struct code *code)
 {
+	struct target_entry *target = code->target;
+
 	if (!target)
 		return;
 	if (target->target.info.status == TARGET_OK) {
@@ -126,7 +158,6 @@ static void ask_or_queue(struct model *model, struct target_entry *target, struc
 		return;
 	}
 	code->state = CODE_STATE_QUEUED;
-	code->target = target;
 	TAILQ_INSERT_TAIL(&target->queued, code, ask);
 }
 
@@ -150,8 +181,9 @@ void names_use(struct model *model, struct frame_use *use, uint32_t target_id,
 			return;
 		}
 	}
+	join_target(code, target); /* it may have been unknown when the code object came */
 	if (code->state == CODE_STATE_ALONE)
-		ask_or_queue(model, target, code);
+		ask_or_queue(model, code);
 	if (LIST_EMPTY(&code->users))
 		TAILQ_REMOVE(&model->idle_codes, code, idle);
 	LIST_INSERT_HEAD(&code->users, use, link);
@@ -167,26 +199,45 @@ void names_unuse(struct model *model, struct frame_use *use)
 	LIST_REMOVE(use, link);
 	use->code = NULL;
 	if (LIST_EMPTY(&code->users) && !code->is_pinned)
-		TAILQ_INSERT_TAIL(&model->idle_codes, code, idle);
+		make_idle(model, code);
 }
 
 void names_ask(struct model *model, struct target_entry *target)
 {
 	struct code *code;
 
-	while ((code = TAILQ_POP(&target->queued, ask))) {
-		code->target = NULL;
+	while ((code = TAILQ_POP(&target->queued, ask)))
 		want(model, code);
+}
+
+static void forget_unused(struct model *model, struct target_entry *target)
+{
+	struct code *code, *next;
+
+	for (code = LIST_FIRST(&target->codes); code; code = next) {
+		next = LIST_NEXT(code, of_target);
+		if (!LIST_EMPTY(&code->users) || code->is_pinned)
+			continue; /* until make_idle() */
+		TAILQ_REMOVE(&model->idle_codes, code, idle);
+		forget(model, code);
 	}
 }
 
-void names_abandon(struct target_entry *target)
+void names_release(struct model *model, struct target_entry *target)
+{
+	if (is_released(target))
+		forget_unused(model, target);
+}
+
+void names_abandon(struct model *model, struct target_entry *target)
 {
 	struct code *code;
 
-	while ((code = TAILQ_POP(&target->queued, ask))) {
-		code->target = NULL;
-		code->state = CODE_STATE_ALONE;
+	forget_unused(model, target);
+	while ((code = LIST_FIRST(&target->codes))) {
+		if (code->state == CODE_STATE_QUEUED)
+			leave_ask_list(model, code);
+		leave_target(code);
 	}
 }
 
@@ -297,7 +348,7 @@ int names_add(struct model *model, const struct ev_code *ev)
 	err = answer(model, code, ev);
 	code->is_pinned = false;
 	if (LIST_EMPTY(&code->users))
-		TAILQ_INSERT_TAIL(&model->idle_codes, code, idle);
+		make_idle(model, code);
 	return err;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Targets and their loops: who lives, who descends from whom, which loop holds which slot.  The
- * dead stay for the summary until the room is needed; the oldest dead goes first, but never one
- * that an iteration which waits or is handed out refers to.
+ * dead stay for the summary until the room is needed (or their time is up, where there will be none); the oldest
+ * dead goes first, but never one that an iteration which waits or is handed out refers to.
  */
 #include <errno.h>
 #include <string.h>
@@ -48,6 +48,7 @@ static void end_loop(struct model *model, struct loop_entry *entry)
 	if (entry->loop.ended)
 		return;
 	entry->loop.ended = true;
+	entry->ended_ns = model->now_ns;
 	TAILQ_INSERT_TAIL(&model->dead_loops, entry, dead);
 }
 
@@ -76,13 +77,32 @@ static bool make_room_for_loop(struct model *model)
 	return false;
 }
 
+/* Counts it among its ancestors' heirs, or takes it out of them: the last one's end lets go of their names. */
+static void be_heir(struct model *model, struct target_entry *target, bool is_heir)
+{
+	if (target->is_heir == is_heir)
+		return;
+	target->is_heir = is_heir;
+	for (uint32_t i = 0; i < target->nr_ancestors; i++) {
+		struct target_entry *ancestor = processes_find(model, target->ancestors[i]);
+
+		if (ancestor && is_heir)
+			ancestor->nr_heirs++;
+		/* One of that id may have come later than the heir did. */
+		else if (ancestor && ancestor->nr_heirs && !--ancestor->nr_heirs)
+			names_release(model, ancestor);
+	}
+}
+
 static void forget_target(struct model *model, struct target_entry *target)
 {
 	struct loop_entry *entry;
 
 	while ((entry = TAILQ_FIRST(&target->loops)))
 		forget_loop(model, entry);
-	names_abandon(target);
+	be_heir(model, target, false);
+	stacks_abandon(model, target);
+	names_abandon(model, target);
 	if (target->target.ended)
 		TAILQ_REMOVE(&model->dead_targets, target, dead);
 	HASH_DEL(model->targets, target);
@@ -103,19 +123,40 @@ static bool is_forgettable(const struct target_entry *target)
 	return true;
 }
 
+/* The oldest dead; one whose names are still of use only if there is no other. */
 static bool make_room_for_target(struct model *model)
 {
-	struct target_entry *target;
+	struct target_entry *target, *forgotten = NULL;
 
 	if (model->nr_targets < model->bounds.targets)
 		return true;
 	TAILQ_FOREACH (target, &model->dead_targets, dead) {
-		if (!is_forgettable(target))
+		if (!is_forgettable(target) || (target->nr_heirs && forgotten))
 			continue;
-		forget_target(model, target);
-		return true;
+		forgotten = target;
+		if (!target->nr_heirs)
+			break;
 	}
-	return false;
+	if (forgotten)
+		forget_target(model, forgotten);
+	return forgotten != NULL;
+}
+
+void processes_expire(struct model *model, uint64_t then_ns)
+{
+	struct target_entry *target, *next_target;
+	struct loop_entry *entry, *next;
+
+	for (target = TAILQ_FIRST(&model->dead_targets); target && target->ended_ns < then_ns; target = next_target) {
+		next_target = TAILQ_NEXT(target, dead);
+		if (is_forgettable(target) && !target->nr_heirs)
+			forget_target(model, target);
+	}
+	for (entry = TAILQ_FIRST(&model->dead_loops); entry && entry->ended_ns < then_ns; entry = next) {
+		next = TAILQ_NEXT(entry, dead);
+		if (!entry->refs)
+			forget_loop(model, entry);
+	}
 }
 
 struct target_entry *processes_find(const struct model *model, uint32_t id)
@@ -173,16 +214,18 @@ void processes_add_target(struct model *model, const struct ev_target *ev)
 		processes_end_target(model, target->id);
 }
 
-static void inherit(struct target_entry *child, const struct target_entry *parent,
+static void inherit(struct model *model, struct target_entry *child, const struct target_entry *parent,
 		    const struct ev_fork *ev)
 {
 	struct ev_target *info = &child->target.info;
 	bool is_host_ns = parent->target.info.pid == parent->target.info.ns_pid;
 
+	be_heir(model, child, false);
 	child->nr_ancestors = min(parent->nr_ancestors + 1, (uint32_t)MAX_ANCESTORS);
 	child->ancestors[0] = parent->id;
 	memcpy(child->ancestors + 1, parent->ancestors,
 	       (child->nr_ancestors - 1) * sizeof(child->ancestors[0]));
+	be_heir(model, child, !child->target.ended);
 	if (info->status != TARGET_PENDING)
 		return; /* its own answer came first */
 	*info = parent->target.info;
@@ -202,7 +245,7 @@ void processes_add_fork(struct model *model, const struct ev_fork *ev)
 		return;
 	/* Making room for the child may have forgotten the parent: looked for afterwards. */
 	if (parent && parent != child)
-		inherit(child, parent, ev);
+		inherit(model, child, parent, ev);
 	if (!child->target.info.pid)
 		child->target.info.pid = ev->child_pid;
 	if (child->target.info.status == TARGET_OK)
@@ -217,9 +260,13 @@ void processes_end_target(struct model *model, uint32_t id)
 	if (!target || target->target.ended)
 		return;
 	target->target.ended = true;
+	target->ended_ns = model->now_ns;
 	TAILQ_INSERT_TAIL(&model->dead_targets, target, dead);
 	TAILQ_FOREACH (entry, &target->loops, of_target)
 		end_loop(model, entry);
+	be_heir(model, target, false);
+	stacks_release(model, target);
+	names_release(model, target);
 }
 
 /* The process goes on under another id; nothing of its memory does. */

@@ -1,19 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Python stacks by id: built once, filled in again when a name arrives.  The kernel half sends a
- * stack when it sees it first, so it stays until the table is full, the longest unused going first.
+ * stack when it sees it first, so it stays until its process has ended or the table is full, the longest unused
+ * going first.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "tables.h"
 
+static size_t bytes_of(const struct stack_entry *entry)
+{
+	return offsetof(struct stack_entry, stack.frames) +
+	       entry->stack.nr * (sizeof(struct frame) + sizeof(struct frame_use));
+}
+
+static void leave_target(struct stack_entry *entry)
+{
+	if (entry->target)
+		LIST_REMOVE(entry, of_target);
+	entry->target = NULL;
+}
+
 static void forget(struct model *model, struct stack_entry *entry)
 {
 	for (uint32_t i = 0; i < entry->stack.nr; i++)
 		names_unuse(model, &entry->uses[i]);
+	leave_target(entry);
 	HASH_DEL(model->stacks, entry);
 	model->nr_stacks--;
+	model->stack_bytes -= bytes_of(entry);
 	free(entry->uses);
 	free(entry);
 }
@@ -25,6 +41,35 @@ bool stacks_forget_idle(struct model *model)
 	if (!entry)
 		return false;
 	forget(model, entry);
+	return true;
+}
+
+void stacks_release(struct model *model, struct target_entry *target)
+{
+	struct stack_entry *entry, *next;
+
+	for (entry = LIST_FIRST(&target->stacks); entry; entry = next) {
+		next = LIST_NEXT(entry, of_target);
+		if (entry->refs)
+			continue; /* until stacks_put() */
+		TAILQ_REMOVE(&model->idle_stacks, entry, idle);
+		forget(model, entry);
+	}
+}
+
+void stacks_abandon(struct model *model, struct target_entry *target)
+{
+	stacks_release(model, target);
+	while (!LIST_EMPTY(&target->stacks))
+		leave_target(LIST_FIRST(&target->stacks));
+}
+
+/* Whether there is room for one more, after what was unused for longest has gone. */
+static bool make_room(struct model *model)
+{
+	while (model->nr_stacks >= model->bounds.stacks || model->stack_bytes >= model->bounds.stack_bytes)
+		if (!stacks_forget_idle(model))
+			return false;
 	return true;
 }
 
@@ -78,14 +123,16 @@ int stacks_add(struct model *model, const struct ev_stack *ev)
 	HASH_FIND(hh, model->stacks, &ev->stack_id, sizeof(ev->stack_id), entry);
 	if (entry || !ev->stack_id)
 		return 0;
-	if (model->nr_stacks >= model->bounds.stacks && !stacks_forget_idle(model)) {
+	if (!make_room(model)) {
 		model->names_refused++;
 		return 0;
 	}
 	entry = new_entry(model, ev);
 	if (!entry)
 		return -ENOMEM;
-	processes_target(model, ev->head.target_id); /* so that what it runs can be asked for */
+	entry->target = processes_target(model, ev->head.target_id); /* so that what it runs can be asked for */
+	if (entry->target)
+		LIST_INSERT_HEAD(&entry->target->stacks, entry, of_target);
 	for (uint32_t i = 0; i < ev->nr_frames; i++) {
 		struct frame_use *use = &entry->uses[n];
 
@@ -100,6 +147,7 @@ int stacks_add(struct model *model, const struct ev_stack *ev)
 	}
 	count_namings(entry);
 	model->nr_stacks++;
+	model->stack_bytes += bytes_of(entry);
 	TAILQ_INSERT_TAIL(&model->idle_stacks, entry, idle);
 	return 0;
 }
@@ -133,7 +181,11 @@ struct stack_entry *stacks_get(struct model *model, uint64_t id)
 
 void stacks_put(struct model *model, struct stack_entry *entry)
 {
-	if (entry && !--entry->refs)
+	if (!entry || --entry->refs)
+		return;
+	if (entry->target && entry->target->target.ended)
+		forget(model, entry);
+	else
 		TAILQ_INSERT_TAIL(&model->idle_stacks, entry, idle);
 }
 

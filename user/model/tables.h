@@ -5,7 +5,8 @@
  *   target_entry -> loop_entry -> draft (the iteration under way) -> stack_entry -> code
  *
  * Whatever is referred to is not freed: counts below say by whom.  What nothing refers to waits in
- * an "idle" or "dead" list, oldest first, and goes when its table is full.
+ * an "idle" or "dead" list, oldest first, and goes when its table is full; stacks and code objects of a
+ * process that has ended at once, since nothing new can come to refer to them.
  */
 #ifndef TABLES_H
 #define TABLES_H
@@ -57,9 +58,10 @@ struct code {
 	char *data;		/* marks, file NUL name NUL function NUL table */
 	size_t data_bytes;
 	const char *file, *name, *function;
-	struct target_entry *target; /* while QUEUED */
+	struct target_entry *target; /* of key.target_id; NULL: not known then, or forgotten since */
 	bool is_pinned;		     /* must not become idle now */
 	LIST_HEAD(, frame_use) users;
+	LIST_ENTRY(code) of_target;
 	TAILQ_ENTRY(code) ask;	/* QUEUED, WANTED */
 	TAILQ_ENTRY(code) idle; /* while it has no users */
 	UT_hash_handle hh;
@@ -77,6 +79,8 @@ struct frame_use {
 
 struct stack_entry {
 	UT_hash_handle hh;
+	struct target_entry *target; /* that it was taken of; NULL: as of a code object */
+	LIST_ENTRY(stack_entry) of_target;
 	TAILQ_ENTRY(stack_entry) idle; /* while refs is 0 */
 	uint32_t refs;		       /* by sleeps and samples of drafts */
 	uint32_t nr_pending;	       /* frames that may still be named */
@@ -93,8 +97,13 @@ struct target_entry {
 	struct ev_host *hosts;				 /* MODEL_HOSTS of them, or NULL */
 	uint32_t next_host;
 	uint32_t ancestors[MAX_ANCESTORS], nr_ancestors; /* ids, the parent first */
+	bool is_heir;	   /* one of its ancestors' nr_heirs */
+	uint32_t nr_heirs; /* descendants that live: what they run may have its names */
 	TAILQ_HEAD(, loop_entry) loops;
 	struct code_list queued;
+	LIST_HEAD(, code) codes;
+	LIST_HEAD(, stack_entry) stacks;
+	uint64_t ended_ns;
 	TAILQ_ENTRY(target_entry) dead; /* while target.ended */
 	uint32_t nr_connections; /* destinations that are known */
 	uint64_t burst_ns;	 /* time of the latest record of one, and the largest window_burst then */
@@ -110,6 +119,7 @@ struct loop_entry {
 	uint32_t refs;	     /* by drafts that wait or are handed out */
 	struct draft *draft; /* the iteration under way; NULL: no record of it yet */
 	TAILQ_ENTRY(loop_entry) of_target;
+	uint64_t ended_ns;
 	TAILQ_ENTRY(loop_entry) dead; /* while loop.ended */
 	UT_hash_handle hh;	      /* while has_slot */
 };
@@ -163,7 +173,7 @@ struct connection_entry {
 	uint32_t serial;
 	uint64_t deadline_ns; /* names are waited for until then */
 	enum { CONNECTION_IDLE = 0, CONNECTION_DUE, CONNECTION_READY } state;
-	TAILQ_ENTRY(connection_entry) used; /* of all, the longest silent first */
+	TAILQ_ENTRY(connection_entry) used; /* of those that are over, or are not: the longest silent first */
 	TAILQ_ENTRY(connection_entry) due;
 	UT_hash_handle hh;
 };
@@ -199,6 +209,7 @@ struct model {
 
 	struct stack_entry *stacks; /* by stack.id */
 	uint32_t nr_stacks;
+	uint64_t stack_bytes;
 	struct stack_list idle_stacks;
 
 	struct task *tasks; /* by id */
@@ -210,7 +221,7 @@ struct model {
 
 	struct connection_entry *connections; /* by serial, in order of appearance */
 	uint32_t nr_connections;
-	TAILQ_HEAD(, connection_entry) connections_used;
+	TAILQ_HEAD(connection_order, connection_entry) connections_used, connections_over;
 	struct connection_list connections_due, connections_ready;
 	bool connections_finished;
 
@@ -234,6 +245,8 @@ void processes_end_loop(struct model *model, const struct ev_loop_exit *ev);
 /* 0 or -ENOMEM. */
 int processes_add_host(struct model *model, const struct ev_host *ev);
 void processes_add_stats(struct model *model, const struct ev_loop_stats *ev);
+/* Forgets what ended before then_ns and nothing refers to. */
+void processes_expire(struct model *model, uint64_t then_ns);
 
 /* Code objects (names.c). */
 void names_free(struct model *model);
@@ -244,8 +257,10 @@ void names_unuse(struct model *model, struct frame_use *use);
 int names_add(struct model *model, const struct ev_code *ev);
 /* The target is identified: its code objects can be asked for. */
 void names_ask(struct model *model, struct target_entry *target);
-/* The target is about to be forgotten. */
-void names_abandon(struct target_entry *target);
+/* The target has ended: forgets what nothing uses and no descendant that lives may use, now and from here on. */
+void names_release(struct model *model, struct target_entry *target);
+/* The target is about to be forgotten, and what nothing uses with it. */
+void names_abandon(struct model *model, struct target_entry *target);
 /* What is known of the frame by now. */
 void names_fill(struct frame *frame, const struct frame_use *use);
 
@@ -257,6 +272,10 @@ struct stack_entry *stacks_get(struct model *model, uint64_t id);
 void stacks_put(struct model *model, struct stack_entry *entry);
 /* Forgets the stack that was unused for longest; false: all are in use. */
 bool stacks_forget_idle(struct model *model);
+/* The target has ended: as names_release(), but a stack is of one target only. */
+void stacks_release(struct model *model, struct target_entry *target);
+/* As names_abandon(). */
+void stacks_abandon(struct model *model, struct target_entry *target);
 struct stack_entry *stacks_entry(const struct stack *stack);
 /* An answer came: the frames that use it are filled again. */
 void stacks_refresh(struct code *code);
@@ -309,6 +328,8 @@ int connections_add_connect(struct model *model, const struct ev_connect *ev);
 /* Moves on what is named or has waited long enough. */
 void connections_settle(struct model *model);
 void connections_end(struct model *model);
+/* Forgets those that were over before then_ns and have come out. */
+void connections_expire(struct model *model, uint64_t then_ns);
 void connections_free(struct model *model);
 /* Quick calls (latent.c). */
 int latent_add(struct model *model, const struct ev_latent *ev);

@@ -97,6 +97,7 @@ int pipeline_new(struct pipeline **out, const struct reporter *reporter,
 		 const struct report_opts *opts)
 {
 	cleanup(pipeline_freep) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	struct model_bounds bounds = model_default_bounds;
 	int err;
 
 	if (!pipeline)
@@ -105,7 +106,8 @@ int pipeline_new(struct pipeline **out, const struct reporter *reporter,
 	pipeline->opts = *opts;
 	pipeline->rules = *opts->rules;
 	pipeline->opts.rules = &pipeline->rules;
-	err = model_new(&pipeline->model, &model_default_bounds);
+	bounds.keep_ended_ns = opts->keep_ended_ns;
+	err = model_new(&pipeline->model, &bounds);
 	if (!err)
 		err = fold_new(&pipeline->fold, on_breach, pipeline);
 	if (!err)

@@ -56,6 +56,8 @@ struct report_opts {
 	const struct policies *policies; /* rules and labels by target; NULL: rules hold for all */
 	struct metrics *metrics; /* what happens is added up there as well; NULL: nowhere */
 	void *sink;		 /* a reporter's own, if it does not write to out */
+	/* What has ended is kept for so long; 0: for the summary, as long as there is room. */
+	uint64_t keep_ended_ns;
 };
 
 struct reporter {
