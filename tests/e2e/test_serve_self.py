@@ -36,6 +36,24 @@ def test_how_full_it_is(python):
         throng.end()
 
 
+def test_who_has_ended_is_forgotten(python):
+    with Service("--breaches.to", "none") as service, Workload("throng", python, "loops", str(LOOPS)) as throng:
+        service.wait_serving()
+        throng.wait_ready()
+        tables = ("targets", "loops")
+        for table in tables:
+            service.wait_value(lambda value: value >= LOOPS, "loophound_table_entries", table=table)
+        throng.go()
+        throng.wait_done()
+        full = {table: service.value("loophound_table_entries", table=table) for table in tables}
+        for table in tables:  # half: others' processes come and go meanwhile
+            service.wait_value(lambda value: value <= full[table] - LOOPS / 2, "loophound_table_entries", table=table)
+        for table in ("stacks", "code"):
+            bytes_held = service.value("loophound_table_bytes", table=table)
+            assert bytes_held <= service.value("loophound_table_max_bytes", table=table)
+        throng.end()
+
+
 def kill_reader(service: Service) -> None:
     with contextlib.suppress(OSError):  # it is being replaced
         reader = children(service.pid).get("loophound-reader")

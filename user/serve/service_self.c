@@ -117,12 +117,64 @@ static void write_web(const struct service *service, struct exposition *e)
 		    service->last_scrape_ns);
 }
 
+typedef uint64_t table_value(const struct model_size *size);
+
+static uint64_t table_entries(const struct model_size *size)
+{
+	return size->entries;
+}
+
+static uint64_t table_max_entries(const struct model_size *size)
+{
+	return size->max_entries;
+}
+
+static uint64_t table_bytes(const struct model_size *size)
+{
+	return size->bytes;
+}
+
+static uint64_t table_max_bytes(const struct model_size *size)
+{
+	return size->max_bytes;
+}
+
+/* What the daemon itself knows of targets, of tables that are bounded by the model. */
+static void write_tables(const struct model *model, struct exposition *e)
+{
+	static const struct {
+		const char *name, *help;
+		table_value *value;
+		bool is_of_bytes;
+	} families[] = {
+		{ "table_entries", "Entries of the daemon's own tables.", table_entries, false },
+		{ "table_max_entries", "What these have room for.", table_max_entries, false },
+		{ "table_bytes", "Bytes of those that have a bound in bytes as well.", table_bytes, true },
+		{ "table_max_bytes", "What these have room for.", table_max_bytes, true },
+	};
+	struct model_size sizes[MODEL_TABLES];
+
+	model_sizes(model, sizes);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		exposition_family(e, families[i].name, EXPOSITION_GAUGE, families[i].help);
+		for (size_t k = 0; k < MODEL_TABLES; k++) {
+			if (families[i].is_of_bytes && !sizes[k].max_bytes)
+				continue;
+			exposition_sample(e, NULL);
+			exposition_label(e, "table", sizes[k].table);
+			exposition_u64(e, families[i].value(&sizes[k]));
+		}
+	}
+}
+
 void service_write_self(const struct service *service, struct exposition *e)
 {
 	struct sink_stats sink;
 
 	write_build(e);
 	service_write_kernel(service, e);
+	if (service->model)
+		write_tables(service->model, e);
 	sink_get_stats(service->sink, &sink);
 	put(e, "breach_lines", EXPOSITION_COUNTER, "Lines of breaches that were to be written.",
 	    sink.lines);
