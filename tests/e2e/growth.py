@@ -1,4 +1,4 @@
-"""What a service holds on to: memory, descriptors of its three processes, entries of its BPF maps."""
+"""What a service holds on to: memory, descriptors of its three processes, entries of its BPF maps and of its tables."""
 
 from __future__ import annotations
 
@@ -57,10 +57,16 @@ def rss_kib(pid: int) -> int:
     return 0
 
 
+def table_entries(service: Service) -> dict[str, int]:
+    lines = (line.split() for line in service.metrics().splitlines() if line.startswith("loophound_table_entries{"))
+    return {name.split('"')[1]: int(float(value)) for name, value in lines}
+
+
 def figures(service: Service) -> dict:
     processes = {"main": service.pid, **children(service.pid)}
     return {
         "rss_kib": {name: rss_kib(pid) for name, pid in processes.items()},
         "fds": {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in processes.items()},
         "entries": map_entries(service.pid),
+        "tables": table_entries(service),
     }
