@@ -212,6 +212,7 @@ FUZZED_IN_fuzz_config := $(FUZZED) \
 FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_address.c web_auth.c web_encoding.c web_listen.c)
 FUZZED_IN_fuzz_http   := $(addprefix user/,base/json.c base/log.c base/sanitize.c base/utf8.c reader/sandbox.c report/exposition.c) $(addprefix user/serve/, \
 	web_address.c web_ask.c web_auth.c web_connections.c web_encoding.c web_process.c web_routes.c web_sandbox.c)
+FUZZLIBS_fuzz_web     := -lgnutls
 FUZZLIBS_fuzz_http    := -lmicrohttpd -lgnutls -lseccomp -lcap-ng
 FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c place.c procinfo.c procmem.c usdt.c)
 FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)

@@ -38,20 +38,22 @@ ASKS = """
 import base64, http.client, json, sys
 port = int(sys.argv[1])
 
-def ask(host, password):
+def ask(host, password, name=b"scraper:"):
     connection = http.client.HTTPConnection("192.0.2.1", port, timeout=30, source_address=(host, 0))
-    user = base64.b64encode(b"scraper:" + password.encode()).decode()
+    user = base64.b64encode(name + password.encode()).decode()
     connection.request("GET", "/-/healthy", headers={"Authorization": "Basic " + user})
     status = connection.getresponse().status
     connection.close()
     return status
 
-print(json.dumps([[ask("192.0.2.2", f"guess {n}") for n in range(60)], ask("192.0.2.3", "prometheus")]))
+old = [ask("192.0.2.2", password, b"late:") for password in ["yesterday"] * 60 + ["prometheus"]]
+print(json.dumps([[ask("192.0.2.2", f"guess {n}") for n in range(60)], ask("192.0.2.3", "prometheus"), old]))
 """
 
 
 def test_who_guesses_keeps_no_scraper_out(tmp_path):
-    users = {"basic_auth_users": {"scraper": crypt.crypt("prometheus", "$2b$04$abcdefghijklmnopqrstuu")}}
+    right = crypt.crypt("prometheus", "$2b$04$abcdefghijklmnopqrstuu")
+    users = {"basic_auth_users": {"scraper": right, "late": right}}
     (tmp_path / "web.yml").write_text(json.dumps(users))
     (tmp_path / "c.yaml").write_text("web: {max_requests_per_second: 1000}\n")
     hosts = "ip link set lo up && for n in 1 2 3; do ip address add 192.0.2.$n/24 dev lo; done"
@@ -63,6 +65,7 @@ def test_who_guesses_keeps_no_scraper_out(tmp_path):
         enter = ["nsenter", "-t", str(service.pid), "--net", sys.executable, "-c", ASKS]
         run = subprocess.run([*enter, line.rsplit(":", 1)[1]], capture_output=True, text=True, timeout=PATIENCE)
         assert run.returncode == 0, run.stderr
-        guesses, scraper = json.loads(run.stdout)
+        guesses, scraper, old = json.loads(run.stdout)
         assert guesses.count(401) <= 30 and 429 in guesses, guesses
         assert scraper == 200, guesses
+        assert old == [401] * 60 + [200], old  # one that asks with an old password keeps nobody out

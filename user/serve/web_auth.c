@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * A bcrypt hash is made to be slow.  A pair that was right is therefore remembered, as a keyed hash
- * (SipHash-2-4, its key made at the start and never told): who scrapes with the right password is
- * never kept waiting by who guesses.  Guesses are rationed by address; and overall, since each
- * takes time from all: there, who was wrong lately has a ration apart, so that guessers take
- * nothing from who comes for the first time.
+ * (HMAC-SHA-256, its key made at the start and never told): who scrapes with the right password is
+ * never kept waiting by who guesses.  So is one that was wrong: a scraper whose password is not the
+ * one of today asks again and again, and costs one check.  Guesses are rationed by address; and
+ * overall, since each takes time from all: there, who was wrong lately has a ration apart, so that
+ * guessers take nothing from who comes for the first time.
  */
 #include "web_auth.h"
 
 #include <crypt.h>
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -25,72 +27,37 @@
 /* Compared with when the name is nobody's, so that the time taken does not tell names. */
 static const char nobody_hash[] = "$2y$10$QOauhQNbBCuQDKes6eFzPeyR5HyZ4iAN.tXQxVDwlMTKIYdPI712y";
 
-static uint64_t rotate(uint64_t value, int bits)
-{
-	return value << bits | value >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-2-4 (Aumasson, Bernstein 2012). */
-static uint64_t siphash(const uint64_t key[2], const uint8_t *data, size_t bytes)
-{
-	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-			  key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573 };
-	uint64_t word = (uint64_t)bytes << 56;
-
-	for (; bytes >= 8; data += 8, bytes -= 8) {
-		uint64_t whole;
-
-		memcpy(&whole, data, sizeof(whole));
-		v[3] ^= whole;
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= whole;
-	}
-	for (size_t i = 0; i < bytes; i++)
-		word |= (uint64_t)data[i] << (8 * i);
-	v[3] ^= word;
-	sip_round(v);
-	sip_round(v);
-	v[0] ^= word;
-	v[2] ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-/* Of name, NUL and password (or hash); 0: too long. */
-static uint64_t digest(const struct web_auth *auth, const char *name, const char *password)
+/* Of name, NUL and password (or hash); false: too long, or no memory. */
+static bool digest(const struct web_auth *auth, const char *name, const char *password,
+		   struct web_digest *out)
 {
 	uint8_t pair[1024];
 	size_t name_bytes = strlen(name) + 1, bytes = name_bytes + strlen(password);
+	int err;
 
 	if (bytes > sizeof(pair))
-		return 0;
+		return false;
 	memcpy(pair, name, name_bytes);
 	memcpy(pair + name_bytes, password, bytes - name_bytes);
-	return siphash(auth->key, pair, bytes) | 1;
+	err = gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key), pair, bytes,
+			       out->bytes);
+	explicit_bzero(pair, bytes);
+	return !err;
 }
 
-static bool is_hash_of_user(const struct web_auth *auth, uint64_t hash)
+static bool is_same(const struct web_digest *a, const struct web_digest *b)
+{
+	return !memcmp(a, b, sizeof(*a)); /* of keyed hashes the time tells nothing */
+}
+
+static bool is_hash_of_user(const struct web_auth *auth, const struct web_digest *hash)
 {
 	const struct web_settings *settings = auth->settings;
+	struct web_digest its;
 
-	for (uint32_t i = 0; hash && i < settings->nr_users; i++)
-		if (digest(auth, settings->users[i].name, settings->users[i].hash) == hash)
+	for (uint32_t i = 0; i < settings->nr_users; i++)
+		if (digest(auth, settings->users[i].name, settings->users[i].hash, &its) &&
+		    is_same(&its, hash))
 			return true;
 	return false;
 }
@@ -103,8 +70,9 @@ int web_auth_init(struct web_auth *auth, const struct web_settings *settings)
 		return -EIO;
 	auth->settings = settings;
 	for (unsigned i = 0; i < WEB_AUTH_REMEMBERED; i++)
-		if (!is_hash_of_user(auth, auth->remembered[i].hash))
+		if (auth->remembered[i].is_used && !is_hash_of_user(auth, &auth->remembered[i].hash))
 			auth->remembered[i] = (struct web_remembered){};
+	memset(auth->refused, 0, sizeof(auth->refused)); /* it may be right from now on */
 	return 0;
 }
 
@@ -178,29 +146,43 @@ static bool is_right(const struct web_auth *auth, const char *name, const char *
 	return made && is_equal(made, *hash) && is_known;
 }
 
+/* What came of the pair when it was checked; WEB_AUTH_TOO_MANY: it was not, or that is forgotten. */
+static enum web_auth_result recall(const struct web_auth *auth, const struct web_digest *pair)
+{
+	for (unsigned i = 0; i < WEB_AUTH_REMEMBERED; i++)
+		if (auth->remembered[i].is_used && is_same(&auth->remembered[i].pair, pair))
+			return WEB_AUTH_OK;
+	/* Of no pair that could be found the hash is 0. */
+	for (unsigned i = 0; i < WEB_AUTH_REFUSED_PAIRS; i++)
+		if (is_same(&auth->refused[i], pair))
+			return WEB_AUTH_REFUSED;
+	return WEB_AUTH_TOO_MANY;
+}
+
 enum web_auth_result web_auth_check(struct web_auth *auth, const char *name, const char *password,
 				    const struct web_address *from, uint64_t now_ns)
 {
+	struct web_remembered right = { .is_used = true };
 	struct web_client_ration *client;
+	enum web_auth_result before;
 	const char *hash;
-	uint64_t pair;
 
 	if (!auth->settings->nr_users)
 		return WEB_AUTH_OK;
-	pair = name && password ? digest(auth, name, password) : 0;
-	if (!pair)
+	if (!name || !password || !digest(auth, name, password, &right.pair))
 		return WEB_AUTH_REFUSED;
-	for (unsigned i = 0; i < WEB_AUTH_REMEMBERED; i++)
-		if (auth->remembered[i].pair == pair)
-			return WEB_AUTH_OK;
+	before = recall(auth, &right.pair);
+	if (before != WEB_AUTH_TOO_MANY)
+		return before;
 	client = client_of(auth, from);
 	if (!may_guess(auth, client, now_ns))
 		return WEB_AUTH_TOO_MANY;
 	if (!is_right(auth, name, password, &hash)) {
 		client->failed_ns = now_ns;
+		auth->refused[auth->next_refused++ % WEB_AUTH_REFUSED_PAIRS] = right.pair;
 		return WEB_AUTH_REFUSED;
 	}
-	auth->remembered[auth->next++ % WEB_AUTH_REMEMBERED] =
-		(struct web_remembered){ pair, digest(auth, name, hash) };
+	if (digest(auth, name, hash, &right.hash))
+		auth->remembered[auth->next++ % WEB_AUTH_REMEMBERED] = right;
 	return WEB_AUTH_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Who may ask: users and their bcrypt hashes, with a memory of who was right. */
+/* Who may ask: users and their bcrypt hashes, with a memory of who was right and who was not. */
 #ifndef WEB_AUTH_H
 #define WEB_AUTH_H
 
@@ -8,8 +8,9 @@
 #include "web.h"
 #include "web_address.h"
 
-#define WEB_AUTH_REMEMBERED 16
-#define WEB_AUTH_CLIENTS    256
+#define WEB_AUTH_REMEMBERED    16
+#define WEB_AUTH_REFUSED_PAIRS 256 /* a minute's guesses and more */
+#define WEB_AUTH_CLIENTS       256
 
 /* What may be checked now: each check costs some 70 ms. */
 struct web_ration {
@@ -25,16 +26,22 @@ struct web_client_ration {
 	bool is_used;
 };
 
+struct web_digest {
+	uint8_t bytes[32]; /* HMAC-SHA-256 */
+};
+
 /* A pair that was right, and the user and hash that said so. */
 struct web_remembered {
-	uint64_t pair, hash; /* keyed hashes; pair 0: none */
+	struct web_digest pair, hash;
+	bool is_used;
 };
 
 struct web_auth {
 	const struct web_settings *settings;
-	uint64_t key[2]; /* of this process, random */
+	uint8_t key[32]; /* of this process, random */
 	struct web_remembered remembered[WEB_AUTH_REMEMBERED];
-	unsigned next;
+	struct web_digest refused[WEB_AUTH_REFUSED_PAIRS]; /* pairs; all 0: none */
+	unsigned next, next_refused;
 	struct web_client_ration clients[WEB_AUTH_CLIENTS];
 	struct web_ration guessers,
 		others; /* all of them together: who was wrong lately, who was not */
