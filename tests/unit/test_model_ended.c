@@ -281,6 +281,19 @@ static void who_has_heirs_stays_beyond_its_time(void **state)
 	model_free(model);
 }
 
+/* Nothing more comes of them, not even their end. */
+static void who_is_let_go_of_has_ended(void **state)
+{
+	struct model *model = started(KEPT_NS);
+
+	(void)state;
+	add_target(model, 2, TARGET_GONE);
+	add_target(model, 3, TARGET_KERNEL_THREAD);
+	tick_after(model, KEPT_NS + 1);
+	assert_int_equal(entries(model, "targets"), 1);
+	model_free(model);
+}
+
 static void with_a_summary_to_come_they_stay(void **state)
 {
 	struct model *model = started(0);
@@ -344,6 +357,7 @@ int main(void)
 		cmocka_unit_test(without_a_summary_what_ended_goes_in_time),
 		cmocka_unit_test(what_is_still_referred_to_stays_beyond_its_time),
 		cmocka_unit_test(who_has_heirs_stays_beyond_its_time),
+		cmocka_unit_test(who_is_let_go_of_has_ended),
 		cmocka_unit_test(with_a_summary_to_come_they_stay),
 		cmocka_unit_test(a_destination_that_is_over_makes_room_first),
 		cmocka_unit_test(stacks_have_a_bound_in_bytes),

@@ -229,7 +229,7 @@ static int open_stream(struct engine *engine)
 		log_write(LOG_ERR, "cannot start the reader process: %s", strerror(-err));
 		return EXIT_FAILED;
 	}
-	err = targets_new(&engine->targets, engine->probes, engine->reader);
+	err = targets_new(&engine->targets, engine->probes, engine->reader, engine_on_let_go, engine);
 	if (!err && opts_is_search(engine->opts)) {
 		engine->search = (struct find_filter){ engine->opts->name_glob, engine->opts->cgroup };
 		targets_search(engine->targets, &engine->search);

@@ -45,8 +45,8 @@ static void tell_moves(struct engine *engine)
 			  selection_has_places(selection));
 }
 
-/* Its loops live on, and nobody looks at them any more; the kernel half gives their slots back. */
-static void on_let_go(void *ctx, const struct ev_head *ev)
+/* Its loops, if any, live on, and nobody looks at them any more; the kernel half gives their slots back. */
+void engine_on_let_go(void *ctx, const struct ev_head *ev)
 {
 	struct engine *engine = ctx;
 
@@ -62,8 +62,7 @@ void engine_use_selection(struct engine *engine)
 {
 	const struct engine_service *service = engine->opts->service;
 
-	targets_use_selection(engine->targets, service->selection, service->policies, on_let_go,
-			      engine);
+	targets_use_selection(engine->targets, service->selection, service->policies);
 	tell_moves(engine);
 }
 

@@ -58,6 +58,8 @@ int engine_add_fd(struct engine *engine, int fd, enum engine_fd what);
 const struct rules_config *engine_rules_of(const struct engine *engine, uint32_t target_id);
 /* What the kernel half has to report, by all rules that hold for anybody. */
 void engine_fill_limits(const struct engine *engine, struct probes_config *config);
+/* A targets_gone_fn. */
+void engine_on_let_go(void *ctx, const struct ev_head *ev);
 /* Hands a service's selection to the targets. */
 void engine_use_selection(struct engine *engine);
 

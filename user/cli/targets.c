@@ -9,7 +9,8 @@
 
 #define RETRY_FULL_NS (20 * NSEC_PER_MSEC) /* the reader has that much to do before */
 
-int targets_new(struct targets **out, struct probes *probes, struct reader *reader)
+int targets_new(struct targets **out, struct probes *probes, struct reader *reader, targets_gone_fn *on_let_go,
+		void *ctx)
 {
 	struct targets *targets = calloc(1, sizeof(*targets));
 
@@ -17,6 +18,8 @@ int targets_new(struct targets **out, struct probes *probes, struct reader *read
 		return -ENOMEM;
 	targets->probes = probes;
 	targets->reader = reader;
+	targets->on_let_go = on_let_go;
+	targets->ctx = ctx;
 	targets->next_id = 1;
 	targets->has_host_clock = find_has_host_clock();
 	*out = targets;

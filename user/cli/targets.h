@@ -19,7 +19,11 @@
 
 struct targets;
 
-int targets_new(struct targets **out, struct probes *probes, struct reader *reader);
+/* Gets an ev_exit of one that is watched no more, though it may live. */
+typedef void targets_gone_fn(void *ctx, const struct ev_head *ev);
+/* ctx is for what the targets call back. All of it is the caller's and outlives the targets. 0 or -ENOMEM. */
+int targets_new(struct targets **out, struct probes *probes, struct reader *reader, targets_gone_fn *on_let_go,
+		void *ctx);
 void targets_free(struct targets *targets);
 
 /*
@@ -29,12 +33,11 @@ void targets_free(struct targets *targets);
 void targets_search(struct targets *targets, const struct find_filter *filter);
 
 /*
- * Of those only whom the selection is about; each is assigned its policy.  on_let_go gets an ev_exit of one that is
- * watched no more.  All of it is the caller's and outlives the targets.
+ * Of those only whom the selection is about; each is assigned its policy.  Both are the caller's and outlive the
+ * targets.
  */
-typedef void targets_gone_fn(void *ctx, const struct ev_head *ev);
 void targets_use_selection(struct targets *targets, const struct selection *selection,
-			   struct policies *policies, targets_gone_fn *on_let_go, void *ctx);
+			   struct policies *policies);
 /*
  * Adds all processes that the selection is about, by add_pid (0 or a negative errno).  is_anew: it has changed, so
  * who is watched already is watched by another selector, or let go of.  How many it is about; negative errno.

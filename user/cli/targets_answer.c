@@ -163,6 +163,9 @@ static bool on_final(struct targets *targets, struct entry *entry, const struct 
 	}
 	if (ev->status != TARGET_NOT_PYTHON || entry->is_required)
 		return true;
+	/* Its fork was told, and its end will not be: the kernel half knows it by that number no more. */
+	if (entry->is_descendant)
+		targets_tell_end(targets, entry, now_ns);
 	let_go(targets, entry, ev);
 	return false;
 }

@@ -115,12 +115,10 @@ void targets_assign(struct targets *targets, struct entry *entry, int number, ui
 }
 
 void targets_use_selection(struct targets *targets, const struct selection *selection,
-			   struct policies *policies, targets_gone_fn on_let_go, void *ctx)
+			   struct policies *policies)
 {
 	targets->selection = selection;
 	targets->policies = policies;
-	targets->on_let_go = on_let_go;
-	targets->ctx = ctx;
 }
 
 /* ---- letting go ---- */
@@ -147,13 +145,17 @@ static void remember(struct targets *targets, const struct entry *entry)
 	HASH_ADD(hh, targets->let_go, target_id, sizeof(gone->target_id), gone);
 }
 
-/* To who has the stream it is as if it had ended. */
-void targets_let_go(struct targets *targets, struct entry *entry, uint64_t now_ns)
+void targets_tell_end(struct targets *targets, const struct entry *entry, uint64_t now_ns)
 {
 	struct ev_exit ended = { .head = { EV_EXIT, sizeof(ended), now_ns, entry->target_id,
 					   EV_NO_LOOP },
 				 .pid = (uint32_t)entry->pid };
 
+	targets->on_let_go(targets->ctx, &ended.head);
+}
+
+void targets_let_go(struct targets *targets, struct entry *entry, uint64_t now_ns)
+{
 	if (entry->is_known) {
 		log_about(LOG_INFO, entry->pid, "process %d: not selected any more", entry->pid);
 		remember(targets, entry);
@@ -161,8 +163,7 @@ void targets_let_go(struct targets *targets, struct entry *entry, uint64_t now_n
 	} else {
 		probes_unwatch(targets->probes, entry->pid, entry->target_id);
 	}
-	if (targets->on_let_go)
-		targets->on_let_go(targets->ctx, &ended.head);
+	targets_tell_end(targets, entry, now_ns);
 	targets_drop(targets, entry);
 }
 

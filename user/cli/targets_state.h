@@ -85,6 +85,8 @@ void targets_assign(struct targets *targets, struct entry *entry, int number, ui
 void targets_select_again(struct targets *targets, struct entry *entry, uint64_t now_ns);
 /* Watches it no more, though it lives. */
 void targets_let_go(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* To who has the stream it is as if it had ended. */
+void targets_tell_end(struct targets *targets, const struct entry *entry, uint64_t now_ns);
 /* Those that ended meanwhile are no matter any more. */
 void targets_forget_let_go(struct targets *targets);
 /* The kernel half learns from what became of a process what its executable is. */

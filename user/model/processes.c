@@ -210,7 +210,8 @@ void processes_add_target(struct model *model, const struct ev_target *ev)
 	memcpy(&target->target.info, ev, ev->head.size);
 	if (ev->status == TARGET_OK)
 		names_ask(model, target);
-	else if (ev->status == TARGET_GONE)
+	/* A process that has ended but for its number looks like a kernel thread. Neither is followed any further. */
+	else if (ev->status == TARGET_GONE || ev->status == TARGET_KERNEL_THREAD)
 		processes_end_target(model, target->id);
 }
 
@@ -269,15 +270,10 @@ void processes_end_target(struct model *model, uint32_t id)
 	names_release(model, target);
 }
 
-/* The process goes on under another id; nothing of its memory does. */
+/* The process goes on under another id, if it is of interest; nothing of its memory does. */
 void processes_add_exec(struct model *model, const struct ev_exec *ev)
 {
-	struct target_entry *target;
-
 	processes_end_target(model, ev->head.target_id);
-	target = processes_target(model, ev->new_target_id);
-	if (target && !target->target.info.pid)
-		target->target.info.pid = ev->pid;
 }
 
 /* A loop takes the slot over from the one before, which then must be gone. */
