@@ -67,3 +67,10 @@ int procmem_read_u32(struct mem *mem, uint64_t addr, uint32_t *value)
 {
 	return procmem_read(mem, addr, value, sizeof(*value));
 }
+
+uint64_t procmem_word(struct mem *mem, uint64_t addr)
+{
+	uint64_t value;
+
+	return addr && procmem_read_u64(mem, addr, &value) == 0 ? value : 0;
+}

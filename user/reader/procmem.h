@@ -30,5 +30,7 @@ void procmem_of_file(struct mem *mem, int fd, uint64_t budget_bytes);
 int procmem_read(struct mem *mem, uint64_t addr, void *buf, size_t len);
 int procmem_read_u64(struct mem *mem, uint64_t addr, uint64_t *value);
 int procmem_read_u32(struct mem *mem, uint64_t addr, uint32_t *value);
+/* The 8 bytes at addr; 0 where they cannot be read, which no pointer that is followed may be. */
+uint64_t procmem_word(struct mem *mem, uint64_t addr);
 
 #endif

@@ -91,3 +91,13 @@ int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_add
 	*is_cut = at < (uint64_t)header.length;
 	return 0;
 }
+
+bool pystr_is(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, const char *text)
+{
+	char name[32];
+	size_t bytes;
+	bool is_cut;
+
+	return !pystr_read(mem, layout, str_addr, name, sizeof(name), &bytes, &is_cut) && !is_cut &&
+	       bytes == strlen(text) && !memcmp(name, text, bytes);
+}

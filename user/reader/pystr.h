@@ -18,6 +18,9 @@
 int pystr_read(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, char *utf8,
 	       size_t room, size_t *bytes, bool *is_cut);
 
+/* Whether it is a str, and this one, of 31 bytes at most. */
+bool pystr_is(struct mem *mem, const struct py_layout *layout, uint64_t str_addr, const char *text);
+
 /* Its state word, out of the header's bytes: bits 0-1 interned, 2-4 kind, 5 compact, 6 ascii. */
 uint32_t pystr_state(const struct py_layout *layout, const uint8_t *str);
 

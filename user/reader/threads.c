@@ -14,26 +14,15 @@
 
 #include "layout.h"
 #include "procinfo.h"
+#include "pyattribute.h"
 #include "pystr.h"
 #include "util.h"
 
 #define MAX_THREADS	  4096
 #define MAX_FRAMES	  4096
-#define MAX_ATTRIBUTES	  256
 #define MAX_TRIES	  3 /* of a walk that a running thread tore */
 #define STATUS_BYTES_MAX  8192
-#define TSTATE_NEXT	  8 /* this and what follows: CPython 3.9 to 3.15 */
-#define OBJECT_TYPE	  8 /* this and those of types and dicts: see member() */
-#define TYPE_BASICSIZE	  32
-#define TYPE_FLAGS	  168
-#define TYPE_DICTOFFSET	  288
-#define TYPE_INLINE_VALUES (1u << 2) /* 3.13+ */
-#define TYPE_MANAGED_DICT  (1u << 4) /* 3.11+ */
-#define DICT_KEYS	  32
-#define DICT_VALUES	  40
-#define MANAGED_VALUES	  (-32) /* 3.11, before the object */
-#define MANAGED_DICT	  (-24)
-#define MANAGED_DICT_FREE (-8) /* free-threaded: the collector keeps no head before an object */
+#define TSTATE_NEXT	  8 /* PyThreadState.next, 3.9 to 3.15 */
 #define FRAME_SPAN	  128
 #define RUNS_NO_CODE	  3	/* and the owners above it, see pyframe.h */
 #define REF_TAGS	  7ULL	/* 3.14+, likewise */
@@ -48,29 +37,6 @@ void threads_begin(uint64_t ident, uint32_t tid, struct ev_thread *thread)
 	thread->tid = tid;
 }
 
-static uint64_t read_word(struct mem *mem, uint64_t addr)
-{
-	uint64_t value;
-
-	return addr && procmem_read_u64(mem, addr, &value) == 0 ? value : 0;
-}
-
-/* A word of an object; all of them are further in in free-threaded builds. */
-static uint64_t member(struct mem *mem, const struct py_layout *layout, uint64_t addr, uint64_t offset)
-{
-	return addr ? read_word(mem, addr + layout->object_shift + offset) : 0;
-}
-
-static bool is_str(struct mem *mem, const struct py_layout *layout, uint64_t addr, const char *text)
-{
-	char name[32];
-	size_t bytes;
-	bool is_cut;
-
-	return !pystr_read(mem, layout, addr, name, sizeof(name), &bytes, &is_cut) && !is_cut &&
-	       bytes == strlen(text) && !memcmp(name, text, bytes);
-}
-
 static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uint64_t ident)
 {
 	uint64_t tstate;
@@ -78,9 +44,9 @@ static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uin
 	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
 		return 0;
 	for (unsigned i = 0; i < MAX_THREADS && tstate; i++) {
-		if (read_word(mem, tstate + layout->tstate_thread_id) == ident)
+		if (procmem_word(mem, tstate + layout->tstate_thread_id) == ident)
 			return tstate;
-		tstate = read_word(mem, tstate + TSTATE_NEXT);
+		tstate = procmem_word(mem, tstate + TSTATE_NEXT);
 	}
 	return 0;
 }
@@ -88,14 +54,14 @@ static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uin
 /* The outermost Python frame; 0: there is none, or the walk was torn. */
 static uint64_t outermost_frame(struct mem *mem, const struct py_layout *layout, uint64_t tstate)
 {
-	uint64_t frame = read_word(mem, tstate + layout->tstate_frame), outermost = 0;
+	uint64_t frame = procmem_word(mem, tstate + layout->tstate_frame), outermost = 0;
 	size_t span = max((size_t)layout->frame_back + 8, (size_t)layout->frame_owner + 1);
 	uint8_t raw[FRAME_SPAN];
 
 	if (span > sizeof(raw))
 		return 0;
 	if (layout->has_cframe)
-		frame = read_word(mem, frame ? frame + layout->cframe_frame : 0);
+		frame = procmem_word(mem, frame ? frame + layout->cframe_frame : 0);
 	for (unsigned i = 0; i < MAX_FRAMES; i++) {
 		if (!frame)
 			return outermost;
@@ -108,88 +74,6 @@ static uint64_t outermost_frame(struct mem *mem, const struct py_layout *layout,
 	return 0;
 }
 
-/* Attributes of an instance: a dict's keys, and their values beside them or (0) within. */
-struct attributes {
-	uint64_t keys, values;
-};
-
-static uint64_t cached_keys(struct mem *mem, const struct py_layout *layout, uint64_t type)
-{
-	static const uint16_t offsets[] = { 864, 872, 872, 880, 880, 880, 888 }; /* 3.9 to 3.15 */
-
-	return member(mem, layout, type, offsets[min(layout->minor - 9u, ARRAY_SIZE(offsets) - 1)]);
-}
-
-static struct attributes of_dict(struct mem *mem, const struct py_layout *layout, uint64_t dict)
-{
-	struct attributes out = { .keys = member(mem, layout, dict, DICT_KEYS) };
-
-	if (out.keys)
-		out.values = member(mem, layout, dict, DICT_VALUES);
-	if (out.values && layout->minor >= 13)
-		out.values += 8; /* PyDictValues has a head */
-	return out;
-}
-
-static struct attributes find_attributes(struct mem *mem, const struct py_layout *layout,
-					 uint64_t object)
-{
-	uint64_t type = member(mem, layout, object, OBJECT_TYPE), dict, values = 0, offset, flags;
-
-	if (!type)
-		return (struct attributes){ 0 };
-	if (layout->minor <= 10) {
-		offset = member(mem, layout, type, TYPE_DICTOFFSET);
-		return of_dict(mem, layout, offset && offset < 4096 ? read_word(mem, object + offset) : 0);
-	}
-	flags = member(mem, layout, type, TYPE_FLAGS);
-	if (!(flags & TYPE_MANAGED_DICT))
-		return (struct attributes){ 0 };
-	dict = read_word(mem, object + (uint64_t)(layout->object_shift ? MANAGED_DICT_FREE : MANAGED_DICT));
-	if (layout->minor == 11) {
-		values = read_word(mem, object + (uint64_t)MANAGED_VALUES);
-	} else if (layout->minor == 12) {
-		values = dict & 1 ? dict + 1 : 0;
-	} else if (flags & TYPE_INLINE_VALUES) {
-		/* capacity, size, embedded, valid; then the values */
-		values = object + member(mem, layout, type, TYPE_BASICSIZE);
-		values = read_word(mem, values) >> 24 & 0xff ? values + 8 : 0;
-	}
-	if (values)
-		return (struct attributes){ cached_keys(mem, layout, type), values };
-	return of_dict(mem, layout, dict);
-}
-
-static uint64_t find_attribute(struct mem *mem, const struct py_layout *layout, uint64_t object,
-			       const char *name)
-{
-	struct attributes attributes = find_attributes(mem, layout, object);
-	uint64_t keys = attributes.keys, entries, nr, head, entry_bytes = 24, key_at = 8;
-
-	if (!keys)
-		return 0;
-	head = read_word(mem, keys + 8);
-	if (layout->minor <= 10) { /* dk_size indices of 1 byte, up to 128, or of 2 */
-		nr = read_word(mem, keys + 32);
-		entries = keys + 40 + (head <= 0xff ? head : 2 * head);
-	} else { /* dk_log2_size, dk_log2_index_bytes, dk_kind */
-		nr = read_word(mem, keys + 24);
-		entries = keys + 32 + (1ULL << (head >> 8 & 31));
-		if (head >> 16 & 0xff) {
-			entry_bytes = 16;
-			key_at = 0;
-		}
-	}
-	for (uint64_t i = 0; i < min(nr, (uint64_t)MAX_ATTRIBUTES); i++) {
-		uint64_t entry = entries + i * entry_bytes + key_at;
-
-		if (is_str(mem, layout, read_word(mem, entry), name))
-			return read_word(mem, attributes.values ? attributes.values + 8 * i
-								 : entry + 8);
-	}
-	return 0;
-}
-
 /* The Thread that runs in a thread; 0: none, or it could not be read. */
 static uint64_t find_thread(struct mem *mem, const struct py_layout *layout, uint64_t tstate)
 {
@@ -197,10 +81,10 @@ static uint64_t find_thread(struct mem *mem, const struct py_layout *layout, uin
 
 	for (unsigned i = 0; i < MAX_TRIES && !frame; i++)
 		frame = outermost_frame(mem, layout, tstate);
-	code = read_word(mem, frame ? frame + layout->frame_code : 0) & ~REF_TAGS;
-	if (!code || !is_str(mem, layout, read_word(mem, code + layout->code_name), "_bootstrap"))
+	code = procmem_word(mem, frame ? frame + layout->frame_code : 0) & ~REF_TAGS;
+	if (!code || !pystr_is(mem, layout, procmem_word(mem, code + layout->code_name), "_bootstrap"))
 		return 0;
-	return read_word(mem, frame + layout->frame_locals) & ~REF_TAGS;
+	return procmem_word(mem, frame + layout->frame_locals) & ~REF_TAGS;
 }
 
 int threads_python_name(struct mem *mem, const struct py_layout *layout, uint64_t ident, char *name,
@@ -215,7 +99,7 @@ int threads_python_name(struct mem *mem, const struct py_layout *layout, uint64_
 	if (!tstate)
 		return -ENOENT;
 	thread = find_thread(mem, layout, tstate);
-	text = thread ? find_attribute(mem, layout, thread, "_name") : 0;
+	text = thread ? pyattribute_find(mem, layout, thread, "_name") : 0;
 	if (!text)
 		return -ENOENT;
 	err = pystr_read(mem, layout, text, name, room - 1, &bytes, &is_cut);
