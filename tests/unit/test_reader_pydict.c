@@ -7,99 +7,11 @@
 
 #include <cmocka.h>
 
-#include "layout.h"
+#include "fake_python.h"
 #include "pydict.h"
 #include "pymodules.h"
-#include "debug_offsets.h"
-#include "reader_fake.h"
-#include "util.h"
 
-#define RUNTIME	  FAKE_BASE
-#define INTERP	  (FAKE_BASE + 0x4000)
-#define TYPES	  (FAKE_BASE + 0x8000)
-#define OBJECTS	  (FAKE_BASE + 0x10000)
-#define VALUE	  (FAKE_BASE + 0x7000)
-#define KIND_UNICODE 1
-
-static struct fake fake;
-static struct py_layout layout;
-static uint64_t next_addr, next_type;
-
-static void setup(unsigned minor)
-{
-	fake_reset(&fake);
-	layout = layout_find(minor)->py;
-	next_addr = OBJECTS;
-	next_type = TYPES;
-}
-
-static uint64_t room(size_t bytes)
-{
-	uint64_t addr = next_addr;
-
-	next_addr += (bytes + 15) & ~15ULL;
-	return addr;
-}
-
-static void put_type(uint64_t object, const char *name)
-{
-	uint64_t type = next_type;
-
-	next_type += 512;
-	fake_put_u64(&fake, object + 8, type);
-	fake_put_u64(&fake, type + 24, type + 400);
-	fake_put(&fake, type + 400, name, strlen(name) + 1);
-}
-
-static uint64_t put_str(const char *text)
-{
-	uint64_t addr = room(layout.str_ascii_data + strlen(text) + 1);
-
-	fake_put_u64(&fake, addr + 16, strlen(text));
-	fake_put_u32(&fake, addr + 32, 0x64 | 1); /* ascii, compact, kind 1, interned */
-	fake_put(&fake, addr + layout.str_ascii_data, text, strlen(text));
-	return addr;
-}
-
-/* An empty dict for up to so many entries; entry() fills it. */
-static uint64_t put_dict(unsigned slots, unsigned kind)
-{
-	uint64_t dict = room(48), keys = room(64 + (size_t)slots * (4 + 24));
-
-	put_type(dict, "dict");
-	fake_put_u64(&fake, dict + 32, keys);
-	if (layout.minor <= 10) {
-		fake_put_u64(&fake, keys + 8, slots);
-	} else {
-		uint8_t bytes = (uint8_t)__builtin_ctz(slots * (slots <= 256 ? 1 : 2));
-
-		fake_put(&fake, keys + 9, &bytes, 1);
-		fake_put(&fake, keys + 10, &kind, 1);
-	}
-	return dict;
-}
-
-static uint64_t keys_of(uint64_t dict)
-{
-	uint64_t keys;
-
-	assert_int_equal(procmem_read_u64(&fake.mem, dict + 32, &keys), 0);
-	return keys;
-}
-
-static void put_entry(uint64_t dict, unsigned slots, unsigned kind, uint64_t key, uint64_t value)
-{
-	uint64_t keys = keys_of(dict), nr_addr = keys + (layout.minor <= 10 ? 32 : 24), nr, at;
-	unsigned words = layout.minor <= 10 || !kind ? 3 : 2;
-
-	procmem_read_u64(&fake.mem, nr_addr, &nr);
-	fake_put_u64(&fake, nr_addr, nr + 1);
-	at = keys + (layout.minor <= 10 ? 40 : 32) + slots * (slots <= 0xff ? 1 : 2) + nr * words * 8;
-	if (layout.minor > 10 && slots == 256)
-		at = keys + 32 + 256 + nr * words * 8;
-	fake_put_u64(&fake, at + (words - 2) * 8ULL, key);
-	fake_put_u64(&fake, at + (words - 1) * 8ULL, value);
-}
+#define VALUE (FAKE_BASE + 0x7000)
 
 static int find(uint64_t dict, const char *key)
 {
@@ -202,33 +114,25 @@ static void forged_sizes_end_in_a_bound(void **state)
 	}
 }
 
-static uint64_t put_object(const char *type, size_t bytes)
-{
-	uint64_t addr = room(bytes);
-
-	put_type(addr, type);
-	return addr;
-}
-
-static uint64_t put_function(const struct layout_row *row, uint64_t code)
+static uint64_t put_function(uint64_t code)
 {
 	uint64_t function = put_object("function", 64);
 
-	fake_put_u64(&fake, function + row->function_code, code);
+	fake_put_u64(&fake, function + row.function_code, code);
 	return function;
 }
 
 /* A function with these locals, in a code object of its own. */
-static uint64_t put_function_of(const struct layout_row *row, const char *const *locals, unsigned nr)
+static uint64_t put_function_of(const char *const *locals, unsigned nr)
 {
 	uint64_t code = put_object("code", 128), tuple = put_object("tuple", 32 + 8ULL * nr);
-	uint64_t items = tuple + (row->py.minor < 14 ? 24 : 32);
+	uint64_t items = tuple + (layout.minor < 14 ? 24 : 32);
 
-	fake_put_u64(&fake, code + row->code_locals, tuple);
+	fake_put_u64(&fake, code + row.code_locals, tuple);
 	fake_put_u64(&fake, tuple + 16, nr);
 	for (unsigned i = 0; i < nr; i++)
 		fake_put_u64(&fake, items + 8ULL * i, put_str(locals[i]));
-	return put_function(row, code);
+	return put_function(code);
 }
 
 /* A type whose attribute `name` is in a slot at that offset of an instance. */
@@ -244,37 +148,15 @@ static uint64_t put_slotted_type(uint64_t offset)
 	return type;
 }
 
-static uint64_t put_module(uint64_t modules, const char *name)
-{
-	uint64_t module = put_object("module", 64), dict = put_dict(8, KIND_UNICODE);
-
-	fake_put_u64(&fake, module + 16, dict);
-	put_entry(modules, 8, KIND_UNICODE, put_str(name), module);
-	return dict;
-}
-
-static uint64_t put_interpreter(unsigned minor, const struct layout_row *row)
-{
-	uint64_t modules = put_dict(8, KIND_UNICODE);
-
-	put_debug_offsets(&fake, RUNTIME, minor);
-	fake_put_u64(&fake, RUNTIME + row->interpreters_head, INTERP);
-	fake_put_u64(&fake, INTERP + row->interp_modules, modules);
-	layout.runtime_addr = RUNTIME;
-	layout.version = 0x030000f0 | minor << 16;
-	return modules;
-}
-
 static void modules_lead_to_what_is_wanted(void **state)
 {
 	(void)state;
 	for (unsigned minor = 9; minor <= LAYOUT_MINOR_LAST; minor++) {
-		const struct layout_row *row = layout_find(minor);
 		static const char *const locals[] = { "self", "sched_count", "ntodo", "i" };
 		uint64_t modules, tasks, code, importlib, asyncio, events, type, methods;
 
 		setup(minor);
-		modules = put_interpreter(minor, row);
+		modules = put_interpreter();
 		pymodules_read(&fake.mem, &layout);
 		assert_int_equal(layout.current_tasks_addr, 0);
 		assert_int_equal(layout.find_and_load_addr, 0);
@@ -282,7 +164,7 @@ static void modules_lead_to_what_is_wanted(void **state)
 
 		importlib = put_module(modules, "_frozen_importlib");
 		code = put_object("code", 128);
-		put_entry(importlib, 8, KIND_UNICODE, put_str("_find_and_load"), put_function(row, code));
+		put_entry(importlib, 8, KIND_UNICODE, put_str("_find_and_load"), put_function(code));
 		asyncio = put_module(modules, "_asyncio");
 		tasks = put_dict(8, 0);
 		put_entry(asyncio, 8, KIND_UNICODE, put_str("_current_tasks"), tasks);
@@ -291,7 +173,7 @@ static void modules_lead_to_what_is_wanted(void **state)
 		methods = put_dict(8, KIND_UNICODE);
 		fake_put_u64(&fake, type + 264, methods);
 		put_entry(methods, 8, KIND_UNICODE, put_str("_run_once"), 
-			  put_function_of(row, locals, ARRAY_SIZE(locals)));
+			  put_function_of(locals, ARRAY_SIZE(locals)));
 		put_entry(events, 8, KIND_UNICODE, put_str("BaseEventLoop"), type);
 		pymodules_read(&fake.mem, &layout);
 		assert_int_equal(layout.current_tasks_addr, minor < 14 ? tasks : 0);
@@ -318,16 +200,14 @@ static void trio_leads_to_the_task_and_its_name(void **state)
 
 	(void)state;
 	for (unsigned minor = 9; minor <= 13; minor++) {
-		const struct layout_row *row = layout_find(minor);
-
 		for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 			uint64_t modules, trio;
 
 			setup(minor);
-			modules = put_interpreter(minor, row);
+			modules = put_interpreter();
 			trio = put_module(modules, "trio._core._run");
 			put_entry(trio, 8, KIND_UNICODE, put_str("unrolled_run"),
-				  put_function_of(row, locals, ARRAY_SIZE(locals)));
+				  put_function_of(locals, ARRAY_SIZE(locals)));
 			pymodules_read(&fake.mem, &layout);
 			assert_int_equal(layout.trio_task, 0);
 			put_entry(trio, 8, KIND_UNICODE, put_str("Task"), put_slotted_type(cases[i].offset));
