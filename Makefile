@@ -206,7 +206,7 @@ $(OUT)/tests/bpf/test_%: $(OUT)/tests/bpf/test_%.o $(LIVE_OBJ)
 
 # What a fuzzer is linked with: the pure stages and the reading of memory, unless it names its own few files.
 FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules/*.c user/report/*.c) \
-	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c pystr.c)
+	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c pystr.c pyattribute.c loops.c tasks.c)
 FUZZED_IN_fuzz_config := $(FUZZED) \
 	$(addprefix user/serve/,config.c config_rules.c config_targets.c web_config.c yamltree.c yamlwalk.c)
 FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_address.c web_auth.c web_encoding.c web_listen.c)

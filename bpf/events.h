@@ -55,6 +55,7 @@
 	X(29, LATENT,     latent)	/* kernel: calls that can block and did not, of one stack */ \
 	X(40, SPAWN,      spawn)	/* kernel: a process began that may be a Python */ \
 	X(46, LOOPS,      loops)	/* reader: loops that run in a process; not a part of a watch */ \
+	X(47, TASKS,      tasks)	/* reader: how many tasks a process has */ \
 	X(50, CONNECTION, connection)	/* daemon: counters of one destination, cumulative */ \
 	X(51, CONNECT,    connect)	/* kernel: who begins connections, sampled */
 /* clang-format on */
@@ -312,6 +313,7 @@ struct ev_exit {
 _Static_assert(sizeof(struct ev_exit) == 32, "stream ABI");
 
 #include "evtarget.h"
+#include "evtasks.h"
 
 enum code_status {
 	CODE_OK = 0,

@@ -44,7 +44,7 @@ static void check_sizes(uint32_t type, uint32_t right, const char *name)
 {
 	union {
 		struct ev_head head;
-		char bytes[4096];
+		char bytes[8192];
 	} rec = { .head = { .type = type } };
 
 	if (type == EV_ONGOING) /* it must say that it has not ended */
@@ -104,6 +104,25 @@ static void loops_are_as_many_as_there_is_room_for(void **state)
 	ev.nr--;
 	assert_passes(ev);
 	ev.nr = EV_MAX_LOOPS + 1;
+	assert_refuses(ev);
+}
+
+static void numbers_of_tasks_are_of_what_was_read(void **state)
+{
+	EVENT(tasks, TASKS, .nr_loops = EV_MAX_LOOPS);
+
+	(void)state;
+	assert_passes(ev);
+	ev.status = TASKS_CUT;
+	assert_passes(ev);
+	ev.nr_loops = EV_MAX_LOOPS + 1;
+	assert_refuses(ev);
+	for (ev.status = TASKS_ABSENT; ev.status < TASKS_STATUS_MAX; ev.status++) {
+		ev.nr_loops = 1;
+		assert_refuses(ev);
+		ev.nr_loops = 0;
+		assert_passes(ev);
+	}
 	assert_refuses(ev);
 }
 
@@ -320,6 +339,7 @@ int main(void)
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(probes_are_as_many_as_there_is_room_for),
 		cmocka_unit_test(loops_are_as_many_as_there_is_room_for),
+		cmocka_unit_test(numbers_of_tasks_are_of_what_was_read),
 		cmocka_unit_test(a_stack_has_the_size_of_its_frames),
 		cmocka_unit_test(a_code_holds_its_names),
 		cmocka_unit_test(names_and_tables_have_a_longest),

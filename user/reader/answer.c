@@ -6,6 +6,7 @@
 
 #include "identify.h"
 #include "pycode.h"
+#include "tasks.h"
 #include "threads.h"
 #include "util.h"
 
@@ -70,6 +71,15 @@ static bool is_valid_loops(const struct protocol_request *request, const struct 
 	return true;
 }
 
+static bool is_valid_tasks(const struct protocol_request *request, const struct ev_tasks *tasks,
+			   size_t bytes)
+{
+	bool has_numbers = tasks->status == TASKS_OK || tasks->status == TASKS_CUT;
+
+	return bytes == sizeof(*tasks) && tasks->pid == (__u32)request->pid &&
+	       tasks->status < TASKS_STATUS_MAX && tasks->nr_loops <= (has_numbers ? EV_MAX_LOOPS : 0u);
+}
+
 bool answer_is_valid(const struct protocol_request *request, const struct ev_head *record,
 		     size_t bytes)
 {
@@ -87,6 +97,9 @@ bool answer_is_valid(const struct protocol_request *request, const struct ev_hea
 	if (request->kind == PROTOCOL_LOOPS)
 		return record->type == EV_LOOPS &&
 		       is_valid_loops(request, (const struct ev_loops *)record, bytes);
+	if (request->kind == PROTOCOL_TASKS)
+		return record->type == EV_TASKS &&
+		       is_valid_tasks(request, (const struct ev_tasks *)record, bytes);
 	return record->type == EV_CODE &&
 	       is_valid_code(request, (const struct ev_code *)record, bytes);
 }
@@ -109,6 +122,10 @@ void answer_make_stuck(const struct protocol_request *request, union answer_stuc
 	}
 	if (request->kind == PROTOCOL_THREAD) {
 		threads_begin(request->ident, request->tid, &stuck->thread);
+		return;
+	}
+	if (request->kind == PROTOCOL_TASKS) {
+		tasks_begin(TASKS_STUCK, (uint32_t)request->pid, &stuck->tasks);
 		return;
 	}
 	memset(stuck, 0, sizeof(*stuck));

@@ -24,8 +24,9 @@ union answer_stuck {
 	struct ev_thread thread;
 	struct ev_probes probes;
 	struct ev_loops loops;
+	struct ev_tasks tasks;
 };
-/* CODE_STUCK, TARGET_STUCK, a thread without a name, no probes, or no loops. */
+/* CODE_STUCK, TARGET_STUCK, TASKS_STUCK, a thread without a name, no probes, or no loops. */
 void answer_make_stuck(const struct protocol_request *request, union answer_stuck *stuck);
 
 #endif

@@ -59,9 +59,7 @@ static void mark_stuck(struct reader *reader, uint32_t target_id)
 		return;
 	reader->stuck[reader->next_stuck] = target_id;
 	reader->next_stuck = (reader->next_stuck + 1) % STUCK_MAX;
-	reader->nr_stuck = max(reader->nr_stuck, reader->next_stuck);
-	if (reader->next_stuck == 0)
-		reader->nr_stuck = STUCK_MAX;
+	reader->nr_stuck = min(reader->nr_stuck + 1u, (unsigned)STUCK_MAX);
 }
 
 static void unmark_stuck(struct reader *reader, uint32_t target_id)
@@ -153,10 +151,7 @@ static void send_requests(struct reader *reader, uint64_t now_ns)
 
 		if (entry->is_forgotten || is_stuck(reader, entry->request.target_id))
 			return;
-		/*
-		 * A failure is tried again; if the process died, the socket says so when it is
-		 * read.
-		 */
+		/* A failure is tried again; if the process died, the socket says so when it is read. */
 		n = send(reader->socket_fd, &entry->request, sizeof(entry->request),
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n != (ssize_t)sizeof(entry->request))
@@ -259,10 +254,7 @@ static bool take_answer(struct reader *reader, size_t bytes, uint64_t now_ns)
 int reader_dispatch(struct reader *reader, uint64_t now_ns)
 {
 	for (unsigned i = 0; reader->socket_fd >= 0 && i < ANSWERS_AT_ONCE; i++) {
-		/*
-		 * With MSG_TRUNC it is the packet's length, also when that is more than the
-		 * buffer's.
-		 */
+		/* With MSG_TRUNC it is the packet's length, also when that is more than the buffer's. */
 		ssize_t n = recv(reader->socket_fd, reader->buffer, sizeof(reader->buffer),
 				 MSG_DONTWAIT | MSG_TRUNC);
 
@@ -336,6 +328,12 @@ static struct protocol_request about(const struct ev_target *target, enum protoc
 	};
 }
 
+static int ask_known(struct reader *reader, const struct ev_target *target, struct protocol_request request,
+		     uint64_t now_ns)
+{
+	return target->status == TARGET_OK ? ask(reader, &request, now_ns) : -EINVAL;
+}
+
 int reader_ask_code(struct reader *reader, const struct ev_target *target, uint64_t code_addr,
 		    uint32_t fingerprint, uint64_t now_ns)
 {
@@ -343,9 +341,7 @@ int reader_ask_code(struct reader *reader, const struct ev_target *target, uint6
 
 	request.fingerprint = fingerprint;
 	request.code_addr = code_addr;
-	if (target->status != TARGET_OK)
-		return -EINVAL;
-	return ask(reader, &request, now_ns);
+	return ask_known(reader, target, request, now_ns);
 }
 
 int reader_ask_thread(struct reader *reader, const struct ev_target *target, uint64_t ident,
@@ -355,9 +351,7 @@ int reader_ask_thread(struct reader *reader, const struct ev_target *target, uin
 
 	request.tid = tid;
 	request.ident = ident;
-	if (target->status != TARGET_OK)
-		return -EINVAL;
-	return ask(reader, &request, now_ns);
+	return ask_known(reader, target, request, now_ns);
 }
 
 int reader_ask_probes(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
@@ -369,9 +363,12 @@ int reader_ask_probes(struct reader *reader, const struct ev_target *target, uin
 
 int reader_ask_loops(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
 {
-	struct protocol_request request = about(target, PROTOCOL_LOOPS);
+	return ask_known(reader, target, about(target, PROTOCOL_LOOPS), now_ns);
+}
 
-	return target->status == TARGET_OK ? ask(reader, &request, now_ns) : -EINVAL;
+int reader_ask_tasks(struct reader *reader, const struct ev_target *target, uint64_t now_ns)
+{
+	return ask_known(reader, target, about(target, PROTOCOL_TASKS), now_ns);
 }
 
 void reader_set_deadline(struct reader *reader, uint64_t deadline_ns)

@@ -16,6 +16,7 @@
 #define MAX_IMPL_OFFSET	   32768 /* _PyThreadStateImpl: 19 KiB without the GIL */
 #define MAX_FRAME_OFFSET   256
 #define MAX_CODE_OFFSET	   512
+#define MAX_TASK_OFFSET	   512
 #define FIRST_MINOR	   13
 #define NR_MINORS	   3
 
@@ -157,7 +158,15 @@ int debugoffsets_read(struct mem *mem, uint64_t runtime_addr, struct layout_row 
 }
 
 /* struct _Py_AsyncioModuleDebugOffsets, Modules/_asynciomodule.c, 3.14 and 3.15: 13 members of 8 bytes. */
-enum { TASK_NAME = 1, THREAD_RUNNING_LOOP = 10, THREAD_RUNNING_TASK = 11, NR_ASYNCIO = 13 };
+enum {
+	TASK_NAME = 1,
+	TASK_NODE = 6,
+	INTERP_TASKS = 8,
+	THREAD_RUNNING_LOOP = 10,
+	THREAD_RUNNING_TASK = 11,
+	THREAD_TASKS = 12,
+	NR_ASYNCIO = 13
+};
 
 int debugoffsets_read_asyncio(struct mem *mem, uint64_t addr, struct layout_row *row)
 {
@@ -173,10 +182,27 @@ int debugoffsets_read_asyncio(struct mem *mem, uint64_t addr, struct layout_row 
 	task = table[THREAD_RUNNING_TASK];
 	name = table[TASK_NAME];
 	if (loop < row->tstate_bytes || loop > MAX_IMPL_OFFSET || loop % 8 || task < row->tstate_bytes ||
-	    task > MAX_IMPL_OFFSET || task % 8 || name > 512 || name % 8)
+	    task > MAX_IMPL_OFFSET || task % 8 || name > MAX_TASK_OFFSET || name % 8)
 		return -EBADMSG;
 	row->py.tstate_running_loop = (uint16_t)loop;
 	row->py.tstate_running_task = (uint16_t)task;
 	row->py.task_name = (uint16_t)name;
+	return 0;
+}
+
+int debugoffsets_read_task_lists(struct mem *mem, uint64_t addr, struct task_lists *lists)
+{
+	uint64_t table[NR_ASYNCIO];
+	int err = procmem_read(mem, addr, table, sizeof(table));
+
+	if (err)
+		return err;
+	if (table[TASK_NODE] > MAX_TASK_OFFSET || table[TASK_NODE] % 8 ||
+	    table[INTERP_TASKS] > MAX_INTERP_OFFSET || table[INTERP_TASKS] % 8 ||
+	    table[THREAD_TASKS] > MAX_IMPL_OFFSET || table[THREAD_TASKS] % 8)
+		return -EBADMSG;
+	lists->task_node = (uint16_t)table[TASK_NODE];
+	lists->interp_head = (uint32_t)table[INTERP_TASKS];
+	lists->tstate_head = (uint32_t)table[THREAD_TASKS];
 	return 0;
 }

@@ -216,39 +216,47 @@ static void find_runtime(struct identity *identity, pid_t pid)
 		set_status(target, status_of(err));
 }
 
-static int find_probes(struct identity *identity, pid_t pid, struct ev_probes *probes)
+/* Once more, of one that is known: for what is in its runtime's files. probes: NULL if not asked for. */
+static int find_in_files(pid_t pid, struct ev_probes *probes, struct runtime *runtime)
 {
-	struct runtime runtime = { 0 };
-	struct runtime_search search = { .proc_fd = identity->proc_fd, .exe = identity->exe,
-					 .probes = probes };
+	cleanup_close int proc_fd = procinfo_open(pid);
+	struct ev_target target = { 0 };
+	struct identity identity = { .proc_fd = proc_fd, .target = &target };
+	struct runtime_search search = { .proc_fd = proc_fd, .exe = identity.exe, .probes = probes };
 	cleanup_free char *maps = NULL;
 	struct mem mem;
-	int err = procinfo_read(identity->proc_fd, "maps", MAPS_BYTES_MAX, &maps, &search.maps_bytes);
+	int err = proc_fd < 0 ? proc_fd : read_exe(&identity);
 
+	if (!err)
+		err = procinfo_read(proc_fd, "maps", MAPS_BYTES_MAX, &maps, &search.maps_bytes);
 	if (err)
 		return err;
 	procmem_of_process(&mem, pid, MEMORY_BUDGET_BYTES);
 	search.maps = maps;
 	search.mem = &mem;
-	err = runtime_find(&search, &runtime);
-	probes->map_start = runtime.map_start;
-	probes->map_end = runtime.map_end;
-	return err;
+	return runtime_find(&search, runtime);
 }
 
 void identify_probes(pid_t pid, struct ev_probes *probes)
 {
-	cleanup_close int proc_fd = procinfo_open(pid);
-	struct ev_target target = { 0 };
-	struct identity identity = { .proc_fd = proc_fd, .target = &target };
+	struct runtime runtime = { 0 };
 
 	memset(probes, 0, sizeof(*probes));
 	probes->head.type = EV_PROBES;
 	probes->head.size = sizeof(*probes);
 	probes->head.loop_id = EV_NO_LOOP;
 	probes->pid = (__u32)pid;
-	if (proc_fd < 0 || read_exe(&identity) || find_probes(&identity, pid, probes))
+	if (find_in_files(pid, probes, &runtime))
 		probes->nr_sites = 0;
+	probes->map_start = runtime.map_start;
+	probes->map_end = runtime.map_end;
+}
+
+uint64_t identify_asyncio(pid_t pid)
+{
+	struct runtime runtime = { 0 };
+
+	return find_in_files(pid, NULL, &runtime) ? 0 : runtime.asyncio_addr;
 }
 
 static bool is_ended(const struct procinfo_stat *stat)

@@ -3,6 +3,7 @@
 #ifndef IDENTIFY_H
 #define IDENTIFY_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "events.h"
@@ -15,6 +16,9 @@ void identify_process(pid_t pid, struct ev_target *target);
 
 /* Where its runtime's file has USDT probes; nr_sites is 0 if it has none, or is not to be read. */
 void identify_probes(pid_t pid, struct ev_probes *probes);
+
+/* Where the table AsyncioDebug (3.14+) is in its memory; 0: asyncio is not loaded, or too old, or not to be read. */
+uint64_t identify_asyncio(pid_t pid);
 
 /* The sentence for people that belongs to a status; an empty one for TARGET_OK. */
 const char *identify_reason(enum target_status status);

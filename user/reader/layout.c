@@ -115,6 +115,14 @@ int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version
 	return err ? err : procmem_read_u64(mem, interp_addr + row.interp_threads, tstate_addr);
 }
 
+int layout_interpreter(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *interp_addr)
+{
+	struct layout_row row;
+	int err = find_row(mem, runtime_addr, version, &row);
+
+	return err ? err : find_main_interpreter(mem, runtime_addr, &row, interp_addr);
+}
+
 int layout_modules(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *dict_addr)
 {
 	struct layout_row row;

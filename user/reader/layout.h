@@ -29,9 +29,11 @@ struct layout_row {
 	uint32_t interp_threads; /* threads.head, the newest PyThreadState */
 	uint32_t interp_gil;	/* ceval.gil, a pointer; 0: runtime_gil */
 	uint32_t interp_modules; /* sys.modules */
-	/* In objects, for pymodules.c. */
+	/* In objects that are not free-threaded, for pymodules.c. */
 	uint16_t function_code; /* PyFunctionObject.func_code */
 	uint16_t code_locals;	/* to 3.10: co_varnames; later: co_localsplusnames */
+	uint16_t future_state; /* FutureObj.fut_state, for tasks.c as the next one */
+	uint16_t task_waiter;  /* TaskObj.task_fut_waiter */
 	uint32_t interp_collecting; /* gc.collecting */
 	uint32_t tstate_bytes;	    /* 3.13+: of the PyThreadState that a _PyThreadStateImpl begins with */
 	uint32_t impl_running_loop; /* behind it: asyncio_running_loop */
@@ -77,6 +79,9 @@ bool layout_has_gil(struct mem *mem, const struct py_layout *layout);
 /* The newest PyThreadState of the main interpreter; its next one is 8 bytes into each, 0 ends the list. */
 int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version,
 			uint64_t *tstate_addr);
+
+/* The main interpreter itself. */
+int layout_interpreter(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *interp_addr);
 
 /* sys.modules of the main interpreter; -EAGAIN if it is not there yet. */
 int layout_modules(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *dict_addr);

@@ -9,7 +9,7 @@
  * 3.11.7, 3.12.1, 3.12.6, 3.13.0, 3.13.5, 3.13.18, 3.14.10 and 3.15.2, all read live as well.  What has
  * _Py_DebugOffsets says most of it itself (debugoffsets.c): such numbers are here for comparison and for
  * members that it leaves out, which are the flags and _co_firsttraceable of code, the dict of a thread,
- * what follows a PyThreadState, and what is in a task, a function and a GIL.  The structs:
+ * what follows a PyThreadState, and what is in a future, a task, a function and a GIL.  The structs:
  *
  *   tstate_*		 Include/cpython/pystate.h, struct _ts
  *   cframe_*		 Include/cpython/pystate.h, struct _PyCFrame
@@ -20,7 +20,9 @@
  *   str_*		 Include/cpython/unicodeobject.h, sizes of PyASCIIObject and
  *			 PyCompactUnicodeObject
  *   running_loop_holder Modules/_asynciomodule.c, PyRunningLoopHolder.rl_loop
- *   task_name		 Modules/_asynciomodule.c, TaskObj.task_name
+ *   task_name, task_waiter, future_state
+ *			 Modules/_asynciomodule.c, TaskObj.task_name, .task_fut_waiter and .task_state, which is
+ *			 where FutureObj.fut_state is
  *   impl_running_loop	 Include/internal/pycore_tstate.h, _PyThreadStateImpl.asyncio_running_loop, as the
  *			 distance from the end of its PyThreadState; asyncio_running_task is the next word
  *   function_code	 Include/cpython/funcobject.h, PyFunctionObject.func_code
@@ -53,6 +55,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
 		.interp_collecting = 816, .interp_modules = 856, .function_code = 16, .code_locals = 72,
+		.future_state = 80, .task_waiter = 144,
 	},
 	{
 		.py = {
@@ -72,6 +75,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 32, .autotss_key = 588, .runtime_gil = 352,
 		.interp_next = 0, .interp_id = 24, .interp_threads = 8,
 		.interp_collecting = 816, .interp_modules = 856, .function_code = 48, .code_locals = 72,
+		.future_state = 88, .task_waiter = 152,
 	},
 	{
 		.py = {
@@ -93,6 +97,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 40, .autotss_key = 596, .runtime_gil = 360,
 		.interp_next = 0, .interp_id = 48, .interp_threads = 16,
 		.interp_collecting = 848, .interp_modules = 888, .function_code = 48, .code_locals = 96,
+		.future_state = 88, .task_waiter = 128,
 	},
 	{
 		.py = {
@@ -113,6 +118,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 40, .autotss_key = 1548,
 		.interp_next = 0, .interp_id = 8, .interp_threads = 72, .interp_gil = 384, /* PEP 684 */
 		.interp_collecting = 312, .interp_modules = 944, .function_code = 48, .code_locals = 96,
+		.future_state = 88, .task_waiter = 128,
 	},
 	{
 		.py = {
@@ -133,6 +139,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 632, .autotss_key = 2164, .tstate_bytes = 304,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7344, .interp_gil = 16,
 		.interp_collecting = 7600, .interp_modules = 7656, .function_code = 48, .code_locals = 96,
+		.future_state = 96, .task_waiter = 112,
 		.gc_young = { 160, 164 },
 		.has_debug_offsets = true,
 	},
@@ -156,6 +163,7 @@ static const struct layout_row rows[] = {
 		.interpreters_head = 808, .autotss_key = 2340, .tstate_bytes = 832, .impl_running_loop = 32,
 		.interp_next = 7272, .interp_id = 7280, .interp_threads = 7344, .interp_gil = 16,
 		.interp_collecting = 7600, .interp_modules = 7688, .function_code = 48, .code_locals = 96,
+		.future_state = 104, .task_waiter = 120,
 		.gc_young = { 152 },
 		.has_debug_offsets = true, .has_running_task = true,
 	},
@@ -180,6 +188,7 @@ static const struct layout_row rows[] = {
 		.tstate_bytes = 888, .impl_running_loop = 136,
 		.interp_next = 7264, .interp_id = 7272, .interp_threads = 7336, .interp_gil = 16,
 		.interp_collecting = 7512, .interp_modules = 7592, .function_code = 48, .code_locals = 96,
+		.future_state = 104, .task_waiter = 120,
 		.gc_young = { 88 },
 		.has_debug_offsets = true, .has_running_task = true,
 	},

@@ -2,11 +2,13 @@
 /* bpf/pyrunning.h and bpf/pyloops.h compiled for this side: one piece of code decides what a running loop is. */
 #include "loops.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "layout.h"
 
 typedef __u8 u8;
+typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
@@ -24,9 +26,11 @@ static int read_target(void *to, u32 size, u64 addr)
 }
 
 #define read_user(to, size, addr) read_target(to, size, addr)
+#define read_user_str(to, size, addr) (-EFAULT) /* for names of functions in C, which nobody asks for here */
 #include "pyhash.h"
 #include "scratch.h"
 #include "pyloops.h"
+#include "pytask.h"
 
 /* "PollSele" and "SelectSe" as little-endian numbers. */
 #define NAME_POLLSELECTOR   0x656c65536c6c6f50ULL
@@ -154,4 +158,41 @@ void loops_list(struct mem *mem, const struct py_layout *layout, struct ev_loops
 		if (procmem_read_u64(mem, tstate + TSTATE_NEXT, &tstate))
 			break;
 	}
+}
+
+static u64 running_task(struct scratch *s)
+{
+	u64 task = 0;
+
+	if (pytask_is_in_thread(&s->layout))
+		return pytask_of_thread(s, s->tstate_addr, s->loop_addr);
+	if (pytask_begin(s))
+		return 0;
+	while (s->dict_left && !task)
+		task = pytask_step(s, s->loop_addr);
+	return task;
+}
+
+unsigned loops_running(struct mem *mem, const struct py_layout *layout, struct running_loop *loops, unsigned room)
+{
+	struct scratch s;
+	uint64_t tstate;
+	unsigned nr = 0;
+
+	memset(&s, 0, sizeof(s));
+	s.layout = *layout;
+	reading = mem;
+	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
+		return 0;
+	for (unsigned i = 0; i < MAX_THREADS && tstate && nr < room; i++) {
+		s.tstate_addr = tstate;
+		if (has_running_loop(&s)) {
+			loops[nr].loop_addr = s.loop_addr;
+			loops[nr].task_addr = running_task(&s);
+			loops[nr++].ns_tid = native_id(mem, layout, tstate);
+		}
+		if (procmem_read_u64(mem, tstate + TSTATE_NEXT, &tstate))
+			break;
+	}
+	return nr;
 }

@@ -15,6 +15,16 @@
 unsigned loops_count(struct mem *mem, uint64_t runtime_addr, const struct py_layout *layout,
 		     uint16_t *kinds);
 
+/* A loop of asyncio, or one that uses its tasks, while a thread runs it. */
+struct running_loop {
+	uint64_t loop_addr;
+	uint64_t task_addr; /* in whose step it is; 0: in none's */
+	uint32_t ns_tid;    /* the thread's number as the target has it; 0: not known */
+};
+
+/* Those of the main interpreter, up to room; returns how many. */
+unsigned loops_running(struct mem *mem, const struct py_layout *layout, struct running_loop *loops, unsigned room);
+
 #define LOOPS_BUDGET_BYTES (16ULL << 20)
 
 /* Which threads these are and which kind of loop each runs. All of *ev but its pid is set. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "confine.h"
 #include "identify.h"
 #include "log.h"
@@ -17,6 +18,7 @@
 #include "protocol.h"
 #include "pycode.h"
 #include "reader.h"
+#include "tasktables.h"
 #include "threads.h"
 #include "util.h"
 
@@ -29,6 +31,7 @@ struct packet {
 		struct ev_thread thread;
 		struct ev_probes probes;
 		struct ev_loops loops;
+		struct ev_tasks tasks;
 		uint8_t room[EV_RECORD_MAX];
 	} record;
 };
@@ -84,6 +87,23 @@ static void serve_loops(const struct protocol_request *request, struct ev_loops 
 		loops->nr = 0;
 }
 
+static void serve_tasks(const struct protocol_request *request, struct ev_tasks *tasks)
+{
+	uint64_t start_ns = clock_host_ns();
+	struct task_tables tables;
+	struct mem mem;
+
+	procmem_of_process(&mem, request->pid, TASKS_BUDGET_BYTES);
+	tasktables_find(request, &mem, &tables);
+	tasks_read(&mem, &request->layout, &tables, start_ns + TASKS_MAX_NS, tasks);
+	if (!is_same_life(request))
+		tasks_begin(TASKS_UNREADABLE, 0, tasks);
+	if (tasks->status == TASKS_ABSENT || tasks->status == TASKS_UNREADABLE)
+		tasktables_forget(request->target_id);
+	tasks->pid = (__u32)request->pid;
+	tasks->took_ns = clock_host_ns() - start_ns;
+}
+
 /* Returns 1 for a request that was answered, 0 at the end of the socket. */
 static int serve_one(int socket_fd, struct packet *packet)
 {
@@ -106,6 +126,8 @@ static int serve_one(int socket_fd, struct packet *packet)
 		serve_probes(&request, &packet->record.probes);
 	else if (request.kind == PROTOCOL_LOOPS)
 		serve_loops(&request, &packet->record.loops);
+	else if (request.kind == PROTOCOL_TASKS)
+		serve_tasks(&request, &packet->record.tasks);
 	else
 		return -EBADMSG;
 	packet->answer.seq = request.seq;
@@ -119,7 +141,10 @@ static int serve_one(int socket_fd, struct packet *packet)
 int reader_main(int socket_fd)
 {
 	cleanup_free struct packet *packet = calloc(1, sizeof(*packet));
-	int err = packet ? reader_confine() : -ENOMEM;
+	int err;
+
+	(void)clock_host_ns(); /* once, before */
+	err = packet ? reader_confine() : -ENOMEM;
 
 	if (err) {
 		log_write(LOG_ERR, "reader: cannot confine itself: %s", strerror(-err));

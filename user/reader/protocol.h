@@ -17,6 +17,7 @@ enum protocol_kind {
 	PROTOCOL_THREAD = 3,
 	PROTOCOL_PROBES = 4,
 	PROTOCOL_LOOPS = 5,
+	PROTOCOL_TASKS = 6,
 };
 
 struct protocol_request {
@@ -35,7 +36,7 @@ struct protocol_request {
 	struct py_layout layout;
 };
 
-/* The record (ev_target, ev_code, ev_thread, ev_probes or ev_loops) follows it in the same packet. */
+/* The record (ev_target, ev_code, ev_thread, ev_probes, ev_loops or ev_tasks) follows it in the same packet. */
 struct protocol_answer {
 	uint64_t seq;
 };

@@ -21,8 +21,8 @@
 struct reader;
 
 /*
- * Called for every answer: an ev_target, ev_code, ev_thread, ev_probes or ev_loops, checked for its size, valid
- * during the call.
+ * Called for every answer: an ev_target, ev_code, ev_thread, ev_probes, ev_loops or ev_tasks, checked for its size,
+ * valid during the call.
  */
 typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
 
@@ -55,6 +55,8 @@ int reader_ask_thread(struct reader *reader, const struct ev_target *target, uin
 int reader_ask_probes(struct reader *reader, const struct ev_target *target, uint64_t now_ns);
 /* Asks which loops run in such a target; answer: ev_loops. */
 int reader_ask_loops(struct reader *reader, const struct ev_target *target, uint64_t now_ns);
+/* Asks how many tasks such a target has; answer: ev_tasks. */
+int reader_ask_tasks(struct reader *reader, const struct ev_target *target, uint64_t now_ns);
 /* Instead of READER_DEADLINE_NS, from now on: for who waits for the answers, and has many to wait for. */
 void reader_set_deadline(struct reader *reader, uint64_t deadline_ns);
 /* The target ended: what is queued for it is dropped, its number can be forgotten. */

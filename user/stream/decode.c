@@ -163,6 +163,12 @@ static bool loops_are_sane(const struct ev_loops *ev)
 	return is_sane;
 }
 
+static bool tasks_are_sane(const struct ev_tasks *ev)
+{
+	return ev->status < TASKS_STATUS_MAX &&
+	       ev->nr_loops <= (ev->status <= TASKS_CUT ? EV_MAX_LOOPS : 0u);
+}
+
 static bool code_is_sane(const struct ev_code *ev)
 {
 	uint64_t bytes = (uint64_t)ev->filename_bytes + ev->name_bytes + ev->qualname_bytes +
@@ -197,6 +203,7 @@ static bool is_sane(const struct ev_head *ev)
 	case EV_SPAWN: return spawn_is_sane((const struct ev_spawn *)ev);
 	case EV_PROBES: return probes_are_sane((const struct ev_probes *)ev);
 	case EV_TARGET: return target_is_sane((const struct ev_target *)ev);
+	case EV_TASKS: return tasks_are_sane((const struct ev_tasks *)ev);
 	case EV_LOOPS: return loops_are_sane((const struct ev_loops *)ev);
 	case EV_CONNECTION: return connection_is_sane((const struct ev_connection *)ev);
 	case EV_CODE: return code_is_sane((const struct ev_code *)ev);
