@@ -11,6 +11,8 @@ import pytest
 
 from interpreters import find_free_threaded
 from match import check_breaches, check_summary
+from service import Service
+from task_counts import check_tasks
 from watch import Loophound, Outcome, watch_workload
 from workload import Workload, find_workloads
 
@@ -88,6 +90,12 @@ def test_another_threads_collector_stops_the_world(free):
         assert took_ns / 2 <= breach["duration_ns"] <= took_ns + 5_000_000, outcome.output
         assert breach["split"]["other_ns"] >= breach["duration_ns"], outcome.output
         assert breach["site"]["function"] == "compute", outcome.output
+
+
+@of_each
+def test_tasks_are_counted(free):
+    with Service("--breaches.to", "none") as service:
+        check_tasks(service.wait_serving(), free)
 
 
 @of_each

@@ -95,7 +95,7 @@ static inline void put_target(uint32_t target, const char *exe, const char *cont
 static inline void put_loop(uint32_t target, uint32_t loop)
 {
 	struct ev_loop ev = { HEAD(LOOP, target, loop), .pid = 1000 + target, .tid = 1000 + target,
-			      .kind = LOOP_KIND_ASYNCIO };
+			      .ns_tid = 1000 + target, .kind = LOOP_KIND_ASYNCIO };
 
 	put(&ev);
 }

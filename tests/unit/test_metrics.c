@@ -222,6 +222,86 @@ static void a_breach_may_come_after_the_end(void **state)
 	assert_int_equal(size.loops, 0);
 }
 
+/* Of the loop that runs in that thread; its counters come after it, as every second. */
+static void put_tasks(uint32_t target, uint32_t ns_tid, uint32_t status)
+{
+	struct ev_tasks ev = { HEAD(TASKS, target, EV_NO_LOOP), .status = status, .took_ns = MSEC / 4 };
+
+	if (status <= TASKS_CUT) {
+		ev.nr_uncounted = 40;
+		ev.nr_loops = 2;
+		ev.loops[0].ns_tid = 1;
+		ev.loops[1].ns_tid = ns_tid;
+		ev.loops[1].nr[TASK_STATE_RUNNING] = 1;
+		ev.loops[1].nr[TASK_STATE_READY] = 20;
+		ev.loops[1].nr[TASK_STATE_WAITING] = 300;
+	}
+	put(&ev);
+	put_stats(target, target, 1, 1);
+	scrape(EXPOSITION_TEXT);
+}
+
+static void tasks_are_series_while_they_are_known(void **state)
+{
+	(void)state;
+	now_ns += NSEC_PER_SEC;
+	start(7, 7);
+	put_stats(7, 7, 1, 1);
+	scrape(EXPOSITION_TEXT);
+	assert_line("# TYPE loophound_tasks gauge");
+	assert_line("loophound_task_reads_total{result=\"ok\"} 0");
+	assert_int_equal(count_of("loophound_tasks{"), 0);
+	assert_int_equal(count_of("loophound_tasks_uncounted{"), 0);
+	put_tasks(7, 1007, TASKS_OK);
+	assert_line("loophound_tasks" OF_LOOP "state=\"running\"} 1");
+	assert_line("loophound_tasks" OF_LOOP "state=\"ready\"} 20");
+	assert_line("loophound_tasks" OF_LOOP "state=\"waiting\"} 300");
+	assert_line("loophound_tasks_uncounted{process=\"python3.11\",worker=\"0\"} 40");
+	assert_line("loophound_task_reads_total{result=\"ok\"} 1");
+	assert_line("loophound_task_read_seconds_total 0.00025");
+	/* What is not known is not 0. */
+	for (uint32_t status = TASKS_ABSENT; status < TASKS_STATUS_MAX; status++) {
+		put_tasks(7, 1007, status);
+		assert_int_equal(count_of("loophound_tasks{"), 0);
+		assert_int_equal(count_of("loophound_tasks_uncounted{"), 0);
+		put_tasks(7, 1007, TASKS_CUT);
+		assert_int_equal(count_of("loophound_tasks{"), TASK_STATE_MAX);
+	}
+	assert_line("loophound_task_reads_total{result=\"stuck\"} 1");
+	put_tasks(7, 1008, TASKS_OK); /* the loop's thread runs none now */
+	assert_int_equal(count_of("loophound_tasks{"), 0);
+	assert_int_equal(count_of("loophound_tasks_uncounted{"), 1);
+	put_tasks(7, 1007, TASKS_OK);
+	now_ns += MODEL_TASKS_KEEP_NS - 1;
+	put_stats(7, 7, 1, 1);
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("loophound_tasks{"), TASK_STATE_MAX);
+	now_ns++; /* nobody has counted since */
+	put_stats(7, 7, 1, 1);
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("loophound_tasks{"), 0);
+	assert_int_equal(count_of("loophound_tasks_uncounted{"), 0);
+	put_tasks(7, 1007, TASKS_OK);
+	end(7, 7);
+	scrape(EXPOSITION_TEXT);
+	assert_int_equal(count_of("loophound_tasks{"), 0);
+	assert_int_equal(count_of("loophound_tasks_uncounted{"), 0);
+}
+
+static void a_loop_without_asyncio_has_no_tasks(void **state)
+{
+	struct ev_loop ev = { HEAD(LOOP, 7, 7), .pid = 1007, .tid = 1007, .ns_tid = 1007,
+			      .kind = LOOP_KIND_TRIO };
+
+	(void)state;
+	now_ns += NSEC_PER_SEC;
+	put_target(7, "/usr/bin/python3.11", "");
+	put(&ev);
+	put_tasks(7, 1007, TASKS_OK);
+	assert_int_equal(count_of("loophound_tasks{"), 0);
+	assert_int_equal(count_of("loophound_loop_busy_seconds_total{"), 1);
+}
+
 static void hostile_names_leave_as_one_label(void **state)
 {
 	(void)state;
@@ -266,6 +346,8 @@ int main(void)
 		TEST(loops_have_a_bound_too),
 		TEST(breaches_and_lost_time_add_up),
 		TEST(a_breach_may_come_after_the_end),
+		TEST(tasks_are_series_while_they_are_known),
+		TEST(a_loop_without_asyncio_has_no_tasks),
 		TEST(hostile_names_leave_as_one_label),
 		TEST(a_bucket_ends_where_the_kernel_counts),
 	};

@@ -157,6 +157,20 @@ static void a_starved_loop_has_its_evidence(void **state)
 	assert_has("  because 3 threads wanted one of 2 CPUs right after; the hypervisor took");
 }
 
+static void a_loop_has_its_tasks_while_they_are_known(void **state)
+{
+	(void)state;
+	report_jsonl.loop(&opts, &made.loop, START);
+	assert_has("\"tasks\":null}\n");
+	made.loop.tasks = (struct loop_tasks){ .ns = START, .nr = { [TASK_STATE_RUNNING] = 1,
+								     [TASK_STATE_READY] = 2,
+								     [TASK_STATE_WAITING] = 3 } };
+	report_jsonl.loop(&opts, &made.loop, START + MODEL_TASKS_KEEP_NS);
+	assert_null(strstr(output(), "\"tasks\":{"));
+	report_jsonl.loop(&opts, &made.loop, START + MODEL_TASKS_KEEP_NS - 1);
+	assert_has("\"tasks\":{\"running\":1,\"ready\":2,\"waiting\":3}}\n");
+}
+
 static void long_and_hostile_names_stay_on_their_line(void **state)
 {
 	static char file[3000], function[3000];
@@ -310,6 +324,7 @@ int main(void)
 		TEST(what_could_not_be_read_is_said),
 		TEST(every_rule_has_its_paragraph),
 		TEST(a_starved_loop_has_its_evidence),
+		TEST(a_loop_has_its_tasks_while_they_are_known),
 		TEST(long_and_hostile_names_stay_on_their_line),
 		TEST(colour_is_only_where_asked_for),
 		TEST(json_says_all_of_a_breach),

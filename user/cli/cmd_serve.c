@@ -40,6 +40,8 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	struct serving *serving = ctx;
 
 	service_tick(serving->service, now_ns);
+	if (service_is_watched(serving->service, now_ns))
+		engine_count_tasks(serving->engine, now_ns);
 	policies_expire(serving->policies, now_ns);
 	tell_status(serving);
 	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */

@@ -36,6 +36,7 @@ struct entry {
 	bool is_inherited; /* number is that of whom it descends from */
 	int number; /* of the selector that it is watched by, or SELECTION_* */
 	uint64_t names; /* of selection_names(), when they were last known */
+	uint64_t tasks_ns; /* when its tasks may be counted (again) */
 	uint64_t select_ns; /* when to look at its selection again; 0: not */
 	struct ev_target info;
 };
@@ -60,6 +61,8 @@ struct targets {
 	void *ctx;
 	struct let_go *let_go; /* by target_id */
 	uint64_t last_ns;      /* time of the last tick */
+	uint32_t counting;	/* the target whose tasks are being counted; 0: none */
+	int64_t counting_credit_ns; /* of the reader's time, for that */
 	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
 	struct ev_target failed;
 	bool has_failed;

@@ -88,6 +88,7 @@ static int dispatch(struct model *model, const struct ev_head *ev)
 	case EV_TASK: return tasks_add(model, (const struct ev_task *)ev);
 	case EV_CODE: return names_add(model, (const struct ev_code *)ev);
 	case EV_THREAD: threads_add(model, (const struct ev_thread *)ev); break;
+	case EV_TASKS: processes_add_tasks(model, (const struct ev_tasks *)ev); break;
 	case EV_HOST: return processes_add_host(model, (const struct ev_host *)ev);
 	case EV_LOOP: processes_add_loop(model, (const struct ev_loop *)ev); break;
 	case EV_LOOP_EXIT: processes_end_loop(model, (const struct ev_loop_exit *)ev); break;

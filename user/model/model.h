@@ -33,10 +33,20 @@ extern const struct model_bounds model_default_bounds;
 
 #define MODEL_HOSTS 8 /* kept of one target */
 
+/* Numbers of tasks are of the last time that the reader was asked; nobody may have done so since. */
+#define MODEL_TASKS_KEEP_NS (60 * 1000000000ULL)
+
+struct loop_tasks {
+	uint64_t ns; /* when they were counted; 0: they were not, or it could not be done */
+	uint32_t nr[TASK_STATE_MAX];
+};
+
 /* A process image.  Lives as long as anything refers to it; ended is set when it is gone. */
 struct target {
 	struct ev_target info; /* latest answer; status TARGET_PENDING until there is one */
 	bool ended;
+	uint64_t tasks_ns;	    /* as loop_tasks.ns: that its tables of tasks could be read */
+	uint32_t tasks_uncounted;   /* of them in no loop's numbers */
 	const struct ev_host *hosts; /* the latest, in no order; NULL: none was needed */
 	uint32_t nr_hosts;
 };
@@ -49,8 +59,15 @@ struct loop {
 	struct loop_counters previous;	/* of the ev_loop_stats before: for rates of the last second */
 	uint64_t counters_ns, previous_ns; /* when; 0: none yet */
 	uint64_t nr_long;   /* iterations reported by the kernel */
+	struct loop_tasks tasks;
 	bool ended;
 };
+
+/* Whether numbers of tasks are known, and of late. */
+static inline bool model_has_tasks(uint64_t tasks_ns, uint64_t now_ns)
+{
+	return tasks_ns && now_ns < tasks_ns + MODEL_TASKS_KEEP_NS;
+}
 
 enum frame_naming {
 	FRAME_NAMED = 0,

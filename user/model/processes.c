@@ -383,6 +383,39 @@ void processes_add_stats(struct model *model, const struct ev_loop_stats *ev)
 	}
 }
 
+/* Which of the record's loops runs in the loop's thread; nr_loops: none, or one of another kind. */
+static unsigned find_counted(const struct ev_tasks *ev, const struct loop *loop)
+{
+	unsigned i = 0;
+
+	if (!loop->info.ns_tid || LOOP_KIND_IS_BY_FRAMES(loop->info.kind))
+		return ev->nr_loops;
+	while (i < ev->nr_loops && ev->loops[i].ns_tid != loop->info.ns_tid)
+		i++;
+	return i;
+}
+
+void processes_add_tasks(struct model *model, const struct ev_tasks *ev)
+{
+	struct target_entry *target = processes_find(model, ev->head.target_id);
+	struct loop_entry *entry;
+
+	if (!target)
+		return;
+	target->target.tasks_ns = ev->status <= TASKS_CUT ? ev->head.ts_ns : 0;
+	target->target.tasks_uncounted = ev->nr_uncounted;
+	TAILQ_FOREACH (entry, &target->loops, of_target) {
+		struct loop_tasks *tasks = &entry->loop.tasks;
+		unsigned i = find_counted(ev, &entry->loop);
+
+		memset(tasks, 0, sizeof(*tasks));
+		if (entry->loop.ended || i == ev->nr_loops)
+			continue;
+		tasks->ns = ev->head.ts_ns;
+		memcpy(tasks->nr, ev->loops[i].nr, sizeof(tasks->nr));
+	}
+}
+
 int processes_add_host(struct model *model, const struct ev_host *ev)
 {
 	struct target_entry *target = processes_find(model, ev->head.target_id);

@@ -51,6 +51,30 @@ const char *facts_target_status(uint8_t status)
 	return status < ARRAY_SIZE(words) && words[status] ? words[status] : "unknown";
 }
 
+const char *facts_task_state(enum task_state state)
+{
+	static const char *const words[TASK_STATE_MAX] = {
+		[TASK_STATE_RUNNING] = "running",
+		[TASK_STATE_READY] = "ready",
+		[TASK_STATE_WAITING] = "waiting",
+	};
+
+	return words[state];
+}
+
+const char *facts_tasks_status(enum tasks_status status)
+{
+	static const char *const words[TASKS_STATUS_MAX] = {
+		[TASKS_OK] = "ok",
+		[TASKS_CUT] = "cut",
+		[TASKS_ABSENT] = "absent",
+		[TASKS_UNREADABLE] = "unreadable",
+		[TASKS_STUCK] = "stuck",
+	};
+
+	return words[status];
+}
+
 static const struct {
 	const char *word, *reason;
 } stack_words[STACK_STATUS_MAX] = {

@@ -10,6 +10,9 @@ const char *facts_loop_kind(uint32_t kind);
 /* Why the stalls of such a loop are not reported, a sentence; NULL: they are. */
 const char *facts_loop_unsupported(uint32_t kind);
 const char *facts_target_status(uint8_t status);
+/* The state of a task, what became of counting them, in one word likewise. */
+const char *facts_task_state(enum task_state state);
+const char *facts_tasks_status(enum tasks_status status);
 /* Why a stack is not whole, in one word and in a sentence's end; NULL: it is whole. stack may be
  * NULL. */
 const char *facts_stack_status(const struct finding *finding);

@@ -65,12 +65,20 @@ static int add_loop_stats(struct metrics *metrics, const struct model *model,
 	return 0;
 }
 
+/* The numbers themselves are the model's. */
+static void add_tasks(struct metrics *metrics, const struct ev_tasks *ev)
+{
+	metrics->task_reads[ev->status]++;
+	metrics->task_reads_ns += ev->took_ns;
+}
+
 int metrics_add_record(struct metrics *metrics, const struct model *model, const struct ev_head *ev)
 {
 	metrics->now_ns = max(metrics->now_ns, (uint64_t)ev->ts_ns);
 	switch (ev->type) {
 	case EV_LOOP_STATS: return add_loop_stats(metrics, model, ev);
 	case EV_CONNECTION: add_connections(metrics, model, ev); break;
+	case EV_TASKS: add_tasks(metrics, (const struct ev_tasks *)ev); break;
 	case EV_LOOP_EXIT: metrics_end_loops(metrics, ev->target_id, ev->loop_id, ev->ts_ns); break;
 	case EV_EXEC:
 	case EV_EXIT: metrics_end_loops(metrics, ev->target_id, EV_NO_LOOP, ev->ts_ns); break;

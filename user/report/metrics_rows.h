@@ -70,6 +70,7 @@ struct metrics {
 	struct loop_ref *refs;
 	uint32_t nr_workers, nr_loops; /* with those of process="other" */
 	uint64_t nr_overflows, now_ns;
+	uint64_t task_reads[TASKS_STATUS_MAX], task_reads_ns; /* times that tasks were counted, and how long it took */
 	struct ev_loss loss;
 };
 

@@ -130,6 +130,52 @@ static void write_iterations(const struct metrics *metrics, struct exposition *e
 	}
 }
 
+static void put_tasks(struct exposition *e, const struct loop_row *row)
+{
+	for (int state = 0; state < TASK_STATE_MAX; state++) {
+		begin(e, NULL, row);
+		exposition_label(e, "state", facts_task_state(state));
+		exposition_u64(e, row->latest.tasks.nr[state]);
+	}
+}
+
+/* What is not known has no series: a 0 is one that was counted. */
+static void write_tasks(const struct metrics *metrics, const struct model *model, struct exposition *e)
+{
+	const struct worker_row *worker;
+	const struct loop_row *row;
+	const struct target *target;
+
+	exposition_family(e, "tasks", EXPOSITION_GAUGE,
+			  "Tasks of the loop that are not done, by state.");
+	FOR_EACH_ROW(metrics, worker, row)
+	if (row->is_alive && model_has_tasks(row->latest.tasks.ns, metrics->now_ns))
+		put_tasks(e, row);
+	exposition_family(e, "tasks_uncounted", EXPOSITION_GAUGE,
+			  "Tasks of the process that are of no running loop, or were too many to look at.");
+	for (uint32_t i = 0; (target = model_target(model, i)); i++) {
+		if (target->ended || !model_has_tasks(target->tasks_ns, metrics->now_ns))
+			continue;
+		TAILQ_FOREACH(worker, &metrics->workers, in)
+		if (worker->target_id == target->info.head.target_id)
+			break;
+		if (!worker)
+			continue;
+		metrics_begin_worker(e, worker);
+		exposition_u64(e, target->tasks_uncounted);
+	}
+	exposition_family(e, "task_reads", EXPOSITION_COUNTER,
+			  "Times that the tasks of a process were counted, by what came of it.");
+	for (int status = 0; status < TASKS_STATUS_MAX; status++) {
+		exposition_sample(e, NULL);
+		exposition_label(e, "result", facts_tasks_status(status));
+		exposition_u64(e, metrics->task_reads[status]);
+	}
+	exposition_family(e, "task_read_seconds", EXPOSITION_COUNTER, "Time that the reader took for it.");
+	exposition_sample(e, NULL);
+	exposition_seconds(e, metrics->task_reads_ns);
+}
+
 static void put_breach(struct exposition *e, int rule, int cause, const struct breach_sum *sum,
 		       bool is_time)
 {
@@ -288,6 +334,7 @@ static void write_losses(const struct metrics *metrics, struct exposition *e)
 void metrics_write(const struct metrics *metrics, const struct model *model, struct exposition *e)
 {
 	write_iterations(metrics, e);
+	write_tasks(metrics, model, e);
 	write_breaches(metrics, e);
 	metrics_write_connections(metrics, model, e);
 	write_targets(metrics, model, e);

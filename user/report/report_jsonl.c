@@ -323,6 +323,18 @@ static void put_loop_members(struct json *json, const struct loop *loop)
 	json_u64(json, "long_iterations", loop->nr_long);
 }
 
+static void put_tasks(struct json *json, const struct loop *loop, uint64_t now_ns)
+{
+	if (!model_has_tasks(loop->tasks.ns, now_ns)) {
+		json_null(json, "tasks");
+		return;
+	}
+	json_object(json, "tasks");
+	for (int state = 0; state < TASK_STATE_MAX; state++)
+		json_u64(json, facts_task_state(state), loop->tasks.nr[state]);
+	json_object_end(json);
+}
+
 /* Utilization and quantiles are those of the interval since the line before; the rest is
  * cumulative. */
 static void print_loop(const struct report_opts *opts, const struct loop *loop, uint64_t ts_ns)
@@ -344,6 +356,7 @@ static void print_loop(const struct report_opts *opts, const struct loop *loop, 
 		json_null(&json, "p50_ns");
 		json_null(&json, "p99_ns");
 	}
+	put_tasks(&json, loop, ts_ns);
 	end_line(&json);
 }
 

@@ -21,6 +21,7 @@
 
 #define PASSED_FD    3 /* systemd's first */
 #define WEB_START_MS 5000
+#define WATCHED_NS   (180 * NSEC_PER_SEC) /* as who asks once a minute, and misses a time */
 
 /* The clock on the wall may be set while the service runs: each line has what it says then. */
 static uint64_t wall_minus_mono_ns(void)
@@ -38,6 +39,7 @@ static void write_metrics(struct service *service, enum exposition_format format
 	struct exposition e = { .out = out, .format = format };
 	uint64_t start_ns = clock_host_ns();
 
+	service->wanted_ns = service->now_ns;
 	if (service->model) {
 		metrics_write(service->metrics, service->model, &e);
 		metrics_write_labels(service->metrics, service->policies, &e);
@@ -47,7 +49,7 @@ static void write_metrics(struct service *service, enum exposition_format format
 	service->last_scrape_ns = clock_host_ns() - start_ns;
 }
 
-static void write_loops(const struct service *service, FILE *out)
+static void write_loops(struct service *service, FILE *out)
 {
 	struct report_opts opts = { .out = out,
 				    .session = service->session,
@@ -55,6 +57,7 @@ static void write_loops(const struct service *service, FILE *out)
 	const struct loop *loop;
 	bool is_first = true;
 
+	service->wanted_ns = service->now_ns;
 	opts.session.wall_minus_mono_ns = wall_minus_mono_ns();
 	putc('[', out);
 	for (uint32_t i = 0; service->model && (loop = model_loop(service->model, i)); i++) {
@@ -381,4 +384,9 @@ void service_tick(struct service *service, uint64_t now_ns)
 	service->now_ns = now_ns;
 	service_tell_held(service, now_ns);
 	web_client_tick(service->web, now_ns);
+}
+
+bool service_is_watched(const struct service *service, uint64_t now_ns)
+{
+	return service->wanted_ns && now_ns < service->wanted_ns + WATCHED_NS;
 }

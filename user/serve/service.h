@@ -39,6 +39,8 @@ void service_status(const struct service *service, char *out, size_t size);
 int service_fd(const struct service *service);
 void service_dispatch(struct service *service, uint64_t now_ns);
 void service_tick(struct service *service, uint64_t now_ns);
+/* Whether somebody looks at numbers that are worth reading targets for: asked for them within minutes. */
+bool service_is_watched(const struct service *service, uint64_t now_ns);
 
 /*
  * Takes over what can change while it runs: sink, users, certificate.  0, or a negative errno and

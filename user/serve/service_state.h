@@ -23,6 +23,7 @@ struct service {
 	struct session session; /* of the report, for times */
 	char url[96];
 	uint64_t now_ns, last_scrape_ns;
+	uint64_t wanted_ns; /* when numbers of tasks were asked for last; 0: never */
 	uint64_t started_wall_ns;
 };
 
