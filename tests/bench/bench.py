@@ -22,6 +22,7 @@ import part_server
 import part_storm
 import part_syscall
 import part_targets
+import part_tasks
 from host import Company, describe, load_average
 from slices import Pieces
 from table import render_rows
@@ -39,6 +40,7 @@ PARTS = {
     "storm": part_storm.run,
     "targets": part_targets.run,
     "connections": part_connections.run,
+    "tasks": part_tasks.run,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """
