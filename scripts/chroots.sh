@@ -9,6 +9,8 @@
 # They are below $LOOPHOUND_CHROOTS (default /var/cache/loophound/chroots).  The mirror is the one that apt uses here.
 # Packages are only unpacked: no script of theirs is run, nothing outside that folder changes.
 set -eu
+# shellcheck source=scripts/suite.sh
+. "$(dirname "$0")/suite.sh"
 
 cache=${LOOPHOUND_CHROOTS:-/var/cache/loophound/chroots}
 
@@ -39,40 +41,17 @@ list()
 	done
 }
 
-# The mirror of this machine's own release, as apt has it.
-find_mirror()
-{
-	# shellcheck disable=SC2016 # apt's own variables
-	mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-		sed -n 's/^Debian \([^ ]*\)$/\1/p' | head -n 1)
-	[ -n "$mirror" ] || fail "apt knows no mirror of Debian: run apt-get update, or set LOOPHOUND_CHROOTS to a folder that has them"
-}
-
-# apt with a state of its own, for one suite.
-apt_of()
-{
-	state=$1
-	shift
-	apt-get -q -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::State="$state" -o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
-		-o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none \
-		-o Acquire::Retries=3 -o Debug::NoLocking=true -o APT::Architecture=amd64 "$@"
-}
-
 # Fetches what is missing of the packages and all that they depend on; says why it cannot.
 fetch()
 {
 	suite=$1 packages=$2 state=$3
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-	: >"$state/status"
-	echo "deb $mirror $suite main" >"$state/sources.list"
-	if ! apt_of "$state" -o APT::Update::Error-Mode=any update >"$state/log" 2>&1; then
-		echo "chroots: $suite: the mirror does not have it, or is not reached: $(grep -m 1 '^[EW]:' "$state/log")" >&2
+	if ! apt_begin "$state" "deb $mirror $suite main"; then
+		echo "chroots: $suite: the mirror does not have it, or is not reached: $(apt_why "$state")" >&2
 		return 1
 	fi
 	# shellcheck disable=SC2086 # a list of words
 	if ! apt_of "$state" install -y --download-only base-files $packages >"$state/log" 2>&1; then
-		echo "chroots: $suite: cannot get $packages: $(grep -m 1 '^E:' "$state/log")" >&2
+		echo "chroots: $suite: cannot get $packages: $(apt_why "$state")" >&2
 		return 1
 	fi
 }
@@ -101,7 +80,7 @@ make_root()
 	new=$cache/$name.new state=$cache/$name.apt
 	[ "$(cat "$cache/$name/.loophound" 2>/dev/null)" = "$pythons $others" ] && return
 	[ "$(uname -m)" = x86_64 ] || fail "for x86-64 only"
-	find_mirror
+	mirror=$(find_mirror)
 	for suite in $suites; do
 		echo "chroots: $pythons of Debian $suite, below $cache" >&2
 		# What was fetched before an interruption is not fetched again.

@@ -9,6 +9,8 @@
 # It is below $LOOPHOUND_CHROOTS/../free-threaded (default /var/cache/loophound/free-threaded).  The mirror is the one that
 # apt uses here.  Nothing outside that folder changes.
 set -eu
+# shellcheck source=scripts/suite.sh
+. "$(dirname "$0")/suite.sh"
 
 chroots=${LOOPHOUND_CHROOTS:-/var/cache/loophound/chroots}
 cache=${chroots%/*}/free-threaded
@@ -31,36 +33,13 @@ list()
 	[ ! -e "$cache/$name/.loophound" ] || echo "$cache/$name/bin/$name"
 }
 
-# apt with a state of its own, for the sources of one suite.
-apt_of()
-{
-	state=$1
-	shift
-	apt-get -q -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::State="$state" -o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
-		-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 -o Debug::NoLocking=true "$@"
-}
-
-# The mirror of this machine's own release, as apt has it.
-find_mirror()
-{
-	# shellcheck disable=SC2016 # apt's own variables
-	apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-		sed -n 's/^Debian \([^ ]*\)$/\1/p' | head -n 1
-}
-
 # The source as upstream has released it.
 fetch()
 {
 	state=$1 mirror=$(find_mirror)
-	[ -n "$mirror" ] || fail "apt knows no mirror of Debian: run apt-get update"
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-	: >"$state/status"
-	echo "deb-src $mirror $suite main" >"$state/sources.list"
-	apt_of "$state" -o APT::Update::Error-Mode=any update >"$state/log" 2>&1 ||
-		fail "$suite: $(grep -m 1 '^[EW]:' "$state/log")"
+	apt_begin "$state" "deb-src $mirror $suite main" || fail "$suite: $(apt_why "$state")"
 	(cd "$state" && apt_of "$state" source --download-only "$source") >"$state/log" 2>&1 ||
-		fail "cannot get the source of $source: $(grep -m 1 '^E:' "$state/log")"
+		fail "cannot get the source of $source: $(apt_why "$state")"
 	mkdir -p "$state/source"
 	tar -xf "$state/${source}"_*.orig.tar.xz -C "$state/source" --strip-components=1
 }
