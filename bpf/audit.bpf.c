@@ -6,7 +6,7 @@
  */
 #include "uprobe.bpf.h"
 
-extern int latent_send(struct loop_thread *th, struct latent_site *site, u64 now_ns);
+extern int latent_send(struct loop_thread *th, u32 index, u64 now_ns);
 
 union audit_name {
 	char name[AUDIT_NAME_LEN];
@@ -51,7 +51,7 @@ __noinline int audit_report(struct loop_thread *th, u32 audit)
 	site->ev.count = 1;
 	site->ev.syscall = site->ev.fd = -1;
 	site->ev.audit = audit;
-	latent_send(th, site, now_ns);
+	latent_send(th, index, now_ns);
 	site->is_taken = 0;
 	return 0;
 }

@@ -79,10 +79,10 @@ __noinline int connect_sample(u32 slot_id, u64 *stack_id)
 	struct loop_thread *th = bpf_task_storage_get(&loop_threads, task, 0, 0);
 	struct connection_slot *slot = slot_get(slot_id);
 	struct scratch *s = scratch_get(SCRATCH_CONNECT);
-	u64 now_ns = bpf_ktime_get_ns(), begun;
+	u64 now_ns = bpf_ktime_get_ns(), begun, taken, task_id = 0;
 	struct connection_slot *process;
-	struct ev_connect ev = {};
-	u32 burst;
+	struct ev_connect *ev;
+	u32 burst, weight;
 
 	if (!slot || !s || !stack_id)
 		return 0;
@@ -92,22 +92,28 @@ __noinline int connect_sample(u32 slot_id, u64 *stack_id)
 	if (!is_due(slot, begun, burst, now_ns))
 		return 0;
 	slot->sampled_ns = now_ns;
-	head_init(&ev.head, EV_CONNECT, sizeof(ev), now_ns, slot->target_id,
-		  th ? th->loop_id : EV_NO_LOOP);
-	ev.weight = __sync_lock_test_and_set(&slot->nr_to_sample, 0);
-	ev.serial = slot->serial;
-	ev.open = slot->counts.open;
-	process = slot_get(slot->process_slot);
-	ev.process_serial = process ? process->serial : slot->serial;
-	ev.burst = burst;
-	ev.pid = process_number_of(task);
-	ev.tid = number_of(task);
-	ev.stack_id = take_stack(s, th, now_ns);
-	if (ev.stack_id && th && th->start_ns && task_find(th, s, now_ns)) {
-		ev.task_id = pytask_record(s)->task_id;
+	weight = __sync_lock_test_and_set(&slot->nr_to_sample, 0);
+	taken = take_stack(s, th, now_ns);
+	if (taken && th && th->start_ns && task_find(th, s, now_ns)) {
+		task_id = pytask_record(s)->task_id;
 		task_send(pytask_record(s));
 	}
-	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
-	*stack_id = ev.stack_id;
+	*stack_id = taken;
+	ev = emit_begin(sizeof(*ev));
+	if (!ev)
+		return 0;
+	head_init(&ev->head, EV_CONNECT, sizeof(*ev), now_ns, slot->target_id, th ? th->loop_id : EV_NO_LOOP);
+	ev->stack_id = taken;
+	ev->task_id = task_id;
+	ev->serial = slot->serial;
+	ev->weight = weight;
+	ev->open = slot->counts.open;
+	ev->burst = burst;
+	ev->pid = process_number_of(task);
+	ev->tid = number_of(task);
+	process = slot_get(slot->process_slot);
+	ev->process_serial = process ? process->serial : slot->serial;
+	ev->pad = 0;
+	emit_end(ev, BPF_RB_NO_WAKEUP);
 	return 0;
 }

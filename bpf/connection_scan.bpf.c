@@ -26,10 +26,7 @@ __noinline int connection_peer_of_unknown(u64 sk_addr, u32 class, struct connect
 		return 0;
 	if (class == CLASS_LISTEN) {
 		peer->kind = CONNECTION_IN;
-		if (!peer_of_inet(sk_addr, true, peer))
-			return 0;
-		bpf_map_update_elem(&listening_ports, &key, peer, BPF_ANY);
-		return 1;
+		return peer_of_inet(sk_addr, true, peer);
 	}
 	listening = bpf_map_lookup_elem(&listening_ports, &key);
 	if (listening) {
@@ -108,6 +105,7 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
 	u32 class = class_of_state(BPF_CORE_READ(sk, __sk_common.skc_state)), id;
 	struct connection_peer peer = {};
+	u64 key;
 
 	if (connection && connection->sk_addr == (u64)sk) {
 		connection_check_owner(connection, target_id);
@@ -116,6 +114,10 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	}
 	if (class == CLASS_NONE || !connection_peer_of_unknown(address_of(sk), class, &peer))
 		return 0;
+	if (class == CLASS_LISTEN) {
+		key = port_key(sk);
+		bpf_map_update_elem(&listening_ports, &key, &peer, BPF_ANY);
+	}
 	id = connection_slot_find(target_id, &peer, 0);
 	if (id == NO_SLOT)
 		return 0;
@@ -142,7 +144,6 @@ __noinline int connection_look_at_unix(u64 sk_addr, u32 inode, u32 target_id)
 	struct sock *sk = (struct sock *)sk_addr;
 	struct sock *other = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), class, id;
-	struct connection fresh = {};
 	struct connection_peer peer = {};
 	struct connection *connection;
 	u64 key = (u64)sk;
@@ -167,13 +168,7 @@ __noinline int connection_look_at_unix(u64 sk_addr, u32 inode, u32 target_id)
 	id = connection_slot_find(target_id, &peer, name_hash(&peer));
 	if (id == NO_SLOT)
 		return 0;
-	fresh.sk_addr = key;
-	fresh.inode = inode;
-	fresh.place = place_of(id, CLASS_NONE);
-	fresh.tgid = connection_scan.tgid;
-	fresh.target_id = target_id;
-	fresh.owner_round = connection_scan.round;
-	if (unix_begin(&fresh, class))
+	if (unix_begin(key, inode, (u64)connection_scan.tgid << 32 | target_id, place_of(id, class), 0))
 		connection_note_found(id, class);
 	return 0;
 }

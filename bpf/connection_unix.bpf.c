@@ -74,28 +74,31 @@ __noinline int unix_end(u64 sk_addr, struct connection *connection, u32 by)
 	return 0;
 }
 
-__noinline int unix_begin(const struct connection *fresh, u32 class)
+__noinline int unix_begin(u64 sk_addr, u32 inode, u64 owner, u64 place, u64 since_ns)
 {
-	struct connection *connection;
-	u64 sk_addr;
+	struct connection *connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
+	struct connection fresh = {};
 
-	if (!fresh)
-		return 0;
-	sk_addr = fresh->sk_addr;
-	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
-	*unix_hint(fresh->tgid) = 1;
-	if (connection && connection->inode == fresh->inode)
+	fresh.tgid = owner >> 32;
+	*unix_hint(fresh.tgid) = 1;
+	if (connection && connection->inode == inode)
 		return 0;
 	if (connection)
 		unix_end(sk_addr, connection, UNIX_END_FOUND);
-	if (bpf_map_update_elem(&unix_connections, &sk_addr, fresh, BPF_NOEXIST)) {
+	fresh.sk_addr = sk_addr;
+	fresh.inode = inode;
+	fresh.place = place_of(place_slot(place), CLASS_NONE);
+	fresh.target_id = owner;
+	fresh.since_ns = since_ns;
+	fresh.owner_round = connection_scan.round;
+	if (bpf_map_update_elem(&unix_connections, &sk_addr, &fresh, BPF_NOEXIST)) {
 		if (!bpf_map_lookup_elem(&unix_connections, &sk_addr)) /* the table is full */
 			count(STAT_CONNECTIONS_MISSED);
 		return 0;
 	}
 	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
 	if (connection)
-		connection_set_class(connection, class);
+		connection_set_class(connection, place_class(place));
 	return 1;
 }
 
@@ -147,16 +150,12 @@ static __always_inline struct target_entry *target_of_task(struct task_struct *t
 	return counted_target(tgid);
 }
 
-static __always_inline void fill_connection(struct connection *out, const struct descriptor *of, u32 target_id,
-					    u32 slot)
+/* A stream of the current process, which is that target, has become one of that place just now. */
+static __always_inline int begin_now(const struct descriptor *stream, u32 target_id, u32 slot, u32 class)
 {
-	out->sk_addr = of->sk_addr;
-	out->inode = of->inode;
-	out->place = place_of(slot, CLASS_NONE);
-	out->tgid = bpf_get_current_pid_tgid() >> 32;
-	out->target_id = target_id;
-	out->since_ns = bpf_ktime_get_ns();
-	out->owner_round = connection_scan.round;
+	u64 owner = (bpf_get_current_pid_tgid() >> 32 << 32) | target_id;
+
+	return unix_begin(stream->sk_addr, stream->inode, owner, place_of(slot, class), bpf_ktime_get_ns());
 }
 
 static __always_inline u32 failure_of_unix(long ret)
@@ -198,7 +197,6 @@ int on_connect_exit(struct syscall_exit *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct target_entry *target = target_of_task(task);
 	struct connection_peer peer = { .kind = CONNECTION_OUT };
-	struct connection fresh = {};
 	struct connection_slot *slot;
 	struct descriptor stream;
 	struct unix_sock *sk;
@@ -226,8 +224,7 @@ int on_connect_exit(struct syscall_exit *ctx)
 		__sync_fetch_and_add(&slot->counts.failed[failure_of_unix(ret)], 1);
 		return 0;
 	}
-	fill_connection(&fresh, &stream, target->target_id, id);
-	if (unix_begin(&fresh, CLASS_ESTABLISHED)) {
+	if (begin_now(&stream, target->target_id, id, CLASS_ESTABLISHED)) {
 		__sync_fetch_and_add(&slot->counts.completed, 1);
 		connect_begun(id);
 	}
@@ -240,7 +237,6 @@ __noinline int unix_begin_inbound(s32 fd, u32 class)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct target_entry *target = target_of_task(task);
 	struct connection_peer peer = { .kind = CONNECTION_IN };
-	struct connection fresh = {};
 	struct connection_slot *slot;
 	struct descriptor stream;
 	u32 id;
@@ -254,8 +250,7 @@ __noinline int unix_begin_inbound(s32 fd, u32 class)
 	slot = slot_get(id);
 	if (!slot)
 		return 0;
-	fill_connection(&fresh, &stream, target->target_id, id);
-	if (unix_begin(&fresh, class) && class == CLASS_ESTABLISHED) {
+	if (begin_now(&stream, target->target_id, id, class) && class == CLASS_ESTABLISHED) {
 		__sync_fetch_and_add(&slot->counts.begun, 1);
 		__sync_fetch_and_add(&slot->counts.completed, 1);
 	}

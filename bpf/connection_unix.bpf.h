@@ -19,8 +19,9 @@ extern int unix_end(u64 sk_addr, struct connection *connection, u32 by);
 /*
  * A socket of a target has become one of that peer: its entry, which is new (1) unless the call that made it one and
  * a look met.  A stale one, of a socket that was there before and whose end went unseen, is ended.
+ * owner: tgid << 32 | target_id; place: place_of() what it is to be; since_ns: as in struct connection.
  */
-extern int unix_begin(const struct connection *fresh, u32 class);
+extern int unix_begin(u64 sk_addr, u32 inode, u64 owner, u64 place, u64 since_ns);
 
 static __always_inline bool name_of_unix(const struct sock *sk, struct connection_peer *peer)
 {

@@ -44,7 +44,7 @@ __noinline u64 import_find_loader(struct scratch *s, u32 base_depth)
 
 __noinline int import_note(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
-	struct ev_import ev = {};
+	struct ev_import *ev;
 	struct ev_task *name;
 	u32 index;
 
@@ -56,14 +56,18 @@ __noinline int import_note(struct loop_thread *th, struct scratch *s, u64 now_ns
 	name = pytask_record(s);
 	if (th->import_name_id == name->task_id)
 		return 0;
-	head_init(&ev.head, EV_IMPORT, sizeof(ev), now_ns, th->target_id, th->loop_id);
-	ev.iteration = th->iteration + 1;
-	ev.start_ns = now_ns;
-	ev.within = IN_ESTIMATED;
-	ev.module_kind = name->kind;
-	ev.module_bytes = name->name_bytes;
-	__builtin_memcpy(ev.module, name->name, sizeof(ev.module));
-	if (!emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP))
-		th->import_name_id = name->task_id;
+	ev = emit_begin(sizeof(*ev));
+	if (!ev)
+		return 1;
+	__builtin_memset(ev, 0, sizeof(*ev));
+	head_init(&ev->head, EV_IMPORT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
+	ev->iteration = th->iteration + 1;
+	ev->start_ns = now_ns;
+	ev->within = IN_ESTIMATED;
+	ev->module_kind = name->kind;
+	ev->module_bytes = name->name_bytes;
+	__builtin_memcpy(ev->module, name->name, sizeof(ev->module));
+	emit_end(ev, BPF_RB_NO_WAKEUP);
+	th->import_name_id = name->task_id;
 	return 1;
 }

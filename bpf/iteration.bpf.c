@@ -83,8 +83,8 @@ static __always_inline void fill_within(struct loop_thread *th, struct ev_iterat
 
 __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 {
-	struct ev_iteration ev = {};
-	u64 start_ns, off;
+	u64 start_ns, off, on_cpu_ns, nr_waiting = 0;
+	struct ev_iteration *ev;
 	u32 i;
 
 	if (!th || !th->start_ns)
@@ -106,9 +106,9 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	if (now_ns < start_ns + off)
 		now_ns = start_ns + off;
 	count_iteration(th, now_ns - start_ns, now_ns);
-	ev.on_cpu_ns = now_ns - start_ns - off;
+	on_cpu_ns = now_ns - start_ns - off;
 	if (!th->nr_sleeps && !th->nr_samples && th->off_ns[OFF_SYSCALL] < cfg_report_asleep_ns &&
-	    ev.on_cpu_ns < cfg_report_on_cpu_ns && th->off_ns[OFF_GIL] < cfg_report_gil_ns &&
+	    on_cpu_ns < cfg_report_on_cpu_ns && th->off_ns[OFF_GIL] < cfg_report_gil_ns &&
 	    th->gc_on_cpu_ns < cfg_report_gc_ns &&
 	    th->import_on_cpu_ns + th->import_asleep_ns < cfg_report_import_ns &&
 	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
@@ -116,27 +116,34 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns && th->off_ns[OFF_OTHER] < cfg_report_gc_ns)
 		return 0;
 	send_sleeps(th);
-	head_init(&ev.head, EV_ITERATION, sizeof(ev), now_ns, th->target_id, th->loop_id);
-	ev.iteration = th->iteration;
-	ev.start_ns = start_ns;
-	ev.end_ns = now_ns;
-	ev.run_queue_ns = th->run_queue_ns;
-	ev.wake_delay_ns = th->wake_delay_ns;
+	if (end == ITERATION_WAIT && th->nr_samples)
+		nr_waiting = callbacks_waiting(th);
+	ev = emit_begin(sizeof(*ev));
+	if (!ev)
+		return 1;
+	head_init(&ev->head, EV_ITERATION, sizeof(*ev), now_ns, th->target_id, th->loop_id);
+	ev->iteration = th->iteration;
+	ev->start_ns = start_ns;
+	ev->end_ns = now_ns;
+	ev->on_cpu_ns = on_cpu_ns;
+	ev->run_queue_ns = th->run_queue_ns;
+	ev->wake_delay_ns = th->wake_delay_ns;
+	ev->off_ns[OFF_RUNNABLE] = 0;
 	for (i = 1; i < OFF_CLASS_MAX; i++)
-		ev.off_ns[i] = th->off_ns[i];
-	fill_within(th, &ev);
-	ev.nr_sleeps = th->nr_sleeps;
-	ev.nr_samples = th->nr_samples;
-	ev.nr_callbacks = th->nr_callbacks;
-	if (end == ITERATION_WAIT && ev.nr_samples)
-		ev.nr_waiting = callbacks_waiting(th);
-	ev.end = end;
-	ev.flags = th->flags;
+		ev->off_ns[i] = th->off_ns[i];
 	/* The counters of context switches and faults were set to differences by the caller. */
-	ev.nr_voluntary = th->nvcsw;
-	ev.nr_involuntary = th->nivcsw;
-	ev.nr_major_faults = th->maj_flt;
-	emit(&ev, sizeof(ev), wakeup_flags(th, now_ns));
+	ev->nr_voluntary = th->nvcsw;
+	ev->nr_involuntary = th->nivcsw;
+	ev->nr_major_faults = th->maj_flt;
+	ev->nr_sleeps = th->nr_sleeps;
+	ev->nr_samples = th->nr_samples;
+	ev->end = end;
+	ev->flags = th->flags;
+	ev->pad = 0;
+	fill_within(th, ev);
+	ev->nr_callbacks = th->nr_callbacks;
+	ev->nr_waiting = nr_waiting;
+	emit_end(ev, wakeup_flags(th, now_ns));
 	return 1;
 }
 

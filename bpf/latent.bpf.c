@@ -246,11 +246,11 @@ static __always_inline bool is_real_sleep(struct loop_thread *th, struct ev_late
 	return regs->di != CLOCK_MONOTONIC || when_ns > since_ns + NO_SLEEP_NS;
 }
 
-/* Sends the call, or adds it to those of its stack that were not sent yet. */
-__noinline int latent_send(struct loop_thread *th, struct latent_site *site, u64 now_ns)
+/* Sends the call that is in that scratch, or adds it to those of its stack that were not sent yet. */
+__noinline int latent_send(struct loop_thread *th, u32 index, u64 now_ns)
 {
+	struct latent_site *known, *site = bpf_map_lookup_elem(&latent_scratch, &index);
 	struct latent_key key = {};
-	struct latent_site *known;
 
 	if (!th || !site)
 		return 0;
@@ -315,7 +315,7 @@ __noinline int latent_look(struct loop_thread *th, u32 class, s64 ret)
 		object_read(&ev->object, ev->fd);
 	if (class == LATENT_CONNECT)
 		peer_as_given(&ev->object, regs->si);
-	return latent_send(th, site, now_ns);
+	return latent_send(th, index, now_ns);
 }
 
 static __always_inline void on_return(struct pt_regs *regs, long nr, s64 ret)

@@ -151,12 +151,9 @@ static __always_inline void tell_spawn(struct task_struct *task, const struct ex
 {
 	struct ev_spawn *ev;
 
-	count(STAT_RECORDS_MADE);
-	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
-	if (!ev) {
-		count(STAT_RING_FULL); /* told again when it waits */
-		return;
-	}
+	ev = emit_begin(sizeof(*ev));
+	if (!ev)
+		return; /* told again when it waits */
 	bpf_probe_read_kernel(ev, sizeof(*ev), &no_spawn); /* too long for a memset of BPF's */
 	head_init(&ev->head, EV_SPAWN, sizeof(*ev), now_ns, target_id, EV_NO_LOOP);
 	ev->exe = *key;
@@ -167,8 +164,7 @@ static __always_inline void tell_spawn(struct task_struct *task, const struct ex
 	BPF_CORE_READ_STR_INTO(&ev->comm, task, group_leader, comm);
 	if (!(flags & SPAWN_MOVED))
 		fill_args(ev, task);
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
-	count(STAT_RECORDS_SUBMITTED);
+	emit_end(ev, BPF_RB_FORCE_WAKEUP);
 }
 
 static __always_inline void tell_exec(u32 pid, u32 old_id, u32 new_id, u64 now_ns)

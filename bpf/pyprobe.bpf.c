@@ -179,21 +179,27 @@ int on_import_start(struct pt_regs *ctx)
 
 __noinline int import_report(struct loop_thread *th, u64 on_cpu_ns, u64 asleep_ns, u64 module_addr)
 {
-	u64 now_ns = bpf_ktime_get_ns();
-	struct ev_import ev = {};
+	u64 now_ns = bpf_ktime_get_ns(), stack_id, task_id = 0;
+	struct ev_import *ev;
 
 	if (!th)
 		return 0;
-	head_init(&ev.head, EV_IMPORT, sizeof(ev), now_ns, th->target_id, th->loop_id);
-	ev.iteration = th->iteration + 1;
-	ev.stack_id = take_stack(th, now_ns, &ev.task_id);
-	ev.start_ns = th->import_began_ns;
-	ev.total_ns = now_ns - ev.start_ns;
-	ev.on_cpu_ns = on_cpu_ns;
-	ev.asleep_ns = asleep_ns;
-	if (bpf_probe_read_user_str(ev.module, sizeof(ev.module), (void *)module_addr) < 0)
-		ev.module[0] = 0;
-	emit(&ev, sizeof(ev), BPF_RB_NO_WAKEUP);
+	stack_id = take_stack(th, now_ns, &task_id);
+	ev = emit_begin(sizeof(*ev));
+	if (!ev)
+		return 0;
+	__builtin_memset(ev, 0, sizeof(*ev));
+	head_init(&ev->head, EV_IMPORT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
+	ev->iteration = th->iteration + 1;
+	ev->stack_id = stack_id;
+	ev->task_id = task_id;
+	ev->start_ns = th->import_began_ns;
+	ev->total_ns = now_ns - ev->start_ns;
+	ev->on_cpu_ns = on_cpu_ns;
+	ev->asleep_ns = asleep_ns;
+	if (bpf_probe_read_user_str(ev->module, sizeof(ev->module), (void *)module_addr) < 0)
+		ev->module[0] = 0;
+	emit_end(ev, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -125,7 +125,7 @@ static __always_inline int pyrunning_is_uvloop(struct scratch *s)
 
 static __always_inline int pyrunning_is_run_once(struct scratch *s, u32 index)
 {
-	u64 code = s->frames[index & (EV_MAX_FRAMES - 1)].code_addr;
+	u64 code = s->frames[frame_index(index)].code_addr;
 
 	return pystr_equals(s, read_user_u64(code + s->layout.code_name), "_run_once", 9);
 }
@@ -133,7 +133,7 @@ static __always_inline int pyrunning_is_run_once(struct scratch *s, u32 index)
 /* Handle._run, which _run_once calls for each callback: what waits above it is a callback, not the loop. */
 static __always_inline int pyrunning_is_handle_run(struct scratch *s, u32 index)
 {
-	u64 code = s->frames[index & (EV_MAX_FRAMES - 1)].code_addr;
+	u64 code = s->frames[frame_index(index)].code_addr;
 
 	return pystr_equals(s, read_user_u64(code + s->layout.code_name), "_run", 4);
 }

@@ -39,4 +39,14 @@ struct scratch {
 	} source; /* likewise one record */
 };
 
+/*
+ * A frame's number, in bounds.  The compiler, which may know that it is, must not leave that out: the verifier of
+ * 6.1 forgets the bounds of a difference.
+ */
+static __always_inline u32 frame_index(u32 index)
+{
+	asm volatile("" : "+r"(index));
+	return index & (EV_MAX_FRAMES - 1);
+}
+
 #endif
