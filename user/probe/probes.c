@@ -16,6 +16,7 @@
 #include "multi.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
+#include "refusal.h"
 #include "usage.h"
 
 struct probes {
@@ -259,19 +260,6 @@ static void unmap_arrays(struct probes *probes)
 		munmap(probes->lives, mapped_bytes(probes, sizeof(*probes->lives)));
 }
 
-static int explain(int err, char *why, size_t why_size)
-{
-	if (err == -EPERM || err == -EACCES) {
-		snprintf(why, why_size,
-			 "the kernel does not let this user load BPF programs: run it as root, or with "
-			 "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
-		return -EPERM;
-	}
-	snprintf(why, why_size, "the kernel refuses the BPF programs (%s); loophound -v shows what it says",
-		 strerror(-err));
-	return err == -ENOMEM ? err : -ENOTSUP;
-}
-
 static int open_any(struct probes *probes)
 {
 	enum probes_boundary wanted = probes->config.boundary;
@@ -320,7 +308,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	probes->nr_cpus = libbpf_num_possible_cpus();
 	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
 	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
-	if (err && err != -EPERM && err != -ENOMEM && config->has_connections)
+	if (err && err != -EPERM && err != -ENOMEM && config->has_connections && !refusal_is_for_age())
 		err = open_without_connections(probes, config->boundary, err);
 	if (!err)
 		err = map_arrays(probes);
@@ -336,7 +324,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 		err = probes->ring ? 0 : -errno;
 	}
 	if (err) {
-		err = explain(err, why, why_size);
+		err = refusal_explain(err, why, why_size);
 		probes_close(probes);
 		return err;
 	}
