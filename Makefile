@@ -116,6 +116,10 @@ check-packaging: all ## the unit under a systemd, the Debian package in a root o
 	@scripts/setup.sh packaging
 	@LOOPHOUND=$(OUT)/loophound $(PYTHON) -m pytest -q -p no:cacheprovider tests/packaging $(PYTEST)
 
+check-kernels: all ## other kernels, in virtual machines without KVM: KERNELS="6.1 6.12 newest", see scripts/kernels.sh
+	@scripts/setup.sh kernels
+	@scripts/check-kernels.sh $(OUT) $(or $(KERNELS),6.1 6.12)
+
 install: all ## into DESTDIR, below PREFIX (default: /usr), its configuration into SYSCONFDIR (default: /etc)
 	install -d $(DESTDIR)$(SYSCONFDIR)/loophound $(DATADIR)/doc/loophound
 	install -D -m 755 $(OUT)/loophound $(DESTDIR)$(PREFIX)/bin/loophound
@@ -228,5 +232,5 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check build-unit build-tests chroots free-threaded check-free-threaded bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging soak \
+.PHONY: all help demo check build-unit build-tests chroots free-threaded check-free-threaded bench lint check-unit check-san check-fuzz check-bpf check-e2e score coverage check-packaging check-kernels soak \
 	install deb golden fmt clean bpf

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Installs the distribution packages that a purpose needs and that are missing: build, demo, check, free-threaded, packaging, coverage, bench.
+# Installs the distribution packages that a purpose needs and that are missing: build, demo, check, free-threaded, packaging, kernels,
+# coverage, bench.
 # Says nothing and does nothing if none is.
 set -eu
 
@@ -10,6 +11,7 @@ loops='python3-uvloop python3-trio python3-tornado python3-anyio python3-twisted
 check="$demo $loops libpython3.11 libcmocka-dev libclang-rt-14-dev python3-pytest python3-pytest-timeout python3-prometheus-client python3-yaml python3-httpx python3-redis redis-tools python3-asyncpg postgresql-15 clang-format clang-tidy shellcheck openssl"
 free_threaded="gcc libc6-dev make xz-utils libssl-dev libffi-dev libsqlite3-dev zlib1g-dev"
 packaging="$check systemd libcap2-bin dpkg-dev binutils mandoc lintian debootstrap iproute2 python3-kubernetes"
+kernels="$check qemu-system-x86 busybox-static cpio xz-utils e2fsprogs iproute2"
 coverage="$check python3-httpx python3-psycopg2 python3-pymysql python3-redis python3-pymongo python3-sqlalchemy python3-boto3"
 bench="$demo python3-uvloop"
 
@@ -19,10 +21,11 @@ demo) wanted=$demo ;;
 check) wanted=$check ;;
 free-threaded) wanted=$free_threaded ;;
 packaging) wanted=$packaging ;;
+kernels) wanted=$kernels ;;
 coverage) wanted=$coverage ;;
 bench) wanted=$bench ;;
 *)
-	echo "usage: $0 build|demo|check|free-threaded|packaging|coverage|bench" >&2
+	echo "usage: $0 build|demo|check|free-threaded|packaging|kernels|coverage|bench" >&2
 	exit 2
 	;;
 esac

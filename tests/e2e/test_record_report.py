@@ -10,28 +10,9 @@ import pytest
 
 from conftest import NOBODY
 from process import poll
-from recording import records
-from watch import INTERRUPTED, Loophound, Watch
+from recording import records, report, watch_recording
+from watch import INTERRUPTED, Loophound
 from workload import Workload
-
-
-def watch_recording(python, recording: Path, *arguments: str, workload: str = "two_sites") -> Watch:
-    """A watch of one workload from start to end that also recorded."""
-    with Workload(workload, python) as program:
-        program.wait_ready()
-        with Watch(program.pid, "--record", str(recording), *arguments) as watch:
-            watch.wait_attached()
-            program.go()
-            program.wait_done()
-            watch.interrupt()
-        program.end()
-    return watch
-
-
-def report(recording: Path, *arguments: str, **how) -> Loophound:
-    with Loophound("report", str(recording), "--format", "jsonl", *arguments, **how) as command:
-        command.wait()
-    return command
 
 
 @pytest.mark.parametrize("workload", ["two_sites", "cpu_python", "unicode_names", "deep_stack"])
