@@ -225,7 +225,7 @@ $(OUT)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.[ch]) 
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
+		-fno-sanitize-recover=all -Wno-gnu-variable-sized-type-not-at-end -Ibpf $(STAGES:%=-Iuser/%) -Itests/unit -I$(OUT) $< \
 		$(or $(FUZZED_IN_fuzz_$*),$(FUZZED)) -lm -lyaml -lz -lcrypt $(FUZZLIBS_fuzz_$*) -o $@
 
 -include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)

@@ -176,7 +176,7 @@ static void who_is_outside_is_not_heard_of(void **state)
 	assert_true(told <= (uint32_t)pid);
 	assert_int_equal(told_of(w, "lh-outside"), 0);
 	watch_close(w);
-	system("rm /tmp/lh-inside /tmp/lh-outside");
+	assert_int_equal(system("rm /tmp/lh-inside /tmp/lh-outside"), 0);
 }
 
 static void a_number_that_nobody_has_is_refused(void **state)
