@@ -37,7 +37,8 @@ static void attach(struct watch *w, struct child *child, const char *python, con
 	if (child->target.flags & TARGET_USDT) {
 		identify_probes(child->pid, &probes);
 		probes.head.target_id = child->target_id;
-		assert_int_equal(probes.nr_sites, 5); /* with that of audit, which only --latent uses */
+		assert_int_equal(probes.nr_sites,
+				 5); /* with that of audit, which only --latent uses */
 		assert_int_equal(probes_attach(w->probes, &probes), 4);
 	}
 }
@@ -78,7 +79,8 @@ static void check_gc(const char *python, const char *script, bool is_explicit)
 		/* The starting interpreter may have left the next generation due as well. */
 		assert_in_range(gc->generation, is_explicit ? 2 : 0, is_explicit ? 2 : 1);
 		assert_int_equal(gc->is_explicit, is_explicit);
-		assert_in_range(gc->total_ns, 3 * NSEC_PER_MSEC, it->gc_on_cpu_ns);
+		assert_in_range(gc->total_ns, 3 * NSEC_PER_MSEC,
+				it->gc_on_cpu_ns + it->off_ns[OFF_OTHER]);
 		assert_int_equal(watch_stack(w, gc->stack_id)->status, STACK_OK);
 		assert_false(it->flags & ITERATION_GC_ESTIMATED);
 		assert_true(it->nr_gcs >= 1);
@@ -168,7 +170,8 @@ static void an_import_is_seen_once_with_all_it_causes(void **state)
 		sum_ns += import->on_cpu_ns;
 	}
 	assert_true(sum_ns > it->on_cpu_ns / 2);
-	assert_true(sum_ns <= it->import_on_cpu_ns);
+	/* What the host took is known at the iteration's end, and taken off there. */
+	assert_true(sum_ns <= it->import_on_cpu_ns + it->off_ns[OFF_OTHER]);
 	watch_close(w);
 }
 
