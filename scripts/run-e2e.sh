@@ -33,7 +33,7 @@ else
 	beside='' alone='' rest=''
 	for file in "$tests"/test_*.py; do
 		case ${file##*/} in
-		test_workloads.py | test_latent.py | test_loops.py | test_other_loops.py) beside="$beside $file" ;;
+		test_workloads.py | test_latent.py | test_loops.py | test_other_loops.py | test_task_counts.py | test_versions.py) beside="$beside $file" ;;
 		test_busy_machine.py | test_serve*.py | test_harmless.py | test_processes.py | test_coverage.py) alone="$alone $file" ;;
 		*) rest="$rest $file" ;;
 		esac
