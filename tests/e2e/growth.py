@@ -62,7 +62,7 @@ def table_entries(service: Service) -> dict[str, int]:
     return {name.split('"')[1]: int(float(value)) for name, value in lines}
 
 
-def figures(service: Service) -> dict:
+def _figures(service: Service) -> dict:
     processes = {"main": service.pid, **children(service.pid)}
     return {
         "rss_kib": {name: rss_kib(pid) for name, pid in processes.items()},
@@ -70,3 +70,12 @@ def figures(service: Service) -> dict:
         "entries": map_entries(service.pid),
         "tables": table_entries(service),
     }
+
+
+def figures(service: Service) -> dict:
+    """Of main, which must live, and of its children: one of these may end while it is looked at, and has a successor."""
+    while True:
+        try:
+            return _figures(service)
+        except FileNotFoundError:
+            assert service.process.poll() is None, service.dump()
