@@ -11,6 +11,10 @@ from typing import Callable
 
 PATIENCE = 30.0  # seconds; generous: it is only ever used up by a failure
 
+# A shell's background job ignores it, and so would all that it starts: no watch would end on Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Lines:
     """Lines of a pipe as they come; read by a thread so that the writer never waits for us."""
