@@ -4,7 +4,6 @@
  * stack: for builds without probes, for importlib.import_module(), which hits none, and for what has not
  * ended.  A record for each name in turn: what follows it in the stream, in its iteration, is its.
  */
-#include "emit.bpf.h"
 #include "import.bpf.h"
 #include "pyimport.h"
 #include "pystack.bpf.h"
@@ -56,12 +55,9 @@ __noinline int import_note(struct loop_thread *th, struct scratch *s, u64 now_ns
 	name = pytask_record(s);
 	if (th->import_name_id == name->task_id)
 		return 0;
-	ev = emit_begin(sizeof(*ev));
+	ev = import_begin(th, now_ns);
 	if (!ev)
 		return 1;
-	__builtin_memset(ev, 0, sizeof(*ev));
-	head_init(&ev->head, EV_IMPORT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
-	ev->iteration = th->iteration + 1;
 	ev->start_ns = now_ns;
 	ev->within = IN_ESTIMATED;
 	ev->module_kind = name->kind;

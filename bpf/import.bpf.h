@@ -3,6 +3,7 @@
 #ifndef IMPORT_BPF_H
 #define IMPORT_BPF_H
 
+#include "emit.bpf.h"
 #include "maps.bpf.h"
 
 /*
@@ -11,5 +12,18 @@
  * are; overwrites pytask_record(s).
  */
 extern int import_note(struct loop_thread *th, struct scratch *s, u64 now_ns);
+
+/* A record of the iteration under way, all else of it 0; NULL: no room. As of emit_begin(). */
+static __always_inline struct ev_import *import_begin(struct loop_thread *th, u64 now_ns)
+{
+	struct ev_import *ev = emit_begin(sizeof(*ev));
+
+	if (!ev)
+		return NULL;
+	__builtin_memset(ev, 0, sizeof(*ev));
+	head_init(&ev->head, EV_IMPORT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
+	ev->iteration = th->iteration + 1;
+	return ev;
+}
 
 #endif

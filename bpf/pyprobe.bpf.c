@@ -185,12 +185,9 @@ __noinline int import_report(struct loop_thread *th, u64 on_cpu_ns, u64 asleep_n
 	if (!th)
 		return 0;
 	stack_id = take_stack(th, now_ns, &task_id);
-	ev = emit_begin(sizeof(*ev));
+	ev = import_begin(th, now_ns);
 	if (!ev)
 		return 0;
-	__builtin_memset(ev, 0, sizeof(*ev));
-	head_init(&ev->head, EV_IMPORT, sizeof(*ev), now_ns, th->target_id, th->loop_id);
-	ev->iteration = th->iteration + 1;
 	ev->stack_id = stack_id;
 	ev->task_id = task_id;
 	ev->start_ns = th->import_began_ns;

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from interpreters import Interpreter, find_free_threaded, find_interpreters, is_double, system_interpreter
+from service import Service
 from watch import BINARY
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -123,6 +124,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def python():
     """The interpreter of tests for which one is enough."""
     return system_interpreter()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """One for all tests of a file that do not mind each other."""
+    path = tmp_path_factory.mktemp("serve") / "c.yaml"
+    path.write_text("web: {max_requests_per_second: 1000}\n")  # tests are quicker than the default allows
+    with Service("-c", str(path), "--breaches.to", "none") as service:
+        yield service.wait_serving()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from process import PATIENCE, Child
 from watch import Loophound
+from workload import Workload
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = re.compile(r"serving on (https?)://127\.0\.0\.1:(\d+)$")
@@ -41,6 +42,13 @@ class Service(Loophound):
         """Until the stacks of that process can be read."""
         wanted = re.compile(rf"process {pid} .*: ok\b")
         assert self.err.wait_for(lambda line: bool(wanted.search(line))), f"{pid} was never found{self.dump()}"
+
+    def run(self, program: Workload) -> None:
+        """To its last line but its end, known to the service before it begins."""
+        program.wait_ready()
+        self.wait_knows(program.pid)
+        program.go()
+        program.wait_done()
 
     def connect(self) -> http.client.HTTPConnection:
         if self.scheme == "https":

@@ -133,10 +133,7 @@ def queries_in(dashboard: dict) -> list[str]:
 def run_once(service: Service, prometheus: Prometheus, python, runs: int):
     """A program that has blocked its loop and stays; the stalls of so many runs have been scraped."""
     with Workload("time_sleep", python) as program:
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         wanted = runs * len(program.truths())
         prometheus.wait_value('sum(loophound_breaches_total{cause="sleep"})', lambda value: value >= wanted)
         yield
@@ -147,10 +144,7 @@ def run_once(service: Service, prometheus: Prometheus, python, runs: int):
 def connecting(service: Service, python):
     """A program that has opened connections, and stays."""
     with Workload("connections", python, "churn", "127.0.0.1") as program:
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         yield
         program.end()
 
@@ -258,10 +252,7 @@ def test_it_works_with_what_the_pod_gives(python, tmp_path):
     with Service("-c", str(tmp_path / "c.yaml"), user="scraper:secret", prefix=prefix) as service, Workload("time_sleep", python) as program:
         service.wait_serving()
         assert not os.access(f"/proc/{service.pid}/root/etc", os.W_OK), "it is as read-only as the pod's"
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         assert service.out.wait_for(lambda line: f'"pid":{program.pid},' in line and '"rule":"blocking-call"' in line), service.dump()
         assert "without CAP_" not in service.err.text(), service.dump()
         program.end()

@@ -23,21 +23,10 @@ from workload import Workload
 PATIENCE = 30
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    path = tmp_path_factory.mktemp("serve") / "c.yaml"
-    path.write_text("web: {max_requests_per_second: 1000}\n")  # tests are quicker than the default allows
-    with Service("-c", str(path), "--breaches.to", "none") as service:
-        yield service.wait_serving()
-
-
 def run_workload(service: Service, name: str, python) -> Workload:
     """Runs it to its end, found by the service before it begins."""
     with Workload(name, python) as program:
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         yield program
         program.end()
 
@@ -164,10 +153,7 @@ def test_a_child_that_is_killed_is_replaced(python, victim):
             time.sleep(0.05)  # between two looks
         if victim == "loophound-web":
             assert service.err.wait_for(lambda line: "the web process ended, signal 9;" in line), service.dump()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         expected = len(program.truths())
         found = [
             service.wait_value(lambda value: value >= expected, "loophound_breaches_total", rule="blocking-call", cause="sleep")
@@ -336,10 +322,7 @@ def test_breaches_go_to_a_file(python, tmp_path):
     (tmp_path / "c.yaml").write_text(f"breaches: {{to: file, file: {path}}}\n")
     with Service("-c", str(tmp_path / "c.yaml")) as service, Workload("many_small_sleeps", python) as program:
         service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         service.wait_value(lambda value: value >= len(program.truths()), "loophound_breach_lines_total")
         program.end()
         service.process.terminate()

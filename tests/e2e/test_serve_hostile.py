@@ -48,10 +48,7 @@ def test_forged_memory(interpreter, tmp_path):
         watches(service, interpreter)
         before = figures(service)
         with Workload("forges", interpreter) as program:
-            program.wait_ready()
-            service.wait_knows(program.pid)
-            program.go()
-            program.wait_done()
+            service.run(program)
             stalls = next(line for line in program.out.lines if "stalls" in line)
             planted = int(stalls.split(":")[1].strip(" }"))
             assert planted >= 30, program.dump()

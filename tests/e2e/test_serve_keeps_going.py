@@ -24,10 +24,7 @@ def nr_breaches(service: Service, pid: int) -> int:
 def watches(service: Service, python, name: str = "time_sleep") -> int:
     """It still finds a process, names its stalls and counts them."""
     with Workload(name, python) as program:
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         planted = len(program.truths())
         poll("its stalls to be shown", lambda: nr_breaches(service, program.pid) == planted)
         program.end()
@@ -36,10 +33,7 @@ def watches(service: Service, python, name: str = "time_sleep") -> int:
 
 def run_throng(service: Service, python, what: str, number: int) -> None:
     with Workload("throng", python, what, str(number)) as throng:
-        throng.wait_ready()
-        service.wait_knows(throng.pid)
-        throng.go()
-        throng.wait_done()
+        service.run(throng)
         throng.end()
 
 
@@ -70,10 +64,7 @@ def test_throngs(python):
 def test_names_that_speak_to_terminals(python):
     with Service("--log.level", "debug") as service, Workload("odd_names", python) as program:
         service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         poll("its stall to be shown", lambda: nr_breaches(service, program.pid) == 1)
         program.end()
         page = service.ask("/").body.decode()

@@ -56,10 +56,7 @@ def test_a_user_of_its_own_with_four_capabilities(python, public_binary):
     arguments = {"prefix": with_capabilities(*FOUR), "binary": public_binary}
     with Service("--breaches.to", "none", **arguments) as service, Workload("time_sleep", python) as program:
         service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         planted = len(program.truths())
         poll("its stalls to be shown", lambda: nr_breaches(service, program.pid) == planted)
         program.end()

@@ -11,14 +11,6 @@ from task_counts import check_tasks, has_states, samples, states_of, worker_of
 from workload import Workload
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    path = tmp_path_factory.mktemp("serve") / "c.yaml"
-    path.write_text("web: {max_requests_per_second: 1000}\n")  # tests are quicker than the default allows
-    with Service("-c", str(path), "--breaches.to", "none") as service:
-        yield service.wait_serving()
-
-
 def test_each_state_is_counted(service, interpreter):
     check_tasks(service, interpreter)
 
@@ -33,10 +25,7 @@ def test_loops_without_such_tasks_have_no_series(service, loop, python):
     """Though all that there are of others are counted meanwhile."""
     with Workload("two_sites", python, **on_loop(python, loop)) as program, Workload("healthy_idle", python) as other:
         for each in program, other:
-            each.wait_ready()
-            service.wait_knows(each.pid)
-            each.go()
-            each.wait_done()
+            service.run(each)
         text = service.wait_metrics(lambda text: bool(states_of(text, other.pid)) and worker_of(text, program.pid) is not None)
         assert not states_of(text, program.pid)
         program.end()
@@ -51,10 +40,7 @@ def test_nobody_is_read_for_nobody(python):
     """Before the first scrape; what that one shows is no number, either."""
     with Service("--breaches.to", "none") as service, Workload("healthy_idle", python) as program:
         service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         first = service.metrics()
         assert samples(first, "loophound_loop_busy_seconds_total")
         assert sum(value for _, value in samples(first, "loophound_task_reads_total")) == 0

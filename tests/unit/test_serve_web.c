@@ -96,6 +96,13 @@ static enum web_auth_result guess(struct web_auth *auth, const struct web_addres
 	return web_auth_check(auth, "scraper", password, from, now_ns);
 }
 
+static void know_only(struct web_auth *auth, struct web_settings *settings, const char *password)
+{
+	settings->nr_users = 0;
+	add_user(settings, "scraper", password);
+	assert_int_equal(web_auth_init(auth, settings), 0);
+}
+
 static void who_knows_the_password_gets_in(void **state)
 {
 	static struct web_settings settings;
@@ -103,8 +110,7 @@ static void who_knows_the_password_gets_in(void **state)
 	struct web_auth auth = {};
 
 	(void)state;
-	add_user(&settings, "scraper", "prometheus");
-	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	know_only(&auth, &settings, "prometheus");
 	assert_int_equal(web_auth_check(&auth, NULL, NULL, &from, 1), WEB_AUTH_REFUSED);
 	assert_int_equal(web_auth_check(&auth, "scraper", "wrong", &from, 1), WEB_AUTH_REFUSED);
 	assert_int_equal(web_auth_check(&auth, "nobody", "prometheus", &from, 1), WEB_AUTH_REFUSED);
@@ -127,8 +133,7 @@ static void who_guesses_takes_nothing_from_others(void **state)
 	unsigned nr_checked = 0;
 
 	(void)state;
-	add_user(&settings, "scraper", "prometheus");
-	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	know_only(&auth, &settings, "prometheus");
 	/* Seven hosts guess a thousand times a second each, for ten seconds: of them 4 a second are checked. */
 	for (unsigned i = 0; i < 70000; i++, now_ns += 10 * NSEC_PER_SEC / 70000) {
 		struct web_address from = address((uint8_t)(1 + i % 7));
@@ -177,9 +182,7 @@ static void who_was_right_is_remembered_as_long_as_that_holds(void **state)
 	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
 	assert_int_equal(web_auth_check(&auth, "other", "prometheus", &from, 1), WEB_AUTH_TOO_MANY);
 	/* Another password, and back. */
-	settings.nr_users = 0;
-	add_user(&settings, "scraper", "new");
-	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	know_only(&auth, &settings, "new");
 	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_TOO_MANY);
 	assert_int_equal(web_auth_check(&auth, "scraper", "new", &from, 1 + NSEC_PER_SEC), WEB_AUTH_OK);
 }
@@ -191,15 +194,12 @@ static void a_wrong_password_is_checked_once(void **state)
 	struct web_auth auth = {};
 
 	(void)state;
-	add_user(&settings, "scraper", "prometheus");
-	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	know_only(&auth, &settings, "prometheus");
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(web_auth_check(&auth, "scraper", "yesterday", &from, 1), WEB_AUTH_REFUSED);
 	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_OK);
 	/* It is the password again, and the other one is not. */
-	settings.nr_users = 0;
-	add_user(&settings, "scraper", "yesterday");
-	assert_int_equal(web_auth_init(&auth, &settings), 0);
+	know_only(&auth, &settings, "yesterday");
 	assert_int_equal(web_auth_check(&auth, "scraper", "yesterday", &from, 1), WEB_AUTH_OK);
 	assert_int_equal(web_auth_check(&auth, "scraper", "prometheus", &from, 1), WEB_AUTH_REFUSED);
 }

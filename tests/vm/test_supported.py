@@ -93,10 +93,7 @@ def test_report_prints_what_watch_printed(tmp_path):
 def test_serve_counts_breaches():
     with Service("--breaches.to", "none") as service, Workload("time_sleep", PYTHON) as program:
         service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        program.go()
-        program.wait_done()
+        service.run(program)
         nr = len(program.truths())
         service.wait_value(lambda value: value >= nr, "loophound_breaches_total", rule="blocking-call", cause="sleep")
         program.end()

@@ -180,18 +180,16 @@ static void note_burst(struct connection_entry *entry)
 int connections_add(struct model *model, const struct ev_connection *ev)
 {
 	struct connection_entry *entry = find_or_make(model, &ev->head, ev->serial);
+	struct ev_connection latest = *ev;
 	struct connection *connection;
-	struct ev_connection latest;
 
 	if (!entry)
 		return -ENOMEM;
 	connection = &entry->connection;
 	TAILQ_REMOVE(order_of(model, entry), entry, used);
-	if (entry->state == CONNECTION_IDLE)
+	if (entry->state == CONNECTION_IDLE) {
 		connection->previous = connection->ev;
-	latest = *ev;
-	if (entry->state != CONNECTION_IDLE) {
-		/* The one before still waits for names: they are taken as one. */
+	} else { /* the one before still waits for names: they are taken as one */
 		latest.window_peak = max(latest.window_peak, connection->ev.window_peak);
 		latest.window_burst = max(latest.window_burst, connection->ev.window_burst);
 	}

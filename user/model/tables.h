@@ -242,8 +242,8 @@ void processes_add_exec(struct model *model, const struct ev_exec *ev);
 void processes_end_target(struct model *model, uint32_t id);
 void processes_add_loop(struct model *model, const struct ev_loop *ev);
 void processes_end_loop(struct model *model, const struct ev_loop_exit *ev);
-/* 0 or -ENOMEM. */
 void processes_add_tasks(struct model *model, const struct ev_tasks *ev);
+/* 0 or -ENOMEM. */
 int processes_add_host(struct model *model, const struct ev_host *ev);
 void processes_add_stats(struct model *model, const struct ev_loop_stats *ev);
 /* Forgets what ended before then_ns and nothing refers to. */

@@ -143,7 +143,7 @@ int reader_main(int socket_fd)
 	cleanup_free struct packet *packet = calloc(1, sizeof(*packet));
 	int err;
 
-	(void)clock_host_ns(); /* once, before */
+	(void)clock_host_ns(); /* what it reads the first time is not allowed afterwards */
 	err = packet ? reader_confine() : -ENOMEM;
 
 	if (err) {

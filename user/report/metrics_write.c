@@ -130,6 +130,17 @@ static void write_iterations(const struct metrics *metrics, struct exposition *e
 	}
 }
 
+/* Whose place that process has; NULL: it has none. */
+static const struct worker_row *find_worker(const struct metrics *metrics, const struct target *target)
+{
+	const struct worker_row *worker;
+
+	TAILQ_FOREACH(worker, &metrics->workers, in)
+	if (worker->target_id == target->info.head.target_id)
+		break;
+	return worker;
+}
+
 static void put_tasks(struct exposition *e, const struct loop_row *row)
 {
 	for (int state = 0; state < TASK_STATE_MAX; state++) {
@@ -156,9 +167,7 @@ static void write_tasks(const struct metrics *metrics, const struct model *model
 	for (uint32_t i = 0; (target = model_target(model, i)); i++) {
 		if (target->ended || !model_has_tasks(target->tasks_ns, metrics->now_ns))
 			continue;
-		TAILQ_FOREACH(worker, &metrics->workers, in)
-		if (worker->target_id == target->info.head.target_id)
-			break;
+		worker = find_worker(metrics, target);
 		if (!worker)
 			continue;
 		metrics_begin_worker(e, worker);
@@ -249,9 +258,7 @@ static void write_targets(const struct metrics *metrics, const struct model *mod
 		if (target->ended)
 			continue;
 		by_status[info->status < TARGET_STATUS_MAX ? info->status : TARGET_PENDING]++;
-		TAILQ_FOREACH(worker, &metrics->workers, in)
-		if (worker->target_id == info->head.target_id)
-			break;
+		worker = find_worker(metrics, target);
 		if (!worker)
 			continue;
 		facts_python(info->version, python);
