@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "option_error.h"
 #include "report.h"
 #include "timetext.h"
 
@@ -351,37 +352,12 @@ static const struct command_doc *find_doc(const char *name)
 	return NULL;
 }
 
-static const char *value_of_option(const char *arg)
-{
-	for (const struct argp_option *option = options; option->name; option++) {
-		bool is_short = arg[0] == '-' && arg[1] == option->key && !arg[2];
-		bool is_long = !strncmp(arg, "--", 2) && !strcmp(arg + 2, option->name);
-
-		if (option->arg && (is_short || is_long))
-			return option->arg;
-	}
-	return NULL;
-}
-
-/* argp says only where it stopped; behind bundled short options that is not the culprit. */
-static void explain_option(const char *command, const char *arg)
-{
-	const char *value = value_of_option(arg);
-
-	if (value)
-		log_write(LOG_ERR, "%s %s: the argument %s is missing", command, arg, value);
-	else
-		log_write(LOG_ERR, "%s %s: no such option; `loophound %s --help` lists them", command,
-			  arg[0] == '-' ? arg : "(options)", command);
-}
-
 int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
 {
 	struct parse_state state = { .opts = opts, .doc = find_doc(argv[0]) };
 	char name[64], doc[512];
 	struct argp argp = { options, parse_option, state.doc->args, doc, NULL, NULL, NULL };
 	unsigned int flags;
-	int next = 0;
 	error_t err;
 
 	memset(opts, 0, sizeof(*opts));
@@ -405,12 +381,12 @@ int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
 	program_invocation_short_name = name;
 	/* In order: the options of `run`'s program are not ours. */
 	flags = (state.doc->takes & TAKES_PROGRAM ? ARGP_IN_ORDER : 0) | (*is_done ? 0 : ARGP_NO_ERRS);
-	err = argp_parse(&argp, argc, argv, flags | ARGP_NO_EXIT, &next, &state);
+	err = argp_parse(&argp, argc, argv, flags | ARGP_NO_EXIT, NULL, &state);
 	argv[0] = (char *)opts->command;
 	if (*is_done)
 		return EXIT_OK;
 	if (err && !state.exit_code)
-		explain_option(opts->command, argv[next > 1 ? min(next - 1, argc - 1) : argc - 1]);
+		return option_error_explain(opts->command, options, argc, argv);
 	if (err)
 		return EXIT_USAGE;
 	opts->is_verbose = state.nr_verbose > 0;

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "option_error.h"
 #include "opts.h"
-#include "util.h"
 
 enum {
 	KEY_CHECK = 256, KEY_LISTEN, KEY_WEB_FILE, KEY_INSECURE, KEY_LEVEL, KEY_LOG_FORMAT, KEY_BREACHES,
@@ -99,13 +99,10 @@ static const struct argp argp = {
 
 static int parse_flags(struct parse *parse, int argc, char **argv, int flags)
 {
-	int next = 0;
-	error_t err = argp_parse(&argp, argc, argv, flags | ARGP_NO_EXIT, &next, parse);
+	error_t err = argp_parse(&argp, argc, argv, flags | ARGP_NO_EXIT, NULL, parse);
 
 	if (err && !parse->exit_code)
-		parse->exit_code = log_err(EXIT_USAGE, "serve %s: no such option, or its value is missing; "
-					   "`loophound serve --help` lists them",
-					   argv[next > 1 ? min(next - 1, argc - 1) : argc - 1]);
+		parse->exit_code = option_error_explain("serve", options, argc, argv);
 	return parse->exit_code;
 }
 
