@@ -1,8 +1,6 @@
 """Plants pure Python work in a plain callback, which uvloop runs without a Python frame of its own."""
 
-import asyncio
-
-from truth import calibrate, planted, run
+from truth import calibrate, call_soon, planted, run, sleep
 
 
 def count(n):
@@ -27,8 +25,8 @@ amount = calibrate(rehearse, 0.15)
 
 async def plant():
     for _ in range(3):
-        asyncio.get_running_loop().call_soon(count, amount)
-        await asyncio.sleep(0.05)
+        call_soon(count, amount)
+        await sleep(0.05)
 
 
 run(plant)

@@ -1,11 +1,10 @@
 """Ground truth of an iteration that is long because of many callbacks, none of which is."""
 
-import asyncio
 import os
 import threading
 import time
 
-from truth import emit, off_cpu_ns, run_delay_ns
+from truth import call_soon, emit, event, off_cpu_ns, run_delay_ns
 
 MILLISECOND = 1_000_000
 
@@ -26,7 +25,7 @@ class Crowd:
         self.nr_more = 0  # callbacks that wait when the last one is over
         self.cpu_ns = {}  # by function
         self.lines = {}
-        self.over = asyncio.get_running_loop().create_future()
+        self.over = event()
 
     def begin(self):
         if not self.nr_done:
@@ -47,15 +46,15 @@ class Crowd:
             self.end_cpu_ns = time.thread_time_ns()
             self.run_delay_ns = run_delay_ns() - self.run_delay_ns
             self.unsure_ns += off_cpu_ns()
-            self.over.set_result(None)
+            self.over.set()
 
     def more(self):
         """Leave the loop another callback to call, in its next iteration."""
         self.nr_more += 1
-        asyncio.get_running_loop().call_soon(len, "")
+        call_soon(len, "")
 
     async def tell(self):
-        await self.over
+        await self.over.wait()
         cpu_ns = self.end_cpu_ns - self.start_cpu_ns
         codes = {function.__qualname__: function.__code__ for function in self.cpu_ns}
         shares = {function.__qualname__: ns / cpu_ns for function, ns in self.cpu_ns.items()}

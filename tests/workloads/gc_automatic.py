@@ -1,9 +1,8 @@
 """Plants automatic collections: much cyclic garbage is there when the collector starts by itself."""
 
-import asyncio
 import gc
 
-from truth import planted, run
+from truth import planted, run, sleep
 
 CHUNKS, CYCLES = 80, 5000  # each chunk a few milliseconds of work
 
@@ -28,10 +27,10 @@ async def plant():
         gc.disable()
         for _ in range(CHUNKS):
             litter()
-            await asyncio.sleep(0.001)
+            await sleep(0.001)
         await handler()
         kept.clear()
-        await asyncio.sleep(0.05)
+        await sleep(0.05)
 
 
 run(plant)

@@ -1,9 +1,8 @@
 """Plants waits for the GIL that one C call of another thread keeps: sum() never lets go of it."""
 
-import asyncio
 import threading
 
-from truth import calibrate, holds_gil, planted, repeat, run
+from truth import calibrate, holds_gil, planted, repeat, run, sleep, to_thread
 
 begin = threading.Semaphore(0)
 holder = {}
@@ -32,11 +31,11 @@ async def plant():
     worker = threading.Thread(target=work, name="summing")
     worker.start()
     while not holder:
-        await asyncio.sleep(0.01)
+        await sleep(0.01)
     await repeat(5, handler)
     is_over = True
     begin.release()
-    await asyncio.to_thread(worker.join)
+    await to_thread(worker.join)
 
 
 run(plant)

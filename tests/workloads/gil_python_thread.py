@@ -1,11 +1,10 @@
 """Plants waits for the GIL that a thread of pure Python keeps for a whole switch interval."""
 
-import asyncio
 import sys
 import threading
 import time
 
-from truth import holds_gil, planted, repeat, run
+from truth import holds_gil, planted, repeat, run, sleep, to_thread
 
 begin = threading.Semaphore(0)
 holder = {}
@@ -44,12 +43,12 @@ async def plant():
     worker = threading.Thread(target=work, name="burner")
     worker.start()
     while not holder:
-        await asyncio.sleep(0.01)
+        await sleep(0.01)
     sys.setswitchinterval(0.03)
     await repeat(5, handler)
     is_over = True
     begin.release()
-    await asyncio.to_thread(worker.join)
+    await to_thread(worker.join)
 
 
 run(plant)

@@ -1,20 +1,17 @@
 """The twin of overload_callbacks: as many callbacks, of 20 microseconds each."""
 
-import asyncio
-
 from crowd import compute
-from truth import run
+from truth import call_soon, event, run, sleep
 
 
 async def plant():
-    loop = asyncio.get_running_loop()
     for _ in range(5):
-        over = loop.create_future()
+        over = event()
         for _ in range(600):
-            loop.call_soon(compute, 20_000)
-        loop.call_soon(over.set_result, None)
-        await over
-        await asyncio.sleep(0.05)
+            call_soon(compute, 20_000)
+        call_soon(over.set)
+        await over.wait()
+        await sleep(0.05)
 
 
 run(plant)

@@ -1,14 +1,11 @@
-"""Healthy twin of socket.getaddrinfo(): loop.getaddrinfo()."""
+"""Healthy twin of socket.getaddrinfo(): the loop's own way."""
 
-import asyncio
-import socket
-
+import truth
 from truth import repeat, run
 
 
 async def handler():
-    loop = asyncio.get_running_loop()
-    await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+    await truth.kind_of_loop.look_up("127.0.0.1")
 
 
 async def plant():

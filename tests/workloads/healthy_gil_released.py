@@ -1,11 +1,10 @@
 """Healthy: a thread that is as busy, in C code that releases the GIL."""
 
-import asyncio
 import hashlib
 import threading
 import zlib
 
-from truth import run
+from truth import run, sleep
 
 data = bytes(range(256)) * 4096
 
@@ -20,7 +19,7 @@ async def plant():
     worker = threading.Thread(target=work, name="hashing")
     worker.start()
     while worker.is_alive():
-        await asyncio.sleep(0.005)
+        await sleep(0.005)
 
 
 run(plant)

@@ -1,10 +1,9 @@
 """Healthy twin of imports: done before the loop runs, of what is loaded, or on a worker thread."""
 
-import asyncio
 import importlib
 
 from package import Packages
-from truth import repeat, run
+from truth import repeat, run, to_thread
 
 packages = Packages()
 packages.make("early")
@@ -23,7 +22,7 @@ async def handler():
         import json.decoder  # noqa: F401
 
         importlib.import_module("early.module_1")
-    await asyncio.to_thread(load)
+    await to_thread(load)
 
 
 async def plant():

@@ -1,15 +1,11 @@
-"""Healthy twin of subprocess.run(): asyncio.create_subprocess_exec()."""
+"""Healthy twin of subprocess.run(): the loop's own way."""
 
-import asyncio
-
+import truth
 from truth import repeat, run
 
 
 async def handler():
-    process = await asyncio.create_subprocess_exec(
-        "sleep", "0.15", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-    )
-    await process.communicate()
+    await truth.kind_of_loop.run_process("sleep", "0.15")
 
 
 async def plant():

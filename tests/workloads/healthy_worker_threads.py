@@ -1,11 +1,10 @@
 """Healthy: threads that block, beside a loop that does not."""
 
-import asyncio
 import queue
 import threading
 import time
 
-from truth import run
+from truth import gather, run, sleep, to_thread
 
 jobs = queue.Queue()
 
@@ -21,10 +20,10 @@ async def plant():
         worker.start()
     for _ in range(15):
         jobs.put("job")
-        await asyncio.sleep(0.05)
+        await sleep(0.05)
     for _ in workers:
         jobs.put(None)
-    await asyncio.gather(*(asyncio.to_thread(worker.join) for worker in workers))
+    await gather(*(to_thread(worker.join) for worker in workers))
 
 
 run(plant)

@@ -1,29 +1,30 @@
 """Plants threading.Lock.acquire() while a worker thread holds the lock."""
 
-import asyncio
+import os
 import threading
 import time
 
-from truth import planted, repeat, run
+from truth import planted, repeat, run, to_thread, wait_readable
 
 lock = threading.Lock()
+is_held, tell_held = os.pipe()
 
 
-def work(loop, held):
+def work():
     with lock:
-        loop.call_soon_threadsafe(held.set)
+        os.write(tell_held, b"!")
         time.sleep(0.12)
 
 
 async def handler():
-    held = asyncio.Event()
-    worker = threading.Thread(target=work, args=(asyncio.get_running_loop(), held))
+    worker = threading.Thread(target=work)
     worker.start()
-    await held.wait()
+    await wait_readable(is_held)
+    os.read(is_held, 1)
     with planted("lock_threading", "lock"):
         lock.acquire()
     lock.release()
-    await asyncio.to_thread(worker.join)
+    await to_thread(worker.join)
 
 
 async def plant():

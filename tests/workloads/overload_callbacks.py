@@ -1,10 +1,9 @@
 """Plants iterations in which 600 callbacks of three kinds take a millisecond each; of one kind each leaves another."""
 
-import asyncio
 import random
 
 from crowd import MILLISECOND, Crowd, compute
-from truth import run
+from truth import call_soon, run, sleep
 
 
 def on_price(crowd):
@@ -27,14 +26,13 @@ def on_news(crowd):
 
 
 async def plant():
-    loop = asyncio.get_running_loop()
     kinds = [on_price] * 330 + [on_order] * 190 + [on_news] * 80
     random.Random(1).shuffle(kinds)
     for _ in range(2):
         crowd = Crowd("overload_callbacks", len(kinds))
-        await asyncio.sleep(0.05)
+        await sleep(0.05)
         for kind in kinds:
-            loop.call_soon(kind, crowd)
+            call_soon(kind, crowd)
         await crowd.tell()
 
 

@@ -46,7 +46,7 @@ class Peer:
 
     async def answer(self) -> None:
         """Wait, without blocking the loop, for the peer's next line."""
-        await truth.kind_of_loop.wait_readable(self.output_fd)
+        await truth.wait_readable(self.output_fd)
         os.read(self.output_fd, 4096)
 
     def stop(self) -> None:

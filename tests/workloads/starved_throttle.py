@@ -4,11 +4,10 @@
 Between the stalls the loop idles for so long that nothing else is throttled.
 """
 
-import asyncio
 import time
 from pathlib import Path
 
-from truth import planted, run
+from truth import planted, run, sleep
 
 MILLISECOND = 1_000_000
 
@@ -48,9 +47,9 @@ async def handler():
 
 async def plant():
     for _ in range(3):
-        await asyncio.sleep(0.25)
+        await sleep(0.25)
         await handler()
-    await asyncio.sleep(0.25)
+    await sleep(0.25)
 
 
 run(plant)

@@ -4,8 +4,8 @@ A workload prints JSON lines: {"ready": true, ...} once its loop runs, one line 
 {"done": true, ...}.  It plants after one line came in on standard input and ends when that closes, so
 that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on CPython 3.9 and later.
 
-A workload that leaves sleep(), gather() and to_thread() to this module runs on any loop: on asyncio's, or on
-what tests/e2e/programs/under.py has put into its place.
+A workload that leaves sleep(), call_soon() and all else that loops differ in to this module runs on any loop: on
+asyncio's, or on what tests/e2e/programs/under.py has put into its place.
 
 A truth may have a `split`: what the stall's time was spent on, as far as the workload knows by its own means.
 Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
@@ -23,6 +23,7 @@ import gc
 import inspect
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -98,6 +99,23 @@ class Asyncio:
     async def to_thread(self, function: Callable, *arguments: object) -> None:
         await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
+    def call_soon(self, function: Callable, *arguments: object) -> None:
+        asyncio.get_running_loop().call_soon(function, *arguments)
+
+    def event(self) -> asyncio.Event:
+        return asyncio.Event()
+
+    async def look_up(self, host: str) -> None:
+        await asyncio.get_running_loop().getaddrinfo(host, 80, type=socket.SOCK_STREAM)
+
+    async def run_process(self, *command: str) -> None:
+        pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*command, stdin=null, stdout=pipe)
+        await process.communicate()
+
+    def touch_loop(self) -> None:
+        vars(asyncio.get_running_loop())  # from 3.11 on a loop has a dict only if somebody looks at it
+
     def task_name(self) -> str | None:
         try:
             task = asyncio.current_task()
@@ -124,6 +142,20 @@ async def gather(*coroutines: Coroutine) -> None:
 
 async def to_thread(function: Callable, *arguments: object) -> None:
     await kind_of_loop.to_thread(function, *arguments)
+
+
+async def wait_readable(fd: int) -> None:
+    await kind_of_loop.wait_readable(fd)
+
+
+def call_soon(function: Callable, *arguments: object) -> None:
+    """Have the loop call a plain function, in its next iteration."""
+    kind_of_loop.call_soon(function, *arguments)
+
+
+def event():
+    """The loop's own, with set() and an awaitable wait(): for one who waits."""
+    return kind_of_loop.event()
 
 
 def _describe(frame: FrameType, line: int) -> dict[str, object]:

@@ -9,7 +9,10 @@ import asyncio
 import os
 import runpy
 import selectors
+import shutil
+import subprocess
 import sys
+import threading
 from typing import Callable, Coroutine
 
 import truth
@@ -91,6 +94,22 @@ class Trio:
     async def to_thread(self, function: Callable, *arguments: object) -> None:
         await self.trio.to_thread.run_sync(function, *arguments)
 
+    def call_soon(self, function: Callable, *arguments: object) -> None:
+        """In a step of a task of trio's own, with all others that are to be called."""
+        self.trio.lowlevel.current_trio_token().run_sync_soon(function, *arguments)
+
+    def event(self) -> trio.Event:
+        return self.trio.Event()
+
+    async def look_up(self, host: str) -> None:
+        await self.trio.socket.getaddrinfo(host, 80)
+
+    async def run_process(self, *command: str) -> None:
+        await self.trio.run_process(command, stdin=subprocess.DEVNULL, capture_stdout=True)
+
+    def touch_loop(self) -> None:
+        pass
+
     def task_name(self) -> str | None:
         try:
             return self.trio.lowlevel.current_task().name
@@ -135,13 +154,24 @@ class AnyioTrio(Trio):
         self.anyio.run(start, backend="trio")
 
 
+class TwistedEvent:
+    def __init__(self, deferred, reactor) -> None:
+        self.deferred, self.reactor = deferred, reactor
+
+    def set(self) -> None:
+        self.reactor.callLater(0, self.deferred.callback, None)
+
+    async def wait(self) -> None:
+        await self.deferred
+
+
 class Twisted:
     """On the reactor of epoll, or on asyncio's."""
 
     def __init__(self) -> None:
-        from twisted.internet import defer, reactor, task, threads
+        from twisted.internet import defer, reactor, task, threads, utils
 
-        self.defer, self.reactor, self.task, self.threads = defer, reactor, task, threads
+        self.defer, self.reactor, self.task, self.threads, self.utils = defer, reactor, task, threads, utils
 
     def run(self, session: Coroutine) -> None:
         failures = []
@@ -152,7 +182,7 @@ class Twisted:
             deferred.addBoth(lambda result: self.reactor.stop())
 
         self.reactor.callWhenRunning(start)
-        self.reactor.run()
+        self.reactor.run(installSignalHandlers=threading.current_thread() is threading.main_thread())
         if failures:
             failures[0].raiseException()
 
@@ -186,6 +216,21 @@ class Twisted:
     async def to_thread(self, function: Callable, *arguments: object) -> None:
         await self.threads.deferToThread(function, *arguments)
 
+    def call_soon(self, function: Callable, *arguments: object) -> None:
+        self.reactor.callLater(0, function, *arguments)
+
+    def event(self) -> TwistedEvent:
+        return TwistedEvent(self.defer.Deferred(), self.reactor)
+
+    async def look_up(self, host: str) -> None:
+        await self.reactor.resolve(host)
+
+    async def run_process(self, *command: str) -> None:
+        await self.utils.getProcessOutput(shutil.which(command[0]), command[1:])
+
+    def touch_loop(self) -> None:
+        pass
+
     def task_name(self) -> str | None:
         return None
 
@@ -198,15 +243,26 @@ class TwistedAsyncio(Twisted):
         super().__init__()
 
 
+class GeventEvent:
+    def __init__(self, event) -> None:
+        self.event, self.set = event, event.set
+
+    async def wait(self) -> None:
+        self.event.wait()
+
+
 class Gevent:
     """A greenlet drives the coroutines: what they await is done when it is asked for."""
 
     def __init__(self) -> None:
         import gevent
+        import gevent.event
         import gevent.socket
+        import gevent.subprocess
 
         self.gevent = gevent
         gevent.get_hub().threadpool.apply(len, ("",))  # it is made of modules that are imported late
+        gevent.get_hub().resolver  # noqa: B018, and so is this
 
     def drive(self, coroutine: Coroutine) -> None:
         try:
@@ -230,6 +286,22 @@ class Gevent:
 
     async def to_thread(self, function: Callable, *arguments: object) -> None:
         self.gevent.get_hub().threadpool.apply(function, arguments)
+
+    def call_soon(self, function: Callable, *arguments: object) -> None:
+        self.gevent.spawn(function, *arguments)
+
+    def event(self) -> GeventEvent:
+        return GeventEvent(self.gevent.event.Event())
+
+    async def look_up(self, host: str) -> None:
+        self.gevent.socket.getaddrinfo(host, 80)
+
+    async def run_process(self, *command: str) -> None:
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        self.gevent.subprocess.Popen(command, stdin=null, stdout=pipe).communicate()
+
+    def touch_loop(self) -> None:
+        pass
 
     def task_name(self) -> str | None:
         return None
