@@ -172,10 +172,10 @@ __noinline int gil_waits_musl(u64 gil_addr, u64 word_addr)
 
 __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
-	u64 stack_id, holder, ident = 0;
+	u64 stack_id, holder, frame, ident = 0;
 	struct target_entry *target;
 	struct ev_sleep *e;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, site;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, site, nr, step;
 
 	if (!th || !s)
 		return 0;
@@ -185,6 +185,10 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	stack_id = loop_take_stack(th, s, now_ns);
 	if (!stack_id)
 		return 0;
+	/* To the task lead how deep our stack is and its frame above the loop's; the holder's comes in their place. */
+	nr = s->nr;
+	step = (nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
+	frame = s->frame_addrs[step];
 	holder = holder_of(th, s);
 	if (holder)
 		ident = read_user_u64(holder + s->layout.tstate_thread_id);
@@ -216,6 +220,8 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	e->holder_ident = ident;
 	e->holder_stack_id = th->gil_stack_id;
 	e->holder_tid = ident ? native_id(s, holder, ident) : 0;
+	s->nr = nr;
+	s->frame_addrs[step] = frame;
 	task_note(th, s, site, now_ns);
 	return 0;
 }

@@ -19,7 +19,7 @@ WORKLOADS = {
     "tornado": "time_sleep",
     "anyio-asyncio": "healthy_to_thread",
     "twisted-asyncio": "time_sleep",
-    "trio": "time_sleep file_fsync gc_explicit two_sites healthy_to_thread healthy_saturated",
+    "trio": "time_sleep file_fsync gc_explicit gil_python_thread two_sites healthy_to_thread healthy_saturated",
     "trio-guest": "time_sleep",
     "anyio-trio": "time_sleep",
     "twisted": "time_sleep healthy_to_thread",
