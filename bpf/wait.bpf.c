@@ -277,6 +277,14 @@ __noinline int sample_take(struct loop_thread *th, struct scratch *s, u32 within
 	return 0;
 }
 
+/* A loop that is known by its frames; by a walk. */
+static __always_inline int is_in_run(struct loop_thread *th)
+{
+	struct scratch *s = scratch_get(SCRATCH_TICK);
+
+	return s && loop_is_still(th, s);
+}
+
 /*
  * A build without probes: the timer interrupted the thread; if the collector runs, the time on CPU
  * since the last tick is its.  IN_* or 0.
@@ -299,12 +307,14 @@ __noinline int gc_estimate(struct loop_thread *th)
 	if (!target || !target->layout.collecting_addr ||
 	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
 		return 0;
-	if (collecting != 1 || read_user_u64(th->slot_addr) != th->slot_value) {
+	if (collecting != 1 || (th->slot_addr && read_user_u64(th->slot_addr) != th->slot_value)) {
 		th->is_collecting = 0;
 		return 0; /* or the interpreter collects on its way out: no iteration's */
 	}
 	/* Whose it is can be told at its start, when all others stand still. */
 	if (!th->is_collecting && !pyworld_is_ours(&target->layout, th->tstate_addr))
+		return 0;
+	if (!th->is_collecting && !th->slot_addr && !is_in_run(th))
 		return 0;
 	th->is_collecting = 1;
 	/* A CPU without a tick may not have been looked at for long. */

@@ -71,6 +71,13 @@ def test_other_interpreters(loop, interpreter_of_loop):
     check(outcome, "time_sleep", loop)
 
 
+@pytest.mark.parametrize("loop", ["trio", "twisted"])
+def test_a_collection_that_is_estimated(loop):
+    """On a build without probes: the timer asks whether the loop is one that runs."""
+    one = next(each for each in OTHERS if not each.usdt and has_loop(each, loop))
+    check(watch_workload("gc_explicit", one, **on_loop(one, loop)), "gc_explicit", loop)
+
+
 def test_the_newest_interpreters_have_a_trio():
     """Of the same release: the one that is lent is too old for them."""
     with_trio = {each.version[1] for each in OTHERS if each.root and has_loop(each, "trio")}
