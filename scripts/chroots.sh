@@ -17,10 +17,11 @@ cache=${LOOPHOUND_CHROOTS:-/var/cache/loophound/chroots}
 # Folder, suites that are tried in this order, interpreters, what else goes in: what workloads start.  The newest
 # versions must be had, or this fails: tests would vanish unnoticed.  The older ones are wanted for their USDT probes
 # and may be gone from the mirror with their suite: that is said, and the rest goes on.
-roots='newest:sid testing:python3.14 python3.15:libpython3.15 python3-uvloop python3-trio dash coreutils libc-bin
-3.13:trixie:python3.13:python3-uvloop python3-trio dash coreutils libc-bin
-3.9:bullseye:python3.9:dash coreutils libc-bin'
+roots='newest:sid testing:python3.14 python3.15:libpython3.15 python3-uvloop python3-trio python3-anyio python3-twisted python3-gevent dash coreutils libc-bin
+3.13:trixie:python3.13:python3-uvloop python3-trio python3-anyio python3-twisted python3-gevent dash coreutils libc-bin
+3.9:bullseye:python3.9:python3-gevent dash coreutils libc-bin'
 must='newest'
+loops='anyio anyio._backends._trio twisted.internet.reactor twisted.internet.threads gevent gevent.subprocess uvloop'
 
 fail()
 {
@@ -93,6 +94,9 @@ make_root()
 	unpack "$new" "$state"
 	for python in $pythons; do
 		chroot "$new" "/usr/bin/$python" -c 'import asyncio, ssl' || fail "$suite: $python does not run"
+		for loop in $loops; do # and its bytecode is kept; not every package is made for each of them
+			chroot "$new" "/usr/bin/$python" -c "import $loop" 2>/dev/null || :
+		done
 	done
 	echo "$pythons $others" >"$new/.loophound"
 	rm -rf "${cache:?}/$name"

@@ -1,20 +1,20 @@
 """The loops that are not asyncio's own: which interpreter of this machine has them, and how a workload runs on one.
 
-The distribution's packages are made for its interpreter; those that are all Python are lent to others by a
-folder of links, where they can be imported there.
+The distribution's packages are made for its interpreter; those that are all Python are lent to others as
+copies without what is compiled, where they can be imported there.  From 3.12 on they are too old, and those of the first
+root directory that has some (scripts/chroots.sh) are lent.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from interpreters import Interpreter, system_interpreter
+from interpreters import Interpreter, find_interpreters, system_interpreter
 from workload import WORKLOADS, script
 
 # Loop, as programs/under.py has it -> the kind that is reported.
@@ -32,30 +32,54 @@ KINDS = {
 
 DIST_PACKAGES = Path("/usr/lib/python3/dist-packages")
 LENT = """anyio async_generator attr attrs automat constantly exceptiongroup hyperlink idna incremental outcome
-    sniffio sortedcontainers trio twisted typing_extensions.py zope"""
+    packaging sniffio sortedcontainers trio twisted typing_extensions.py zope"""
+LAST_MINOR_OF_DISTRIBUTION = 11
+
+
+def dist_packages(interpreter: Interpreter) -> Path:
+    return Path(f"{interpreter.root}{DIST_PACKAGES}")
+
+
+def has_own_packages(interpreter: Interpreter) -> bool:
+    is_of_debian = interpreter.root or interpreter == system_interpreter()
+    return bool(is_of_debian) and (dist_packages(interpreter) / "trio").exists()
+
+
+def _is_not_lent(folder: str, names: list[str]) -> list[str]:
+    """Beside what is compiled: what makes a namespace of zope by a package that there need not be."""
+    spared = ["__init__.py"] if folder.endswith("/zope") else []
+    return [name for name in names if name.endswith(".so") or name in ("__pycache__", "test", "tests", *spared)]
 
 
 @functools.lru_cache(maxsize=None)
-def lent_packages() -> str:
-    folder = tempfile.mkdtemp(prefix="loophound-packages-")
-    atexit.register(shutil.rmtree, folder)
+def lent_packages(source: Path) -> str:
+    """A folder in /tmp, which the root directories share."""
+    top = tempfile.mkdtemp(prefix="loophound-lent-", dir="/tmp")
+    atexit.register(shutil.rmtree, top)
+    folder = Path(top) / "dist-packages"  # no application's, to loophound as well
+    folder.mkdir()
     for name in LENT.split():
-        if (DIST_PACKAGES / name).exists():
-            os.symlink(DIST_PACKAGES / name, Path(folder) / name)
-    return folder
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name, ignore=_is_not_lent)
+        elif (source / name).exists():
+            shutil.copy(source / name, folder)
+    return str(folder)
 
 
 def environment_of(interpreter: Interpreter) -> dict[str, str]:
     """Beside workload.environment(): where the interpreter finds the packages."""
-    if interpreter == system_interpreter() or interpreter.root:  # which has its own, of its time
+    if has_own_packages(interpreter):
         return {}
-    return {"PYTHONPATH": f"{WORKLOADS}:{lent_packages()}"}
+    source = DIST_PACKAGES
+    if interpreter.version[1] > LAST_MINOR_OF_DISTRIBUTION:
+        source = next((dist_packages(each) for each in find_interpreters() if each.root and has_own_packages(each)), source)
+    return {"PYTHONPATH": f"{WORKLOADS}:{lent_packages(source)}"}
 
 
 @functools.lru_cache(maxsize=None)
 def has_loop(interpreter: Interpreter, loop: str) -> bool:
     command = interpreter.command(script("under"), loop, script("nothing"))
-    env = {"PYTHONPATH": str(WORKLOADS), "PYTHONDONTWRITEBYTECODE": "1", **environment_of(interpreter)}
+    env = {"PYTHONPATH": str(WORKLOADS), **environment_of(interpreter)}  # what is lent is compiled once
     return subprocess.run(command, env=env, capture_output=True, timeout=60).returncode == 0
 
 
@@ -64,7 +88,20 @@ def on_loop(interpreter: Interpreter, loop: str) -> dict:
     return {"through": (script("under"), loop), "env": environment_of(interpreter)}
 
 
-def runs_on_any_loop(workload: str) -> bool:
-    """Whether it leaves all that loops differ in to truth.py."""
+# What a workload plants does not come about there: all is one step of one task or callback, which is cpu-bound; gevent looks
+# at its descriptors again after some callbacks, if they took a switch interval (5 ms).
+NOT_ON = {
+    "trio": {"overload_callbacks"},
+    "anyio-trio": {"overload_callbacks"},
+    "trio-guest": {"overload_callbacks", "overload_tasks"},
+    "twisted-asyncio": {"overload_callbacks", "overload_tasks"},
+    "gevent": {"overload_callbacks", "overload_tasks"},
+}
+
+
+def runs_on_loop(workload: str, loop: str) -> bool:
+    """Whether it leaves all that loops differ in to truth.py, and there is something to plant."""
     text = Path(script(workload)).read_text()
-    return "\nrun(plant)\n" in text and "asyncio" not in text
+    is_any = "asyncio" not in text or loop == "uvloop"  # which is one of asyncio's
+    # A loop in a thread of its own ends it with its session.
+    return ("\nrun(plant)\n" in text or "target=run," in text) and is_any and workload not in NOT_ON.get(loop, ())

@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
 from kept import Kept  # noqa: E402
 from loops import KINDS as LOOPS  # noqa: E402
-from loops import has_loop, on_loop, runs_on_any_loop  # noqa: E402
+from loops import has_loop, on_loop, runs_on_loop  # noqa: E402
 from servers import SERVERS, watch_server  # noqa: E402
 from started import run_workload  # noqa: E402
 from tables import by_interpreter, by_rule, numbers, render, render_differences, split_numbers  # noqa: E402
 from tally import Tally, tally, tally_latent  # noqa: E402
 from together import watch_together  # noqa: E402
 from watch import BINARY, Outcome, watch_workload  # noqa: E402
-from workload import find_workloads, script  # noqa: E402
+from workload import find_workloads  # noqa: E402
 
 NEEDS_CPU = (  # not beside each other
     "cpu_", "starved_", "gc_", "gil_", "import_", "overload_", "healthy_saturated", "healthy_gc", "healthy_gil_",
@@ -42,7 +42,8 @@ MIXED = {"latent_then_slow"}  # latent, then a breach: test_latent.py
 ASK_FOR_LATENT = ("--latent", "--rule", "blocking-call", "--limit", "blocking-call=10000")
 NEEDS_ALL_CPUS = {"healthy_busy_machine"}  # not beside any other
 SERVER = "server"  # one of e2e/programs/server.py, under load
-OF_THE_HOST = ("starved_", LATENT)  # have nothing to do with the loop
+OF_THE_HOST = ("starved_", LATENT)  # have nothing to do with the loop: on each, but on one interpreter
+ON_EVERY_INTERPRETER = {"uvloop", "trio", "anyio-trio", "twisted", "gevent"}  # the others are asyncio, or trio, by another name
 WAITS_FOR_NOBODY = {"short_lived"}
 SHARE = 8  # so many processes are watched by one loophound
 KINDS = ("missed", "too_short", "invented", "starved", "splits", "latent")
@@ -57,7 +58,7 @@ class Job:
 
     @property
     def column(self) -> str:
-        return f"{self.interpreter} {self.loop}" if self.loop else str(self.interpreter)
+        return f"{self.interpreter} {self.loop or 'asyncio'}"
 
     def run(self) -> Outcome:
         if self.workload == SERVER:
@@ -78,7 +79,7 @@ class Job:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each workload (default 1)")
-    only = "only these: 3.11, 3.11.2+usdt, trio, 3.11.2+usdt+uvloop, servers"
+    only = "only these: 3.11, 3.11.2+usdt, both with asyncio; asyncio, trio, 3.11.2+usdt+uvloop, servers"
     parser.add_argument("--interpreters", default="", metavar="V,...", help=only)
     parser.add_argument("--workloads", default="", metavar="TEXT,...", help="only those whose name has such a text")
     parser.add_argument("--add", type=Path, metavar="FILE", help="keep each run in it, count those that it has, make those that it lacks")
@@ -90,12 +91,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def runs_on(loop: str, workload: str, interpreter: Interpreter) -> bool:
-    """uvloop is one of asyncio's: all that waits for its start runs on it.  Others elsewhere: what tells them apart."""
-    if loop == "uvloop":
-        return "\nrun(plant)\n" in Path(script(workload)).read_text()
-    if interpreter != system_interpreter() and (loop not in ("trio", "twisted") or workload.startswith(OF_THE_HOST)):
+    if interpreter != system_interpreter() and (loop not in ON_EVERY_INTERPRETER or workload.startswith(OF_THE_HOST)):
         return False
-    return runs_on_any_loop(workload)
+    return runs_on_loop(workload, loop) and has_loop(interpreter, loop)
 
 
 def find_jobs(options: argparse.Namespace) -> list[Job]:
@@ -108,7 +106,7 @@ def find_jobs(options: argparse.Namespace) -> list[Job]:
         for interpreter in find_interpreters()
         for loop in LOOPS
         for workload in workloads
-        if runs_on(loop, workload, interpreter) and has_loop(interpreter, loop)
+        if runs_on(loop, workload, interpreter)
     ]
     if not options.workloads or any(text in SERVER for text in options.workloads.split(",")):
         jobs += [Job(SERVER, system_interpreter(), name) for name in SERVERS]
@@ -117,7 +115,8 @@ def find_jobs(options: argparse.Namespace) -> list[Job]:
         jobs = [
             job
             for job in jobs
-            if (job.loop and (job.loop in wanted or f"{job.interpreter}+{job.loop}" in wanted))
+            if job.column.replace(" ", "+") in wanted
+            or (job.loop or "asyncio") in wanted
             or (job.workload == SERVER and "servers" in wanted)
             or (not job.loop and any(_is_of(job.interpreter, each) for each in wanted))
         ]

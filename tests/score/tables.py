@@ -43,6 +43,7 @@ def numbers(tallies: list[Tally]) -> dict:
         "coroutine": ratio(sum(coroutines), len(coroutines)),
         "task": ratio(sum(tasks), len(tasks)),
         "holder": ratio(sum(holders), len(holders)),
+        "loop": ratio(sum(pair.loop_right for pair in pairs), len(pairs)),
         "error": {name: quantile(errors, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "error_ms": {name: quantile(errors_ms, q) for name, q in (("median", 0.5), ("p99", 0.99), ("max", 1))},
         "healthy_runs": sum(tally.healthy for tally in tallies),
@@ -105,13 +106,13 @@ def _ms(value: float | None) -> str:
 
 
 HEADS = (
-    "truths found recall short reported precision cause line coroutine task holder "
+    "truths found recall short reported precision cause line coroutine task holder loop "
     "off,median off,p99 off,max ms,median ms,p99 ms,max false,alarms".replace(",", "\u00a0").split(" ")
 )
 
 
 def _cells(name: str, n: dict) -> list[str]:
-    right = [_percent(n[key]) for key in ("cause", "line", "coroutine", "task", "holder")]
+    right = [_percent(n[key]) for key in ("cause", "line", "coroutine", "task", "holder", "loop")]
     off = [_percent(n["error"][key], 2) for key in ("median", "p99", "max")]
     off_ms = [_ms(n["error_ms"][key]) for key in ("median", "p99", "max")]
     counts = [str(n["truths"]), str(n["found"]), _percent(n["recall"]), str(n["too_short"])]
@@ -134,7 +135,7 @@ def render(tallies: list[Tally]) -> str:
     total = numbers(tallies)
     rules = [_cells(name, n) for name, n in by_rule(tallies).items()] + [_cells("all", total)]
     pythons = [_cells(name, n) for name, n in by_interpreter(tallies).items()]
-    blocks = [_render(["rule / cause", *heads], rules), _render(["interpreter", *heads], pythons)]
+    blocks = [_render(["rule / cause", *heads], rules), _render(["interpreter loop", *heads], pythons)]
     blocks.append(_render_split(split_numbers(tallies)))
     blocks.append(
         f"{total['runs']} runs, of which {total['healthy_runs']} healthy; "
@@ -201,6 +202,8 @@ def render_differences(tallies: list[Tally]) -> str:
                 lines.append(f"coroutine {where}: {truth['truth']} is {seen}, in truth {truth['coroutine']}")
             if pair.holder_right is False:
                 lines.append(f"holder    {where}: {truth['truth']} is {breach['holder']}, in truth {truth['holder']}")
+            if not pair.loop_right:
+                lines.append(f"loop      {where}: {truth['truth']} is {breach['loop']}, in truth {truth['loop']}")
             if pair.task_right is False:
                 lines.append(f"task      {where}: {truth['truth']} is {breach['task']}, in truth {truth['task']}")
     return "\n".join(lines)

@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import match
+from loops import KINDS
 from match import is_certain, overlap, same_site, tolerance_ns, wall_ns
+from servers import SERVERS
 from split import Part, other_share, parts_of, stated
 from watch import Outcome
 
 # What a rule's duration measures, where the workload itself says it.
 MEASURED_BY = {"gil-wait": "gil_wait_ns", "gc-pause": "gc_ns", "import-on-loop": "import_ns"}
+KINDS_OF_LOOPS = {**KINDS, **SERVERS}  # as they are reported
 ONLY_BY_AUDIT = {"latent_audit"}  # no system call of theirs says it: for builds with the probe
 task_as_said = getattr(match, "_task_as_said", lambda name: name)  # long names are cut
 
@@ -47,10 +50,14 @@ class Pair:
 
     @property
     def task_right(self) -> bool | None:
-        """None: one of the two does not say."""
-        if not self.truth.get("task") or not self.breach.get("task"):
+        """None: there is none, or it is nobody's, or everybody's."""
+        if not self.truth.get("task") or self.truth["rule"] in ("host-starved", "loop-overload"):
             return None
         return self.breach["task"] == task_as_said(self.truth["task"])
+
+    @property
+    def loop_right(self) -> bool:
+        return self.breach["loop"] == self.truth["loop"]
 
     @property
     def holder_right(self) -> bool | None:
@@ -116,8 +123,10 @@ class Tally:
 
 def tally(workload: str, interpreter: str, outcome: Outcome) -> Tally:
     result = Tally(workload, interpreter, healthy=not outcome.truths)
+    loop = interpreter.split()[-1]
     for truth in outcome.truths:
         truth.setdefault("usdt", outcome.interpreter.usdt)  # what can be told depends on it
+        truth["loop"] = KINDS_OF_LOOPS.get(loop, loop)
     final = _breaches(outcome)
     open_truths = list(outcome.truths)
 
