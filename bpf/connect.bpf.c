@@ -70,6 +70,8 @@ static __always_inline u64 take_stack(struct scratch *s, struct loop_thread *th,
 	py_walk(s, target->target_id);
 	if (s->status == STACK_OK && !s->nr)
 		return 0;
+	if (th && th->start_ns)
+		await_walk(th, s);
 	return stack_send(s, th, target->target_id, now_ns);
 }
 

@@ -132,7 +132,11 @@ struct ev_stack {
 	__u16 nr_frames; /* frames[] follow, innermost first */
 	__u8 status;	 /* enum stack_status */
 	__u8 flags;	 /* STACK_TRUNCATED */
-	__u32 pad;
+	/*
+	 * The last nr_awaiting frames are on no stack: coroutines of tasks that wait for the one that runs, whose own
+	 * frames are the first awaiting_at.
+	 */
+	__u16 nr_awaiting, awaiting_at;
 	struct ev_frame frames[];
 };
 _Static_assert(sizeof(struct ev_stack) == 40, "stream ABI");

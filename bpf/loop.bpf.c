@@ -65,7 +65,8 @@ __noinline u64 stack_send(struct scratch *s, struct loop_thread *th, u32 target_
 	s->stack.nr_frames = nr;
 	s->stack.status = s->status;
 	s->stack.flags = s->flags;
-	s->stack.pad = 0;
+	s->stack.nr_awaiting = s->nr_awaiting;
+	s->stack.awaiting_at = s->awaiting_at;
 	if (s->passing[0] | s->passing[1])
 		py_send_codes(s, now_ns);
 	if (!emit(&s->stack, sizeof(s->stack) + nr * sizeof(struct ev_frame),

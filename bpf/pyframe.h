@@ -127,6 +127,7 @@ static __always_inline void pyframe_begin(struct scratch *s, u32 target_id)
 	s->nr = 0;
 	s->hash = hash_mix(0, target_id);
 	s->passing[0] = s->passing[1] = 0;
+	s->nr_awaiting = s->awaiting_at = 0;
 }
 
 /* The fingerprint of a code object that is no function; its head is in s->code. */

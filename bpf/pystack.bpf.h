@@ -8,6 +8,8 @@
 
 /* Walks all frames of s->tstate_addr into s->frames, s->nr, s->hash, s->status. */
 extern int py_walk(struct scratch *s, u32 target_id);
+/* Adds the frame at s->frame_addr, and steps outward.  0: go on; 1: that was the last, or s->status says why not. */
+extern int py_step(struct scratch *s);
 /* Finds the running loop of s->tstate_addr: 0 and s->loop_addr, s->slot_addr, s->slot_value; or -1. */
 extern int py_running_loop(struct scratch *s);
 /* Sends the names of the walk's frames that will not stay; s->stack.head is filled in. */

@@ -157,15 +157,13 @@ __noinline int task_find_by_frames(struct loop_thread *th, struct scratch *s, u6
 	return 1;
 }
 
-__noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
+__noinline u64 task_current(struct loop_thread *th, struct scratch *s)
 {
 	u64 loop, task = 0;
 	int i;
 
 	if (!th || !s)
 		return 0;
-	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
-		return task_find_by_frames(th, s, now_ns);
 	loop = pytask_loop(s, th->slot_value);
 	if (!loop)
 		return 0;
@@ -178,6 +176,20 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 		for (i = 0; i < PYTASK_MAX_READS && s->dict_left && !task; i++)
 			task = task_find_step(s, loop);
 	}
+	return task;
+}
+
+__noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
+{
+	u64 task;
+
+	if (!th || !s)
+		return 0;
+	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
+		return task_find_by_frames(th, s, now_ns);
+	if (!pytask_loop(s, th->slot_value))
+		return 0;
+	task = task_current(th, s);
 	if (task ? task_read_name(s, task, th->target_id) : task_read_builtin(th, s))
 		return 0;
 	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,

@@ -6,6 +6,8 @@
 #include "maps.bpf.h"
 #include "pytask.h"
 
+/* The task of asyncio that a loop thread runs; 0: none, or not known.  task_find() is for all loops. */
+extern u64 task_current(struct loop_thread *th, struct scratch *s);
 /*
  * Finds the task (or callback in C) that a loop thread runs: 1 and its record in pytask_record(s), not
  * sent; 0: none, or not known.  After loop_take_stack(), whose layout it uses and whose frames it leaves
@@ -16,5 +18,11 @@ extern int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns);
 extern int task_note(struct loop_thread *th, struct scratch *s, u32 site, u64 now_ns);
 /* Sends the record unless it was sent before. */
 extern int task_send(struct ev_task *ev);
+
+/*
+ * Adds the coroutines that wait for the current task to what was walked, so before it is sent: the program's own are
+ * among them where a library connects in a task of its own.
+ */
+extern int await_walk(struct loop_thread *th, struct scratch *s);
 
 #endif

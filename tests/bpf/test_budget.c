@@ -38,10 +38,10 @@ static const struct budget {
 	{ "on_import_done",    8913,  27912 },
 	{ "on_latent_exit",    8588,  35280 },
 	{ "on_audit",         5301,  17784 },
-	{ "on_tcp_state",      9914,  34576 },
+	{ "on_tcp_state",     11876,  43416 },
 	{ "on_tcp_destroy",      1330,   3960 },
 	{ "look_through_fi",   3664,  15112 }, /* a name has 15 bytes */
-	{ "on_connect_exit",   10186,  33624 },
+	{ "on_connect_exit",   12210,  43352 },
 	{ "look_through_so",      1134,   2864 },
 	{ "on_accept_exit",      2817,  10336 },
 	{ "on_listen_exit",      2829,  10448 },

@@ -101,6 +101,28 @@ def test_a_gather_on_uvloop():
     assert breach["site"]["function"] == "Client.connect", outcome.output
 
 
+def check_in_tasks(outcome: Outcome, wait: str) -> None:
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["cause"]) == ("unbounded-concurrency", "concurrent"), outcome.output
+    assert breach["site"]["function"] == wait, outcome.output
+    of_program = [frame["function"] for frame in breach["stack"] if frame["file"].endswith("/connections.py")]
+    assert of_program[:3] == [wait, "in_tasks", "plant"], outcome.output
+
+
+@pytest.mark.parametrize("wait", ["task", "wait_for", "wait_for_task"])
+def test_who_waits_for_the_task_that_connects(interpreter, wait):
+    outcome, truth = run(interpreter, "in_tasks", f"127.0.0.1 {wait}", "--limit", "unbounded-concurrency=14")
+
+    check_counts(outcome, truth)
+    check_in_tasks(outcome, wait)
+
+
+def test_who_waits_on_uvloop():
+    outcome, _ = run(system_interpreter(), "in_tasks", "127.0.0.1 wait_for", "--limit", "unbounded-concurrency=14", loop="uvloop")
+
+    check_in_tasks(outcome, "wait_for")
+
+
 def test_a_limit_of_one_destination():
     own = "unbounded-concurrency@/tmp/loophound-test-PID.sock=5"
     limits = "--limit", "connection-churn=1000", "--limit", "unbounded-concurrency@/other=1"
@@ -194,10 +216,6 @@ def test_redis_with_its_bounds(how):
     assert outcome.of_type("breach") == [], outcome.output
 
 
-# asyncpg connects in a task of its own, at whose first coroutine the stack ends.
-OPENS = {"tcp": "_create_ssl_connection", "unix": "_UnixSelectorEventLoop.create_unix_connection"}
-
-
 @pytest.mark.parametrize("where, how, at_once", [("tcp", "pool", 10), ("unix", "pool", 10), ("tcp", "wide_pool", 60), ("unix", "wide_pool", 60)])
 def test_postgresql_with_a_pool(where, how, at_once):
     outcome, truth = run(system_interpreter(), how, f"{where} postgres_clients")
@@ -226,8 +244,7 @@ def test_postgresql_without_a_pool(where, how, rule, peak, begun):
     assert (seen["destination"], seen["begun"]) == (destination(truth), begun), outcome.output
     assert seen["service"] == ("postgresql" if where == "tcp" else None), outcome.output
     assert breach["coroutine"]["function"] == "BaseSelectorEventLoop.sock_connect", outcome.output
-    in_coroutines = [frame["function"] for frame in breach["stack"] if frame["coroutine"]]
-    assert in_coroutines[-1] == OPENS[where], outcome.output
+    assert breach["site"]["function"] == "fetch", outcome.output  # which waits for a task of asyncpg's
 
 
 def check_collected(outcome: Outcome, truth: dict) -> None:

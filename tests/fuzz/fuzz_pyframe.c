@@ -11,6 +11,7 @@
 #define BPF_HOST_MEMORY_ELSEWHERE
 #include "../unit/bpf_host.h"
 #include "layout.h"
+#include "pyawait.h"
 #include "pyhandle.h"
 #include "pyimport.h"
 #include "pytask.h"
@@ -28,6 +29,7 @@
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
 #define HANDLE_READS_MAX 6 /* of one word of the stack */
+#define AWAIT_READS_MAX (25 + 6 * PYAWAIT_MAX_COROUTINES)
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
 #define FRAMES_READS_MAX (READS_MAX + 20 * (EV_MAX_FRAMES + 4))
 
@@ -190,6 +192,21 @@ static void find_handle_and_import(struct scratch *s)
 		demand(pytask_record(s)->name_bytes && pytask_record(s)->name_bytes <= EV_TASK_NAME_BYTES);
 }
 
+/* As pyawait.bpf.c does, with whatever is there for a task that waits. */
+static void find_awaiting(struct scratch *s)
+{
+	u64 task, coroutine;
+
+	nr_reads = 0;
+	task = pyawait_waiter(&s->layout, 0x80, s->loop_addr);
+	coroutine = pyawait_coroutine(&s->layout, task ? task : 0x80);
+	s->nr_noted = 0;
+	for (u32 i = 0; i < PYAWAIT_MAX_COROUTINES && coroutine; i++)
+		coroutine = pyawait_note(s, coroutine, i);
+	demand(s->nr_noted <= PYAWAIT_MAX_COROUTINES);
+	demand_reads(AWAIT_READS_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct scratch scratch;
@@ -230,5 +247,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	walk(s, &head);
 	find_task(s);
 	find_handle_and_import(s);
+	find_awaiting(s);
 	return 0;
 }

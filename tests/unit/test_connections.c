@@ -352,39 +352,6 @@ static void files_that_the_collector_closes_are_the_process_s(void **state)
 	end();
 }
 
-static void a_pools_own_burst_is_left_alone(void **state)
-{
-	static const char *const files[] = {
-		"/srv/venv/lib/python3.11/site-packages/aiohttp/connector.py",
-		"/srv/venv/lib/python3.11/site-packages/anyio/_core/_sockets.py",
-		"/srv/venv/lib/python3.11/site-packages/asyncpg/connect_utils.py",
-	};
-	struct frame *frame;
-	struct connection *connection;
-
-	(void)state;
-	begin();
-	connects(100);
-	last.window_burst = 100;
-	now_ns += NSEC_PER_SEC;
-	last.window_peak = 100;
-	add(model, &last);
-	connection = model_next_connection(model);
-	assert_non_null(connection);
-	frame = (struct frame *)&connection->sites[0].stack->frames[0];
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		frame->file = files[i];
-		assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 0);
-	}
-	frame->file = "/usr/lib/python3.11/asyncio/unix_events.py";
-	frame->name = "create_unix_connection"; /* of a library's task, which does nothing else */
-	frame->is_coroutine = true;
-	assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 0);
-	connection->ev.window_peak = 101;
-	assert_int_equal(rules_eval_connection(&config, connection, findings, 8), 1);
-	end();
-}
-
 static void destinations_are_bounded(void **state)
 {
 	struct model_bounds bounds = model_default_bounds;
@@ -441,7 +408,6 @@ int main(void)
 		cmocka_unit_test(growth_without_a_close_is_a_leak),
 		cmocka_unit_test(who_closes_tells_a_leak),
 		cmocka_unit_test(files_that_the_collector_closes_are_the_process_s),
-		cmocka_unit_test(a_pools_own_burst_is_left_alone),
 		cmocka_unit_test(destinations_are_bounded),
 		cmocka_unit_test(peers_are_read_as_they_are_written),
 	};

@@ -149,6 +149,16 @@ static void a_stack_has_the_size_of_its_frames(void **state)
 	assert_refuses(rec);
 	rec.ev.nr_frames = UINT16_MAX;
 	assert_refuses(rec);
+	rec.ev.nr_frames = 3;
+	rec.ev.head.size = 40 + 3 * 16;
+	rec.ev.awaiting_at = 1;
+	rec.ev.nr_awaiting = 2;
+	assert_int_equal(decoded(&rec, rec.ev.head.size), 0);
+	rec.ev.awaiting_at = 2;
+	assert_int_equal(decoded(&rec, rec.ev.head.size), -EBADMSG);
+	rec.ev.awaiting_at = rec.ev.nr_awaiting = UINT16_MAX;
+	assert_int_equal(decoded(&rec, rec.ev.head.size), -EBADMSG);
+	rec.ev.awaiting_at = rec.ev.nr_awaiting = 0;
 	rec.ev.nr_frames = 0;
 	rec.ev.head.size = 40;
 	rec.ev.status = STACK_STATUS_MAX;

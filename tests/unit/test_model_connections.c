@@ -45,10 +45,45 @@ static void what_waits_for_names_is_one_with_what_follows(void **state)
 	model_free(model);
 }
 
+/* The kernel half adds them behind what is on the stack, and says where they belong. */
+static void who_waits_stands_between_a_task_and_its_loop(void **state)
+{
+	static const char *const names[] = { "f100", "f103", "f104", "f102" };
+	struct model *model = new_model(&model_default_bounds);
+	struct {
+		struct ev_stack ev;
+		struct ev_frame frames[5];
+	} rec = { { .head = { .type = EV_STACK, .size = sizeof(rec), .target_id = 1 },
+		    .stack_id = 11,
+		    .nr_frames = 5,
+		    .nr_awaiting = 2,
+		    .awaiting_at = 2 },
+		  { { 100, 2, 77 }, { 101, -1, 77 }, { 102, 2, 77 }, { 103, 2, 77 }, { 104, 2, 77 } } };
+	const struct connection *connection;
+	struct ev_connection ev;
+
+	(void)state;
+	add_target(model, 1, TARGET_OK);
+	add_loop(model, 1, 0, 50);
+	add(model, &rec);
+	connects(model);
+	for (uint64_t addr = 100; addr < 105; addr++)
+		add_code(model, 1, addr, CODE_OK);
+	ev = (struct ev_connection){ HEAD(CONNECTION, 1, EV_NO_LOOP), .serial = SERIAL };
+	add(model, &ev);
+	connection = model_next_connection(model);
+	assert_non_null(connection);
+	assert_int_equal(connection->sites[0].stack->nr, ARRAY_SIZE(names));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_string_equal(connection->sites[0].stack->frames[i].name, names[i]);
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_waits_for_names_is_one_with_what_follows),
+		cmocka_unit_test(who_waits_stands_between_a_task_and_its_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

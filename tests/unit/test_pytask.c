@@ -5,23 +5,14 @@
 #include <stddef.h>
 
 #include "bpf_host.h"
-#include "pytask.h"
+#include "fake_objects.h"
 
 #include <cmocka.h>
 
 #define TARGET	   7
 #define TASK_BYTES 192
-#define TYPE_BYTES 256
 
 static u64 fake_loop, fake_entries;
-
-static u64 fake_type(u64 flags)
-{
-	u64 addr = fake_object_alloc(TYPE_BYTES);
-
-	fake_put64(fake_in(addr) + PYTYPE_FLAGS, flags);
-	return addr;
-}
 
 /* A str of n characters of this width; not compact: its characters are elsewhere. */
 static u64 fake_wide(const void *data, u64 n, u32 kind, bool is_ascii, bool is_compact)
@@ -155,32 +146,11 @@ static void the_slot_leads_to_the_loop(void **state)
 	}
 }
 
-static u64 fake_named(u32 size, const char *type_name)
-{
-	u64 addr = fake_object_alloc(size), type = fake_type(0), text = fake_alloc(64);
-
-	fake_put(text, type_name, (u32)strlen(type_name));
-	fake_put64(fake_in(type) + PYTYPE_NAME, text);
-	fake_put64(fake_in(addr) + PYOBJECT_TYPE, type);
-	return addr;
-}
-
 static u64 fake_handle(u64 callback)
 {
 	u64 addr = fake_object_alloc(72);
 
 	fake_put64(fake_in(addr) + PYHANDLE_CALLBACK, callback);
-	return addr;
-}
-
-static u64 fake_builtin(const char *method, u64 self)
-{
-	u64 addr = fake_named(48, "builtin_function_or_method"), def = fake_alloc(32), text = fake_alloc(64);
-
-	fake_put(text, method, (u32)strlen(method));
-	fake_put64(def, text);
-	fake_put64(fake_in(addr) + 16, def);
-	fake_put64(fake_in(addr) + 24, self);
 	return addr;
 }
 

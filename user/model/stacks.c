@@ -115,6 +115,16 @@ static void count_namings(struct stack_entry *entry)
 	}
 }
 
+/* The i-th from the innermost outward: who waits for a task stands between its frames and its loop's. */
+static const struct ev_frame *frame_at(const struct ev_stack *ev, uint32_t i)
+{
+	uint32_t at = ev->awaiting_at, nr = ev->nr_awaiting;
+
+	if (i >= at + nr)
+		return &ev->frames[i - nr];
+	return &ev->frames[i < at ? i : ev->nr_frames - nr + i - at];
+}
+
 int stacks_add(struct model *model, const struct ev_stack *ev)
 {
 	struct stack_entry *entry;
@@ -134,14 +144,15 @@ int stacks_add(struct model *model, const struct ev_stack *ev)
 	if (entry->target)
 		LIST_INSERT_HEAD(&entry->target->stacks, entry, of_target);
 	for (uint32_t i = 0; i < ev->nr_frames; i++) {
+		const struct ev_frame *frame = frame_at(ev, i);
 		struct frame_use *use = &entry->uses[n];
 
-		if (ev->frames[i].offset_bytes < 0)
+		if (frame->offset_bytes < 0)
 			continue; /* not started */
 		use->owner = entry;
 		use->index = n;
-		use->offset_bytes = ev->frames[i].offset_bytes;
-		names_use(model, use, ev->head.target_id, &ev->frames[i]);
+		use->offset_bytes = frame->offset_bytes;
+		names_use(model, use, ev->head.target_id, frame);
 		names_fill(&entry->stack.frames[n], use);
 		n++;
 	}

@@ -13,12 +13,12 @@
 #include "util.h"
 
 /*
- * Parts of the files that pools of connections are in.  anyio and asyncpg connect in a task of their own, so who is
- * behind it is not to be seen: most often httpx with its pool, asyncpg's.
+ * Parts of the files that pools of connections are in.  anyio connects in tasks that nobody awaits, so who is behind
+ * it is not to be seen: most often httpx with its pool.
  */
 static const char *const pools[] = {
-	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/",	       "/aiomysql/pool.py", "/aiopg/pool.py",
-	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",	"/sqlalchemy/pool/",
+	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/pool.py", "/aiomysql/pool.py", "/aiopg/pool.py",
+	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",       "/sqlalchemy/pool/",
 	"/anyio/_core/_sockets.py",
 };
 
@@ -32,9 +32,9 @@ static bool is_pool(const struct stack *stack)
 }
 
 /*
- * Whether the task that connects does nothing else, as of asyncpg through AF_UNIX: who made it is a library, which
- * has no line in it, and a pool may be behind it, too.  What programs call has a coroutine of its own around
- * that, open_connection() for one.
+ * Whether the task that connects does nothing else, as asyncpg's, and who waits for it is not known: it was made by
+ * a library, and a pool may be behind it.  What programs call has a coroutine of its own around that,
+ * open_connection() for one.
  */
 static bool is_own_task(const struct stack *stack)
 {
@@ -43,7 +43,11 @@ static bool is_own_task(const struct stack *stack)
 	for (uint32_t i = 0; i < stack->nr; i++)
 		if (stack->frames[i].is_coroutine)
 			outermost = &stack->frames[i];
-	return outermost && strstr(outermost->file, "/asyncio/") &&
+	if (!outermost)
+		return false;
+	if (strstr(outermost->file, "/asyncpg/"))
+		return !strcmp(outermost->name, "_create_ssl_connection");
+	return strstr(outermost->file, "/asyncio/") &&
 	       (!strcmp(outermost->name, "create_connection") ||
 		!strcmp(outermost->name, "create_unix_connection"));
 }

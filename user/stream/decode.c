@@ -59,6 +59,7 @@ static bool loop_is_sane(const struct ev_loop *ev)
 static bool stack_is_sane(const struct ev_stack *ev)
 {
 	return ev->nr_frames <= EV_MAX_FRAMES && ev->status < STACK_STATUS_MAX &&
+	       ev->awaiting_at + ev->nr_awaiting <= ev->nr_frames &&
 	       ev->head.size == sizeof(*ev) + ev->nr_frames * sizeof(ev->frames[0]);
 }
 
