@@ -4,6 +4,7 @@
 #define CONNECT_BPF_H
 
 #include "loop.bpf.h"
+#include "pyending.h"
 #include "pyworld.h"
 
 /* The current thread of a target begins a connection that is counted in the slot. Id of its stack; 0: not taken. */
@@ -35,6 +36,15 @@ static __always_inline bool connect_is_in_gc(struct task_struct *task, struct lo
 	return collecting == 1 && (th->is_collecting || pyworld_is_ours(&target->layout, th->tstate_addr));
 }
 
+/* Whether the interpreter of the current task ends. */
+static __always_inline bool connect_is_ending(struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+
+	return target && pyending_is_ending(&target->layout);
+}
+
 #define PF_EXITING 0x00000004
 
 /* By whom it was closed, if that is no accident. The current process is known to be the one that closes. */
@@ -43,7 +53,7 @@ static __always_inline void note_closer(struct connection_counts *counts)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct loop_thread *th;
 
-	if (task->flags & PF_EXITING) {
+	if (task->flags & PF_EXITING || connect_is_ending(task)) {
 		__sync_fetch_and_add(&counts->closed_at_exit, 1);
 		return;
 	}

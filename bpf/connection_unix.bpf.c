@@ -327,7 +327,7 @@ int on_close_enter(struct syscall_enter *ctx)
 	if (*unix_hint(tgid))
 		let_go(task_file(task, fd));
 	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	if (th && connect_is_in_gc(task, th))
+	if (th && connect_is_in_gc(task, th) && !connect_is_ending(task))
 		note_collected(task, fd);
 	return 0;
 }

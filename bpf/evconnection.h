@@ -55,8 +55,8 @@ struct connection_counts {
 	__u64 nr_short;		  /* that lasted less than CONNECTION_SHORT_NS */
 	__u64 bytes_out, bytes_in; /* TCP */
 	__u64 segments_out;	  /* TCP: with data */
-	__u64 closed_at_exit;	  /* by the kernel, when the process ended */
-	__u64 closed_by_gc;	  /* while the garbage collector ran */
+	__u64 closed_at_exit;	  /* by the kernel, when the process ended, or by its interpreter before */
+	__u64 closed_by_gc;	  /* while the garbage collector ran, before that */
 	__u64 nr_before;	  /* were open when they were first looked at; not in begun */
 };
 _Static_assert(sizeof(struct connection_counts) == 24 + 3 * 8 + FAILURE_MAX * 8 + 64, "stream ABI");

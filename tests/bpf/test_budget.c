@@ -45,7 +45,7 @@ static const struct budget {
 	{ "look_through_so",      1134,   2864 },
 	{ "on_accept_exit",      2817,  10336 },
 	{ "on_listen_exit",      2829,  10448 },
-	{ "on_close_enter",      2092,   9536 },
+	{ "on_close_enter",      2549,  11128 },
 	{ "on_dup_enter",      1377,   4528 },
 	{ "on_exit_streams",      1290,   3768 },
 	{ "on_socket_exit",      696,   4664 },

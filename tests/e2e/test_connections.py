@@ -17,7 +17,7 @@ LOOPBACK = {"127.0.0.1": "127.0.0.1:%d", "::1": "[::1]:%d"}
 
 
 def run(
-    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None, killed=False
+    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None, killed=False, ends=False
 ) -> tuple[Outcome, dict]:
     """One program under watch, where its last word says if it is no other; until: the line to wait for before it ends.
     PID in an argument is its own.
@@ -37,6 +37,9 @@ def run(
         if killed:
             workload.send(signal.SIGKILL)
             assert watch.wait() == 0, watch.dump()  # its only target is gone
+        elif ends:
+            workload.end()
+            assert watch.wait() == 0, watch.dump()
         else:
             watch.interrupt()
             workload.end()
@@ -168,6 +171,17 @@ def test_connections_that_end_with_their_process(where):
     assert (breach["rule"], breach["cause"]) == ("connection-leak", "at-exit"), outcome.output
     assert breach["connection"]["closed_at_exit"] == 15, outcome.output
     assert breach["site"]["function"] == "connect", outcome.output
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1", "unix"])
+def test_connections_that_end_with_their_interpreter(interpreter, where):
+    outcome, truth = run(interpreter, "left_to_the_end", where, until=lambda line: line.get("direction") == "out", ends=True)
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["cause"]) == ("connection-leak", "at-exit"), outcome.output
+    assert breach["connection"]["closed_at_exit"] == 30, outcome.output
+    assert breach["connection"]["closed_by_gc"] == 0, outcome.output
 
 
 def test_a_recording_tells_the_same(tmp_path):

@@ -12,6 +12,7 @@
 #include "../unit/bpf_host.h"
 #include "layout.h"
 #include "pyawait.h"
+#include "pyending.h"
 #include "pyhandle.h"
 #include "pyimport.h"
 #include "pytask.h"
@@ -192,7 +193,7 @@ static void find_handle_and_import(struct scratch *s)
 		demand(pytask_record(s)->name_bytes && pytask_record(s)->name_bytes <= EV_TASK_NAME_BYTES);
 }
 
-/* As pyawait.bpf.c does, with whatever is there for a task that waits. */
+/* As pyawait.bpf.c does, with whatever is there for a task that waits; and whether the interpreter ends. */
 static void find_awaiting(struct scratch *s)
 {
 	u64 task, coroutine;
@@ -204,6 +205,7 @@ static void find_awaiting(struct scratch *s)
 	for (u32 i = 0; i < PYAWAIT_MAX_COROUTINES && coroutine; i++)
 		coroutine = pyawait_note(s, coroutine, i);
 	demand(s->nr_noted <= PYAWAIT_MAX_COROUTINES);
+	pyending_is_ending(&s->layout);
 	demand_reads(AWAIT_READS_MAX);
 }
 
