@@ -124,6 +124,9 @@ static void counts_how_attempts_fail(void **state)
 		"    s = socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', port)); fill.append(s)\n"
 		"say(port)\n"
 		"sys.stdin.readline()\n"
+		"late = socket.socket(); late.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)\n"
+		"try: late.connect(('127.0.0.1', port))\n" /* given up by the kernel, after three seconds */
+		"except TimeoutError: pass\n"
 		"for s in fill: s.close()\n"
 		"resource.setrlimit(resource.RLIMIT_NOFILE, (8, 4096))\n"
 		"some = []\n"
@@ -153,8 +156,45 @@ static void counts_how_attempts_fail(void **state)
 	sums_of(w, child.target_id, CONNECTION_OUT, 0, &sums);
 	assert_int_equal(sums.connecting + sums.established, 0);
 	assert_int_equal(sums.failed[FAILURE_GIVEN_UP], connecting);
+	assert_int_equal(sums.failed[FAILURE_TIMED_OUT], 1);
 	sums_of(w, child.target_id, CONNECTION_PROCESS, 0, &sums);
 	assert_int_equal(sums.failed[FAILURE_DESCRIPTORS], 1);
+	child_go(&child);
+	child_end(&child);
+	watch_close(w);
+}
+
+/* The first eight, then one each 50 ms or, of a burst, one of eight but no more than one a millisecond. */
+static void samples_who_connects(void **state)
+{
+	static const char script[] =
+		"server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen(256)\n"
+		"go()\n"
+		"opened = [socket.create_connection(server.getsockname()) for _ in range(200)]\n"
+		"say('end')\n"
+		"sys.stdin.readline()\n";
+	struct watch *w = watch_open(&probes_default_config);
+	const struct ev_connect *ev;
+	uint64_t before_ns = 0, nr = 0;
+	struct child child;
+	unsigned i;
+
+	(void)state;
+	watch_run(w, &child, pythons[0], script);
+	assert_string_equal(child_line(&child), "end");
+	watch_await(w, EV_CONNECT, child.target_id, 8);
+	for (i = 0; (ev = (const void *)watch_nth(w, EV_CONNECT, child.target_id, i)); i++) {
+		bool is_burst = ev->open >= 32 && ev->weight >= 8 && ev->head.ts_ns - before_ns >= 1000000;
+
+		if (i < 8)
+			assert_int_equal(ev->weight, 1);
+		else
+			assert_true(is_burst || ev->head.ts_ns - before_ns >= 50000000);
+		watch_stack(w, ev->stack_id);
+		before_ns = ev->head.ts_ns;
+		nr += ev->weight;
+	}
+	assert_true(nr <= 200);
 	child_go(&child);
 	child_end(&child);
 	watch_close(w);
@@ -308,6 +348,7 @@ int main(void)
 		cmocka_unit_test(counts_all_families),
 		cmocka_unit_test(counts_what_was_open_before_once),
 		cmocka_unit_test(counts_how_attempts_fail),
+		cmocka_unit_test(samples_who_connects),
 		cmocka_unit_test(follows_sockets_to_who_holds_them),
 		cmocka_unit_test(counts_unix_sockets),
 		cmocka_unit_test(bounds_destinations),

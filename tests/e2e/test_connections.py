@@ -126,6 +126,16 @@ def test_who_waits_on_uvloop():
     check_in_tasks(outcome, "wait_for")
 
 
+def test_a_gather_over_many_destinations():
+    outcome, _ = run(system_interpreter(), "crawl")
+
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["cause"]) == ("unbounded-concurrency", "iteration"), outcome.output
+    seen = breach["connection"]
+    assert (seen["direction"], seen["destination"], seen["burst"]) == ("process", None, 60), outcome.output
+    assert breach["site"]["function"] == "Client.connect", outcome.output
+
+
 def test_a_limit_of_one_destination():
     own = "unbounded-concurrency@/tmp/loophound-test-PID.sock=5"
     limits = "--limit", "connection-churn=1000", "--limit", "unbounded-concurrency@/other=1"
@@ -145,6 +155,7 @@ def test_a_connection_for_each_request():
     assert breach["rule"] == "connection-churn", outcome.output
     assert breach["connection"]["begun"] == breach["connection"]["short_lived"] == 60, outcome.output
     assert breach["connection"]["bytes_out"] == breach["connection"]["bytes_in"] == 60 * 5, outcome.output
+    assert breach["connection"]["segments_out"] == 60, outcome.output
 
 
 def test_connections_that_nobody_closes():

@@ -94,6 +94,14 @@ async def bounded(client):
     await asyncio.gather(*(one() for _ in range(COUNT)))
 
 
+async def crawl(client):
+    """One connection to each of many: no destination has many, all together have."""
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(60)]
+    clients = [Client(server.sockets[0].getsockname()) for server in servers]
+    await asyncio.gather(*(each.fetch() for each in clients))
+    client.peak = len(clients)
+
+
 class Pool:
     """As database drivers have one: no more than so many, kept, and lent to one task at a time."""
 
