@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "tracepoint.h"
 #include "util.h"
 
 struct destinations {
@@ -90,7 +91,8 @@ void destinations_say_refused(int err)
 		 strerror(-err));
 }
 
-bool destinations_attach(struct bpf_object *obj, struct bpf_link **links, unsigned *nr_links, const char *spared)
+bool destinations_attach(struct bpf_object *obj, struct tracepoints *tracepoints, struct bpf_link **links,
+			 unsigned *nr_links, const char *spared)
 {
 	int err = 0;
 
@@ -115,8 +117,7 @@ bool destinations_attach(struct bpf_object *obj, struct bpf_link **links, unsign
 		errno = ENOENT;
 		failed = add_link(links, nr_links,
 				  is_spared ? NULL :
-					      bpf_program__attach_tracepoint(program, "syscalls",
-									     calls[i].tracepoint),
+					      tracepoints_attach(tracepoints, program, calls[i].tracepoint),
 				  calls[i].tracepoint);
 		if (failed && !err)
 			log_warn("connections of AF_UNIX are counted once a second only: tracepoint %s: %s",

@@ -16,6 +16,7 @@
 struct bpf_link;
 struct bpf_object;
 struct destinations;
+struct tracepoints;
 
 #define DESTINATIONS_MAX_LINKS 11
 
@@ -29,7 +30,8 @@ void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *sp
  * Without tracepoints of system calls connections of AF_UNIX are the ones that looks find.  Either is said.
  * spared: a program that is not attached, as if the kernel refused (for tests); or NULL.
  */
-bool destinations_attach(struct bpf_object *obj, struct bpf_link **links, unsigned *nr_links, const char *spared);
+bool destinations_attach(struct bpf_object *obj, struct tracepoints *tracepoints, struct bpf_link **links,
+			 unsigned *nr_links, const char *spared);
 /* They did not load. */
 void destinations_say_refused(int err);
 

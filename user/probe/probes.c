@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "destinations.h"
+#include "detacher.h"
 #include "entries.h"
 #include "latent.h"
 #include "log.h"
@@ -17,6 +18,7 @@
 #include "probes.skel.h"
 #include "pyprobes.h"
 #include "refusal.h"
+#include "tracepoint.h"
 #include "usage.h"
 
 struct probes {
@@ -24,6 +26,8 @@ struct probes {
 	struct probes__kernel_half *skel;
 	struct bpf_link *links[3 + DESTINATIONS_MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
+	struct tracepoints tracepoints;
+	struct detacher *detacher;
 	struct pyprobes *pyprobes;
 	struct destinations *destinations;
 	struct ring_buffer *ring;
@@ -63,7 +67,7 @@ static int open_pyprobes(struct probes *probes)
 		[PROBE_AUDIT] = probes->config.is_latent ? probes->skel->progs.on_audit : NULL,
 	};
 
-	return pyprobes_new(&probes->pyprobes, programs, probes->is_multi);
+	return pyprobes_new(&probes->pyprobes, programs, probes->is_multi, probes->detacher);
 }
 
 static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary boundary)
@@ -106,7 +110,7 @@ static void set_uprobes(struct probes__kernel_half *skel)
 
 static int attach_syscall(struct probes *probes, struct bpf_program *program, const char *tracepoint)
 {
-	struct bpf_link *link = bpf_program__attach_tracepoint(program, "syscalls", tracepoint);
+	struct bpf_link *link = tracepoints_attach(&probes->tracepoints, program, tracepoint);
 
 	if (!link)
 		return -errno;
@@ -125,14 +129,16 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
 	if (!err && probes->config.has_connections)
 		probes->config.has_connections =
-			destinations_attach(skel->obj, probes->links, &probes->nr_links, probes->config.spared);
+			destinations_attach(skel->obj, &probes->tracepoints, probes->links, &probes->nr_links,
+					    probes->config.spared);
 	return err;
 }
 
 static void unload(struct probes *probes)
 {
 	while (probes->nr_links)
-		bpf_link__destroy(probes->links[--probes->nr_links]);
+		detacher_destroy(probes->detacher, probes->links[--probes->nr_links]);
+	probes->tracepoints.nr = 0;
 	probes__kernel_half__destroy(take(probes->skel));
 }
 
@@ -305,9 +311,12 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	probes->config = *config;
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	probes_quiet_libbpf();
+	tracepoints_open(&probes->tracepoints, ARRAY_SIZE(probes->links));
 	probes->nr_cpus = libbpf_num_possible_cpus();
 	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
-	err = probes->nr_cpus < 0 ? probes->nr_cpus : open_any(probes);
+	err = probes->nr_cpus < 0 ? probes->nr_cpus : detacher_new(&probes->detacher);
+	if (!err)
+		err = open_any(probes);
 	if (err && err != -EPERM && err != -ENOMEM && config->has_connections && !refusal_is_for_age())
 		err = open_without_connections(probes, config->boundary, err);
 	if (!err)
@@ -342,6 +351,8 @@ void probes_close(struct probes *probes)
 	pyprobes_free(probes->pyprobes);
 	destinations_free(probes->destinations);
 	unload(probes);
+	detacher_free(probes->detacher);
+	closep(&probes->tracepoints.map_fd); /* when the links are gone: who comes last ends the events */
 	free(probes);
 }
 

@@ -4,25 +4,23 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "detacher.h"
 #include "log.h"
 #include "multi.h"
 #include "util.h"
 
 /*
- * Without uprobe_multi the end of a watch waits about 0.3 s for each (see struct closing): some ten seconds at
+ * Without uprobe_multi the end of a watch waits about 0.3 s for each (detacher.h): some ten seconds at
  * most.  With it the bound is what each hit costs: the kernel asks every attachment whether it is its process.
  */
 #define MAX_ATTACHED_SINGLE 32
 #define MAX_ATTACHED	    256
 #define LINKS_OF_ONE	    PROBE_MAX /* with uprobe_multi: one for all sites of a probe */
 #define FILES_FOR_THE_REST  128
-#define CLOSER_STACK_BYTES  (64u << 10)
 
 /* One or the other. */
 struct link {
@@ -42,77 +40,15 @@ struct pyprobes {
 	unsigned max_attached;
 	bool has_said_full;
 	struct attached attached[MAX_ATTACHED];
-	pthread_mutex_t lock;
-	pthread_cond_t all_closed;
-	unsigned nr_closing; /* threads at it */
+	struct detacher *detacher; /* its owner's */
 };
 
-/*
- * The end of an attachment waits for the kernel's grace periods, 0.06 to 0.2 s each (measured on 6.18):
- * too long for the one thread that watches.  So each ends in a thread that does nothing else.
- */
-struct closing {
-	struct pyprobes *pyprobes;
-	struct link link;
-};
-
-static void destroy(struct link link)
+static void end_link(struct pyprobes *pyprobes, struct link link)
 {
 	if (link.single)
-		bpf_link__destroy(link.single);
+		detacher_destroy(pyprobes->detacher, link.single);
 	else
-		close(link.multi_fd);
-}
-
-static void *close_link(void *arg)
-{
-	cleanup_free struct closing *closing = arg;
-	struct pyprobes *pyprobes = closing->pyprobes;
-
-	destroy(closing->link);
-	pthread_mutex_lock(&pyprobes->lock);
-	if (--pyprobes->nr_closing == 0)
-		pthread_cond_signal(&pyprobes->all_closed);
-	pthread_mutex_unlock(&pyprobes->lock);
-	return NULL;
-}
-
-/* Signals are for the thread that watches. */
-static int start_closing(struct closing *closing)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, CLOSER_STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	err = pthread_create(&thread, &attr, close_link, closing);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
-static void close_in_thread(struct pyprobes *pyprobes, struct link link)
-{
-	struct closing *closing = malloc(sizeof(*closing));
-
-	pthread_mutex_lock(&pyprobes->lock);
-	pyprobes->nr_closing++;
-	pthread_mutex_unlock(&pyprobes->lock);
-	if (closing) {
-		*closing = (struct closing){ pyprobes, link };
-		if (!start_closing(closing))
-			return;
-	}
-	free(closing);
-	destroy(link);
-	pthread_mutex_lock(&pyprobes->lock);
-	pyprobes->nr_closing--;
-	pthread_mutex_unlock(&pyprobes->lock);
+		detacher_close(pyprobes->detacher, link.multi_fd);
 }
 
 /* What the limit on open files allows: it is the user's, and a program that we start has it too. */
@@ -128,14 +64,14 @@ static unsigned max_attached(bool is_multi)
 	return (unsigned)min((files.rlim_cur - FILES_FOR_THE_REST) / LINKS_OF_ONE, (rlim_t)MAX_ATTACHED);
 }
 
-int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi)
+int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi,
+		 struct detacher *detacher)
 {
 	struct pyprobes *pyprobes = calloc(1, sizeof(*pyprobes));
 
 	if (!pyprobes)
 		return -ENOMEM;
-	pthread_mutex_init(&pyprobes->lock, NULL);
-	pthread_cond_init(&pyprobes->all_closed, NULL);
+	pyprobes->detacher = detacher;
 	memcpy(pyprobes->programs, programs, sizeof(pyprobes->programs));
 	pyprobes->is_multi = is_multi;
 	pyprobes->max_attached = max_attached(is_multi);
@@ -146,7 +82,7 @@ int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE
 static void let_go(struct pyprobes *pyprobes, struct attached *attached)
 {
 	for (unsigned i = 0; i < attached->nr; i++)
-		close_in_thread(pyprobes, attached->links[i]);
+		end_link(pyprobes, attached->links[i]);
 	*attached = (struct attached){ 0 };
 }
 
@@ -156,12 +92,6 @@ void pyprobes_free(struct pyprobes *pyprobes)
 		return;
 	for (unsigned i = 0; i < pyprobes->max_attached; i++)
 		let_go(pyprobes, &pyprobes->attached[i]);
-	pthread_mutex_lock(&pyprobes->lock);
-	while (pyprobes->nr_closing)
-		pthread_cond_wait(&pyprobes->all_closed, &pyprobes->lock);
-	pthread_mutex_unlock(&pyprobes->lock);
-	pthread_cond_destroy(&pyprobes->all_closed);
-	pthread_mutex_destroy(&pyprobes->lock);
 	free(pyprobes);
 }
 
@@ -255,7 +185,7 @@ static int attach_pair(struct pyprobes *pyprobes, struct attached *attached,
 	for (unsigned k = 0; k < ARRAY_SIZE(order) && !err; k++)
 		err = attach_probe(pyprobes, attached, where, order[k]);
 	while (err && attached->nr > nr_before)
-		close_in_thread(pyprobes, attached->links[--attached->nr]);
+		end_link(pyprobes, attached->links[--attached->nr]);
 	return err;
 }
 
@@ -271,7 +201,7 @@ static int attach_audit(struct pyprobes *pyprobes, struct attached *attached, co
 		return -ENOENT;
 	err = attach_probe(pyprobes, attached, where, PROBE_AUDIT);
 	while (err && attached->nr > nr_before)
-		close_in_thread(pyprobes, attached->links[--attached->nr]);
+		end_link(pyprobes, attached->links[--attached->nr]);
 	return err;
 }
 

@@ -13,10 +13,12 @@
 #include "events.h"
 
 struct bpf_program;
+struct detacher;
 struct pyprobes;
 
-/* programs: in the order of enum probe_id; is_multi: loaded for uprobe_multi (multi.h). */
-int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi);
+/* programs: in the order of enum probe_id; is_multi: loaded for uprobe_multi (multi.h); detacher: outlives it. */
+int pyprobes_new(struct pyprobes **out, struct bpf_program *const programs[PROBE_MAX], bool is_multi,
+		 struct detacher *detacher);
 void pyprobes_free(struct pyprobes *pyprobes);
 
 /*
