@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
+from pathlib import Path
 
 from container import App
 from fusetrap import FuseTrap
@@ -39,6 +41,30 @@ def test_a_page_that_never_answers(python, mapper, tmp_path):  # noqa: F811
         assert service.value("loophound_read_watchdog_kills_total") >= 1
         watches(service, python)
         assert service.ask("/-/ready").status == 200
+
+
+def test_it_ends_while_its_reader_hangs(mapper, tmp_path):  # noqa: F811
+    """What the reader is at is of a process that nothing has happened in: nobody waits for it."""
+    folder = tmp_path / "fuse"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        trap = stack.enter_context(FuseTrap(folder))
+        library = folder / "libpython3.11.so.1.0"
+        library.write_bytes(b"\x7fELF" + bytes(8000))
+        stack.enter_context(App(mapper, str(library))).wait_ready()
+        stack.callback(trap.end)  # as above
+        trap.arm()
+        service = stack.enter_context(Service("--breaches.to", "none"))
+        poll("its reader to hang", lambda: (reader := children(service.pid).get("loophound-reader")) and hangs(reader))
+        begin = time.monotonic()
+        service.send(signal.SIGTERM)
+        assert service.wait() == 0
+        assert time.monotonic() - begin < 1.0
+
+
+def hangs(pid: int) -> bool:
+    """In the kernel, for what it does not get."""
+    return "request_wait_answer" in Path(f"/proc/{pid}/wchan").read_text()
 
 
 def test_forged_memory(interpreter, tmp_path):

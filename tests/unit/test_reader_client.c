@@ -329,9 +329,12 @@ static void a_full_queue_refuses(void **state)
 		assert_int_equal(reader_ask_code(reader, &bad, 16, i, 0), 0);
 	assert_int_equal(reader_ask_code(reader, &bad, 16, 1, 0), -ENOBUFS);
 	assert_int_equal(reader_pending(reader), QUEUE_SLOTS);
+	assert_int_equal(reader_pending_names(reader), QUEUE_SLOTS);
 	reader_forget(reader, 4);
 	assert_int_equal(reader_pending(reader), 0);
 	assert_int_equal(reader_ask_target(reader, 5, GOOD_PID, 0), 0);
+	assert_int_equal(reader_pending(reader), 1);
+	assert_int_equal(reader_pending_names(reader), 0); /* what it is: no name */
 	assert_int_equal(reader_expire(reader, READER_DEADLINE_NS), 0);
 	wait_answers(reader, 1, READER_DEADLINE_NS);
 	/* Nobody waits for what is forgotten: no answer, and its number is nobody's. */

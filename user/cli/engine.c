@@ -16,7 +16,9 @@
 #define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
 /* After a wake-up: what a thread makes within the gap asks for none, as the end of a stall behind a new stack. */
 #define LOOK_AGAIN_NS (WAKEUP_GAP_NS + WAKEUP_GAP_NS / 10)
-#define DRAIN_NS     (1000 * NSEC_PER_MSEC) /* at the end: how long names are waited for */
+/* At the end: how long answers are waited for; a service is to end within a second, whatever its reader hangs at. */
+#define DRAIN_NS	 (1000 * NSEC_PER_MSEC)
+#define DRAIN_SERVICE_NS (400 * NSEC_PER_MSEC)
 
 /* Who is killed has lost no more than the last second. */
 static void save(struct engine *engine)
@@ -181,15 +183,21 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 	return is_over || engine->err || engine_caught_signal();
 }
 
+/* A service says what happened; what else it asked for, it wanted for what comes. */
+static unsigned awaited(const struct engine *engine)
+{
+	return engine->opts->service ? reader_pending_names(engine->reader) : reader_pending(engine->reader);
+}
+
 /* Takes what is left in the ring and waits, a short time, for the names that were asked for. */
 static void drain(struct engine *engine)
 {
-	uint64_t end_ns = engine_now_ns() + DRAIN_NS;
+	uint64_t end_ns = engine_now_ns() + (engine->opts->service ? DRAIN_SERVICE_NS : DRAIN_NS);
 	int no_status;
 
 	while (engine_feed_ring(engine) && engine_now_ns() < end_ns)
 		;
-	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
+	while (awaited(engine) && engine_now_ns() < end_ns && !engine->err)
 		turn(engine, 0, &no_status);
 	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 	engine_feed_latent(engine, EV_NO_LOOP, UINT64_MAX);

@@ -389,11 +389,12 @@ int reader_fd(const struct reader *reader)
 
 unsigned reader_pending(const struct reader *reader)
 {
-	unsigned nr = reader->queue.nr;
+	return queue_wanted(&reader->queue, false);
+}
 
-	for (unsigned i = 0; i < reader->queue.in_flight; i++)
-		nr -= queue_at(&reader->queue, i)->is_forgotten;
-	return nr;
+unsigned reader_pending_names(const struct reader *reader)
+{
+	return queue_wanted(&reader->queue, true);
 }
 
 void reader_get_stats(const struct reader *reader, struct reader_stats *stats)

@@ -73,3 +73,16 @@ unsigned queue_forget(struct queue *queue, uint32_t target_id)
 	queue->nr = kept;
 	return dropped_codes;
 }
+
+unsigned queue_wanted(const struct queue *queue, bool names_only)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < queue->nr; i++) {
+		const struct queue_entry *entry = queue_at(queue, i);
+		bool is_name = entry->request.kind == PROTOCOL_CODE || entry->request.kind == PROTOCOL_THREAD;
+
+		nr += !entry->is_forgotten && (is_name || !names_only);
+	}
+	return nr;
+}

@@ -40,5 +40,7 @@ void queue_pop_unsent(struct queue *queue);
  * dropped.
  */
 unsigned queue_forget(struct queue *queue, uint32_t target_id);
+/* How many somebody wants the answer of; or of those the names: of code, and of threads. */
+unsigned queue_wanted(const struct queue *queue, bool names_only);
 
 #endif

@@ -64,6 +64,8 @@ void reader_forget(struct reader *reader, uint32_t target_id);
 
 /* Requests that are not answered yet. */
 unsigned reader_pending(const struct reader *reader);
+/* Of which those of what has happened: names of code, threads of stacks. */
+unsigned reader_pending_names(const struct reader *reader);
 void reader_get_stats(const struct reader *reader, struct reader_stats *stats);
 
 /* The reader process itself: `loophound` with the hidden command calls this and exits with its result. */
