@@ -21,7 +21,6 @@
 
 #define PASSED_FD    3 /* systemd's first */
 #define WEB_START_MS 5000
-#define WATCHED_NS   (180 * NSEC_PER_SEC) /* as who asks once a minute, and misses a time */
 
 /* The clock on the wall may be set while the service runs: each line has what it says then. */
 static uint64_t wall_minus_mono_ns(void)
@@ -388,5 +387,5 @@ void service_tick(struct service *service, uint64_t now_ns)
 
 bool service_is_watched(const struct service *service, uint64_t now_ns)
 {
-	return service->wanted_ns && now_ns < service->wanted_ns + WATCHED_NS;
+	return service->wanted_ns && now_ns < service->wanted_ns + SERVICE_WATCHED_NS;
 }

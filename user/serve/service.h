@@ -39,7 +39,9 @@ void service_status(const struct service *service, char *out, size_t size);
 int service_fd(const struct service *service);
 void service_dispatch(struct service *service, uint64_t now_ns);
 void service_tick(struct service *service, uint64_t now_ns);
-/* Whether somebody looks at numbers that are worth reading targets for: asked for them within minutes. */
+/* As who asks once a minute, and misses a time. */
+#define SERVICE_WATCHED_NS (180ULL * 1000000000ULL)
+/* Whether somebody looks at numbers that are worth reading targets for: asked for them so long ago at most. */
 bool service_is_watched(const struct service *service, uint64_t now_ns);
 
 /*
