@@ -240,6 +240,7 @@ static void the_harmless_is_left_alone(void **state)
 		{ STDLIB "asyncio/unix_events.py", "_UnixSelectorEventLoop.create_unix_server" },
 		{ "<frozen importlib._bootstrap_external>", "SourceFileLoader.get_data" },
 		{ STDLIB "linecache.py", "updatecache" },
+		{ STDLIB "asyncio/subprocess.py", "create_subprocess_exec" },
 		{ STDLIB "concurrent/futures/process.py", "submit" },
 		{ SITE_PACKAGES "coverage/python.py", "get_python_source" },
 	};

@@ -42,6 +42,37 @@ static void the_table_is_complete(void **state)
 	assert_int_equal(rules_find("blocking", &found), -ENOENT);
 }
 
+/* Starting a thread or a process waits for it to be there, whatever the library. */
+static void a_hand_over_has_ten_times_the_limit(void **state)
+{
+	static const struct {
+		const char *file, *name;
+	} handovers[] = {
+		{ STDLIB "threading.py", "Thread.start" },
+		{ STDLIB "concurrent/futures/thread.py", "ThreadPoolExecutor.submit" },
+		{ STDLIB "asyncio/unix_events.py", "_UnixSubprocessTransport._start" },
+		{ STDLIB "asyncio/subprocess.py", "create_subprocess_exec" }, /* uvloop */
+		{ STDLIB "asyncio/subprocess.py", "create_subprocess_shell" },
+		{ SITE_PACKAGES "twisted/internet/process.py", "_BaseProcess._fork" },
+		{ SITE_PACKAGES "gevent/subprocess.py", "Popen._execute_child" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(handovers); i++) {
+		struct stack starts = { 0 };
+
+		push(&starts, frame_at(handovers[i].file, 3, handovers[i].name));
+		push(&starts, coroutine_at("/srv/shop/app.py", 42, "Shop.handler"));
+		push_loop(&starts);
+		made_init(&made);
+		made_sleep(&made, &starts, SYS_read, 99 * MSEC);
+		assert_int_equal(made_eval(&made), 0);
+		made_init(&made);
+		made_sleep(&made, &starts, SYS_read, 101 * MSEC);
+		assert_int_equal(made_eval(&made), 1);
+	}
+}
+
 static void sleeps_of_one_line_and_cause_add_up(void **state)
 {
 	struct stack line_42 = stack_at(42), deeper = { 0 }, line_43 = stack_at(43);
@@ -360,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup(starting_the_workers_of_a_process_pool_is_handing_over,
 				       setup),
 		cmocka_unit_test_setup(the_table_is_complete, setup),
+		cmocka_unit_test_setup(a_hand_over_has_ten_times_the_limit, setup),
 		cmocka_unit_test_setup(sleeps_of_one_line_and_cause_add_up, setup),
 		cmocka_unit_test_setup(the_wait_for_a_cpu_does_not_count, setup),
 		cmocka_unit_test_setup(sleeps_without_a_stack_are_a_group_of_their_own, setup),

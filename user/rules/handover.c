@@ -14,7 +14,12 @@ static const struct {
 	{ "threading.py", "start" },		       /* waits for Thread._started */
 	{ "concurrent/futures/thread.py", "submit" },  /* takes the pool's lock, starts workers */
 	{ "concurrent/futures/process.py", "submit" }, /* the first one starts the workers */
-	{ "asyncio/unix_events.py", "_start" }, /* fork of an asyncio subprocess, its error pipe */
+	/* Who starts a process waits for its exec. */
+	{ "asyncio/unix_events.py", "_start" },
+	{ "asyncio/subprocess.py", "create_subprocess_exec" }, /* uvloop's own part of it has no frame */
+	{ "asyncio/subprocess.py", "create_subprocess_shell" },
+	{ "twisted/internet/process.py", "_fork" },
+	{ "gevent/subprocess.py", "_execute_child" },
 	{ "asyncio/base_events.py", "shutdown_default_executor" },
 };
 
