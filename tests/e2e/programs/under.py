@@ -29,13 +29,14 @@ class Tornado(truth.Asyncio):
     def __init__(self) -> None:
         from tornado.ioloop import IOLoop
 
-        self.loop = IOLoop.current
+        self.IOLoop = IOLoop
 
     def run(self, session: Coroutine) -> None:
         async def start() -> None:
             await session
 
-        self.loop().run_sync(start)
+        loop = self.IOLoop.current(instance=False) or self.IOLoop()  # a thread has none
+        loop.run_sync(start)
 
 
 class AsyncioPoll(truth.Asyncio):
