@@ -9,7 +9,7 @@ from truth import repeat, run
 PAGE = mmap.PAGESIZE
 NR_PAGES = 4096
 
-backing = tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(__file__)))
+backing = tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(__file__)))
 for _ in range(NR_PAGES // 256):
     backing.write(os.urandom(256 * PAGE))
 backing.flush()

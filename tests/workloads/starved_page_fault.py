@@ -17,7 +17,7 @@ NR_PAGES = 4096
 LOST_NS = 120_000_000
 
 # Next to the program: what the temporary folder has may never leave memory.
-backing = tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(__file__)))
+backing = tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(__file__)))
 for _ in range(NR_PAGES // 256):
     backing.write(os.urandom(256 * PAGE))
 backing.flush()
