@@ -13,7 +13,7 @@
 #define SAMPLE_GAP_NS  50000000
 #define SAMPLE_OPEN    32 /* from so many open ones on it may become a burst */
 #define SAMPLE_OF      8
-#define SAMPLE_BURST_GAP_NS 1000000 /* a stack takes 5 to 10 us: 1 % of the thread at most */
+#define SAMPLE_BURST_GAP_NS 1000000 /* a stack took 5 to 10 us, without who awaits its task */
 #define SAMPLE_LONG_BURST   256	    /* from so many in one iteration on a quarter of that will do */
 
 /* Notes one more of the iteration that the thread is in. How many the iteration has begun to this destination. */

@@ -19,19 +19,26 @@ from workload import Workload
 WEB = "web: {max_requests_per_second: 1000}\n"
 
 
-def test_a_page_that_never_answers(python, mapper, tmp_path):  # noqa: F811
-    """Three processes whose library is on a FUSE that hangs: the reader is killed for them, and only they are given up."""
-    (tmp_path / "c.yaml").write_text(WEB)
+@contextlib.contextmanager
+def trapped(mapper, tmp_path, nr: int):  # noqa: F811
+    """So many processes whose library is on a FUSE that hangs from now on."""
     folder = tmp_path / "fuse"
     folder.mkdir()
     with contextlib.ExitStack() as stack:
         trap = stack.enter_context(FuseTrap(folder))
         library = folder / "libpython3.11.so.1.0"
         library.write_bytes(b"\x7fELF" + bytes(8000))
-        programs = [stack.enter_context(App(mapper, str(library))).wait_ready() for _ in range(3)]
+        programs = [stack.enter_context(App(mapper, str(library))).wait_ready() for _ in range(nr)]
         stack.callback(trap.end)  # before the programs are ended: they cannot while somebody waits for their memory
         trap.arm()
-        service = stack.enter_context(Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none")).wait_serving()
+        yield programs
+
+
+def test_a_page_that_never_answers(python, mapper, tmp_path):  # noqa: F811
+    """The reader is killed for them, and only they are given up."""
+    (tmp_path / "c.yaml").write_text(WEB)
+    with trapped(mapper, tmp_path, 3) as programs, Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none") as service:
+        service.wait_serving()
 
         def are_given_up() -> bool:
             assert service.ask("/metrics").status == 200
@@ -45,16 +52,7 @@ def test_a_page_that_never_answers(python, mapper, tmp_path):  # noqa: F811
 
 def test_it_ends_while_its_reader_hangs(mapper, tmp_path):  # noqa: F811
     """What the reader is at is of a process that nothing has happened in: nobody waits for it."""
-    folder = tmp_path / "fuse"
-    folder.mkdir()
-    with contextlib.ExitStack() as stack:
-        trap = stack.enter_context(FuseTrap(folder))
-        library = folder / "libpython3.11.so.1.0"
-        library.write_bytes(b"\x7fELF" + bytes(8000))
-        stack.enter_context(App(mapper, str(library))).wait_ready()
-        stack.callback(trap.end)  # as above
-        trap.arm()
-        service = stack.enter_context(Service("--breaches.to", "none"))
+    with trapped(mapper, tmp_path, 1), Service("--breaches.to", "none") as service:
         poll("its reader to hang", lambda: (reader := children(service.pid).get("loophound-reader")) and hangs(reader))
         begin = time.monotonic()
         service.send(signal.SIGTERM)
