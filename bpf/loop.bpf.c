@@ -14,6 +14,16 @@ __noinline int count(u32 stat)
 	return 0;
 }
 
+/* Of a loop that is known by its frames, after the walk: the function that runs it is where it was. */
+static __always_inline bool is_in_run(struct loop_thread *th, struct scratch *s)
+{
+	u32 depth = th->base_depth;
+
+	if (!th->run_code || !depth || depth > s->nr)
+		return false;
+	return s->frames[frame_index(s->nr - depth)].code_addr == th->run_code;
+}
+
 __noinline int loop_is_still(struct loop_thread *th, struct scratch *s)
 {
 	struct target_entry *target;
@@ -28,10 +38,14 @@ __noinline int loop_is_still(struct loop_thread *th, struct scratch *s)
 	s->tstate_addr = th->tstate_addr;
 	if (!th->slot_addr) {
 		py_walk(s, th->target_id);
+		if (is_in_run(th, s))
+			return 1;
 		depth = py_is_in_callback(s, th->kind);
-		if (depth) /* another run of it may be deeper */
-			th->base_depth = depth - 1;
-		return depth != 0;
+		if (!depth) /* what cannot be read has not been left, nor what is too deep */
+			return s->status != STACK_OK || s->flags & STACK_TRUNCATED;
+		th->base_depth = depth - 1; /* another run of it may be deeper */
+		th->run_code = s->run_code;
+		return 1;
 	}
 	if (py_running_loop(s))
 		return 0;

@@ -130,13 +130,26 @@ static __always_inline void loop_start_iteration(struct loop_thread *th, struct 
 	th->start_ns = now_ns;
 }
 
+/*
+ * Whether the slot has changed.  What cannot be read has not: the page may be on its way elsewhere, and a loop that
+ * was given up for that would be in no number.  True of a loop without a slot.
+ */
+static __always_inline bool slot_has_changed(struct loop_thread *th)
+{
+	u64 value;
+
+	if (!th->slot_addr)
+		return true;
+	return !read_user(&value, sizeof(value), th->slot_addr) && value != th->slot_value;
+}
+
 /* Finds the thread's loop anew (loop.bpf.c).  Walks the stack where that is what tells. */
 extern int loop_is_still(struct loop_thread *th, struct scratch *s);
 
 /* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */
 static __always_inline int loop_is_running(struct loop_thread *th, struct scratch *s)
 {
-	return read_user_u64(th->slot_addr) == th->slot_value || loop_is_still(th, s);
+	return !slot_has_changed(th) || loop_is_still(th, s);
 }
 
 /* The thread was seen outside its loop: the iteration is over, whatever comes next is not the loop's. */
@@ -268,6 +281,7 @@ static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s
 	th->tstate_addr = s->tstate_addr;
 	th->slot_addr = s->slot_addr;
 	th->slot_value = s->slot_value;
+	th->run_code = LOOP_KIND_IS_BY_FRAMES(kind) ? s->run_code : 0;
 }
 
 /* The wait is over: idle time ends, an iteration begins. */

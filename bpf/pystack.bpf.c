@@ -118,8 +118,10 @@ __noinline int py_runner_kind(struct scratch *s, u32 index)
 	if (!s)
 		return LOOP_KIND_UNKNOWN;
 	kind = pyloop_of_runner(s, index, &depth);
-	if (kind != LOOP_KIND_UNKNOWN)
+	if (kind != LOOP_KIND_UNKNOWN) {
+		s->run_code = s->frames[frame_index(s->nr - depth)].code_addr;
 		s->nr = depth;
+	}
 	return kind;
 }
 
@@ -168,6 +170,7 @@ __noinline int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wai
 		return LOOP_KIND_UNKNOWN;
 	s->slot_addr = 0;
 	s->slot_value = 1;
+	s->run_code = 0;
 	if (!is_in_wait) {
 		py_walk(s, target_id);
 		return py_find_runner(s);
@@ -177,8 +180,10 @@ __noinline int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wai
 		return kind;
 	s->slot_value = s->frames[0].code_addr;
 	py_walk(s, target_id);
-	if (kind != LOOP_KIND_GEVENT)
+	if (kind != LOOP_KIND_GEVENT) {
+		s->run_code = s->frames[1].code_addr;
 		s->nr--;
+	}
 	return kind;
 }
 

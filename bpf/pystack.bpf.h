@@ -24,7 +24,7 @@ extern int py_wait_kind(struct scratch *s, u32 is_in_wait);
  * code object of the function that waits, 1 if the thread is not in it; s->slot_addr is 0.
  */
 extern int py_loop_by_frames(struct scratch *s, u32 target_id, u32 is_in_wait);
-/* Is the walked stack that of a callback of such a loop?  1 + the depth of its loop's frame; 0: it is not. */
+/* Is the walked stack that of a callback of such a loop?  1 + the depth of its loop's frame, and s->run_code; or 0. */
 extern int py_is_in_callback(struct scratch *s, u32 kind);
 
 /* Room for the context that asks. */

@@ -165,6 +165,7 @@ __noinline u64 task_current(struct loop_thread *th, struct scratch *s)
 	if (!th || !s)
 		return 0;
 	loop = pytask_loop(s, th->slot_value);
+	s->loop_addr = loop;
 	if (!loop)
 		return 0;
 	if (pytask_is_in_thread(&s->layout)) {
@@ -187,9 +188,9 @@ __noinline int task_find(struct loop_thread *th, struct scratch *s, u64 now_ns)
 		return 0;
 	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
 		return task_find_by_frames(th, s, now_ns);
-	if (!pytask_loop(s, th->slot_value))
-		return 0;
 	task = task_current(th, s);
+	if (!s->loop_addr)
+		return 0;
 	if (task ? task_read_name(s, task, th->target_id) : task_read_builtin(th, s))
 		return 0;
 	head_init(&pytask_record(s)->head, EV_TASK, sizeof(struct ev_task), now_ns, th->target_id,

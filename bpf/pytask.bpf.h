@@ -6,7 +6,7 @@
 #include "maps.bpf.h"
 #include "pytask.h"
 
-/* The task of asyncio that a loop thread runs; 0: none, or not known.  task_find() is for all loops. */
+/* asyncio's task that a loop thread runs, in s->loop_addr; 0: none, or not known.  task_find() is for all loops. */
 extern u64 task_current(struct loop_thread *th, struct scratch *s);
 /*
  * Finds the task (or callback in C) that a loop thread runs: 1 and its record in pytask_record(s), not

@@ -127,14 +127,18 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 
 static __always_inline bool is_known_wait(struct loop_thread *th, s32 fd)
 {
-	return th && th->wait_fd == fd && read_user_u64(th->slot_addr) == th->slot_value;
+	return th && th->wait_fd == fd && !slot_has_changed(th);
 }
 
 /* The same of a loop that is known by its frames: the function that waits is the innermost. */
 static __always_inline bool is_wait_by_frames(struct loop_thread *th, struct target_entry *target, s32 fd)
 {
-	return th && !th->slot_addr && th->wait_fd == fd && target->target_id == th->target_id &&
-	       pyloop_current_code(&target->layout, th->tstate_addr) == th->slot_value;
+	u64 code;
+
+	if (!th || th->slot_addr || th->wait_fd != fd || target->target_id != th->target_id)
+		return false;
+	code = pyloop_current_code(&target->layout, th->tstate_addr);
+	return !code || code == th->slot_value; /* 0: it cannot be read, see slot_has_changed() */
 }
 
 /* A wait returns in the current thread, of a target. */
@@ -278,7 +282,7 @@ __noinline int sample_take(struct loop_thread *th, struct scratch *s, u32 within
 }
 
 /* A loop that is known by its frames; by a walk. */
-static __always_inline int is_in_run(struct loop_thread *th)
+static __always_inline int is_run(struct loop_thread *th)
 {
 	struct scratch *s = scratch_get(SCRATCH_TICK);
 
@@ -307,14 +311,14 @@ __noinline int gc_estimate(struct loop_thread *th)
 	if (!target || !target->layout.collecting_addr ||
 	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
 		return 0;
-	if (collecting != 1 || (th->slot_addr && read_user_u64(th->slot_addr) != th->slot_value)) {
+	if (collecting != 1 || (th->slot_addr && slot_has_changed(th))) {
 		th->is_collecting = 0;
 		return 0; /* or the interpreter collects on its way out: no iteration's */
 	}
 	/* Whose it is can be told at its start, when all others stand still. */
 	if (!th->is_collecting && !pyworld_is_ours(&target->layout, th->tstate_addr))
 		return 0;
-	if (!th->is_collecting && !th->slot_addr && !is_in_run(th))
+	if (!th->is_collecting && !th->slot_addr && !is_run(th))
 		return 0;
 	th->is_collecting = 1;
 	/* A CPU without a tick may not have been looked at for long. */

@@ -162,7 +162,9 @@ def _check_details(truth: dict, breach: dict) -> list[str]:
 
     coroutine = breach["coroutine"]
     expect("coroutine", coroutine and coroutine["function"], truth["coroutine"])
-    if not coroutine and not breach["callback"]:
+    if truth.get("at_wait"):
+        expect("callback", breach["callback"], None)
+    elif not coroutine and not breach["callback"]:
         wrong.append(f"{truth['truth']}: neither coroutine nor callback")
     wrong += _check_stack(truth, breach)
     wrong += _check_holder(truth, breach)

@@ -19,11 +19,11 @@ WORKLOADS = {
     "tornado": "time_sleep",
     "anyio-asyncio": "healthy_to_thread",
     "twisted-asyncio": "time_sleep",
-    "trio": "time_sleep file_fsync gc_explicit gil_python_thread two_sites healthy_to_thread healthy_saturated",
+    "trio": "time_sleep file_fsync gc_explicit gil_at_wait gil_python_thread two_sites healthy_to_thread healthy_saturated",
     "trio-guest": "time_sleep",
     "anyio-trio": "time_sleep",
-    "twisted": "time_sleep healthy_to_thread",
-    "gevent": "time_sleep healthy_to_thread healthy_saturated",
+    "twisted": "time_sleep gil_at_wait healthy_to_thread",
+    "gevent": "time_sleep gil_at_wait healthy_to_thread healthy_saturated",
 }
 
 
@@ -55,6 +55,19 @@ def test_work_on_the_cpu(loop, python):
         assert breach["coroutine"]["function"] == "handler", outcome.output
         assert breach["loop"] == loop and breach["cause"] == "python", outcome.output
     assert {breach["rule"] for breach in ended} <= {"cpu-bound", "host-starved"}, outcome.output
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "trio", "twisted", "gevent"])
+def test_a_stack_that_is_too_deep(loop, python):
+    """The loop's own frames are not among those that are kept: the thread is taken to be where it was."""
+    outcome = watch_workload("too_deep", python, **on_loop(python, loop))
+    found = [breach for breach in outcome.of_type("breach") if not breach["ongoing"]]
+
+    assert outcome.truths and sum(breach["count"] for breach in found) == len(outcome.truths), outcome.output
+    for breach in found:
+        assert breach["rule"] == "blocking-call" and breach["loop"] == loop, outcome.output
+        assert breach["site"]["line"] == outcome.truths[0]["line"], outcome.output
+    assert outcome.summary()["lost"]["stacks_truncated"], outcome.output
 
 
 OTHERS = [each for each in find_interpreters() if each != system_interpreter()]

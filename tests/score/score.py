@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
@@ -256,11 +256,11 @@ def main() -> int:
     text = render(tallies)
     differences = render_differences(tallies)
     if options.json == "-":
-        print(json.dumps(as_json(tallies, failed)))
+        print(json.dumps(as_json(tallies, failed), default=asdict))
     else:
         print(text + (f"\n\n{differences}" if differences else ""))
     if options.json and options.json != "-":
-        Path(options.json).write_text(json.dumps(as_json(tallies, failed)) + "\n")
+        Path(options.json).write_text(json.dumps(as_json(tallies, failed), default=asdict) + "\n")
     wrong = below_floors(options, numbers(tallies))
     if missing := len(not_kept(jobs, kept)):
         print(f"score: {missing} of {len(jobs)} runs are not made yet", file=sys.stderr)

@@ -67,6 +67,7 @@ static void wait_is(const struct fake_call *calls, u32 kind, u32 depth)
 			continue;
 		assert_int_equal(s->nr, depth);
 		assert_int_equal(s->slot_value, s->frames[0].code_addr);
+		assert_int_equal(s->run_code, kind == LOOP_KIND_GEVENT ? 0 : s->frames[1].code_addr);
 		assert_int_equal(pyloop_current_code(&fake_layout, s->tstate_addr), s->slot_value);
 	}
 }
@@ -136,15 +137,20 @@ static void callback_is(const struct fake_call *calls, u32 kind, u32 depth)
 {
 	for FAKE_MINORS(minor) {
 		struct scratch *s = thread_in(minor, STATE_ASCII, calls);
+		u64 run_code;
 		u32 nr;
 
 		assert_int_equal(py_loop_by_frames(s, 1, 0), kind);
 		if (kind != LOOP_KIND_UNKNOWN)
 			assert_int_equal(s->nr, depth);
+		run_code = s->run_code;
 		py_walk(s, 1);
 		nr = s->nr;
+		assert_int_equal(run_code, kind == LOOP_KIND_UNKNOWN ? 0 : s->frames[nr - depth].code_addr);
 		assert_int_equal(py_is_in_callback(s, LOOP_KIND_TRIO),
 				 kind == LOOP_KIND_TRIO ? depth + 1 : 0);
+		if (kind == LOOP_KIND_TRIO)
+			assert_int_equal(s->run_code, run_code);
 		assert_int_equal(py_is_in_callback(s, LOOP_KIND_TWISTED),
 				 kind == LOOP_KIND_TWISTED ? depth + 1 : 0);
 		assert_int_equal(s->nr, nr);

@@ -7,6 +7,8 @@ that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on 
 A workload that leaves sleep(), call_soon() and all else that loops differ in to this module runs on any loop: on
 asyncio's, or on what tests/e2e/programs/under.py has put into its place.
 
+One with `at_wait` was planted while the loop waited, outside of all that it calls.
+
 A truth may have a `split`: what the stall's time was spent on, as far as the workload knows by its own means.
 Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
 meaning that they have in a breach's `split`: gc_ns is in no other part, nor import_ns.  Parts that are left out are
@@ -168,6 +170,15 @@ def _describe(frame: FrameType, line: int) -> dict[str, object]:
     }
 
 
+def stack_of(frame: FrameType | None) -> list[dict[str, object]]:
+    """Innermost first."""
+    stack = []
+    while frame:
+        stack.append(_describe(frame, frame.f_lineno))
+        frame = frame.f_back
+    return stack
+
+
 class _Collector:
     """CPU time that the collector took, by its own callbacks; of the thread that ran it."""
 
@@ -220,11 +231,7 @@ class planted:
     def __enter__(self) -> None:
         site = sys._getframe(1)
         first = site.f_lineno + self.line
-        stack = [_describe(site, first)]
-        frame = site.f_back
-        while frame:
-            stack.append(_describe(frame, frame.f_lineno))
-            frame = frame.f_back
+        stack = [_describe(site, first), *stack_of(site.f_back)]
         coroutine = next((entry for entry in stack if entry["coroutine"]), None)
         self.what.update(
             pid=os.getpid(),

@@ -88,15 +88,23 @@ static void add_holder(struct waits *waits, const struct sleep *sleep)
 }
 
 /* The loop's own wait returned and did not get the GIL: no callback runs yet. */
-static void drop_selector(const struct stack *stack, struct site *site)
+static void drop_wait(const struct stack *stack, struct site *site)
 {
+	static const struct {
+		const char *name, *file;
+	} waits[] = {
+		{ "select", "/selectors.py" },
+		{ "get_events", "/trio/_core/_io_epoll.py" },
+		{ "doPoll", "/twisted/internet/epollreactor.py" },
+	};
 	const struct frame *frame;
 
 	if (!stack || site->callback < 0 || site->callback != site->site)
 		return;
 	frame = &stack->frames[site->callback];
-	if (!strcmp(frame->name, "select") && site_path_ends(frame->file, "/selectors.py"))
-		site->callback = -1;
+	for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
+		if (!strcmp(frame->name, waits[i].name) && site_path_ends(frame->file, waits[i].file))
+			site->callback = -1;
 }
 
 /* The one with most time; the first of equal ones; NULL: there is none. */
@@ -163,7 +171,7 @@ unsigned int rule_gil_wait(const struct rules_config *config, const struct itera
 	sleep = group ? group->heaviest : NULL;
 	if (group) {
 		site = group->site;
-		drop_selector(sleep->stack, &site);
+		drop_wait(sleep->stack, &site);
 	}
 	findings[0] = (struct finding){
 		.rule = RULE_GIL_WAIT,
