@@ -14,7 +14,7 @@ __noinline int count(u32 stat)
 	return 0;
 }
 
-/* Of a loop that is known by its frames, after the walk: the function that runs it is where it was. */
+/* After the walk: the function that runs the loop is where it was on the stack. */
 static __always_inline bool is_in_run(struct loop_thread *th, struct scratch *s)
 {
 	u32 depth = th->base_depth;
@@ -104,7 +104,18 @@ __noinline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 no
 	return loop_send_stack(th, s, now_ns);
 }
 
-__noinline int loop_look(struct target_entry *target, struct scratch *s, u32 is_in_wait)
+/*
+ * uvloop's callbacks have no frame of the loop below them.  A wait of theirs, say for a client's replies, looks like
+ * the loop's, but it is in the same run, above the function that runs it, and not on the loop's descriptor.
+ */
+static __always_inline bool is_of_uv_callback(struct loop_thread *th, struct scratch *s, s32 fd)
+{
+	return th && th->kind == LOOP_KIND_UVLOOP && th->wait_fd != fd && th->slot_value == s->slot_value &&
+	       s->nr > th->base_depth && is_in_run(th, s);
+}
+
+__noinline int loop_look(struct loop_thread *th, struct target_entry *target, struct scratch *s, u32 is_in_wait,
+			 s32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 kind;
@@ -117,6 +128,8 @@ __noinline int loop_look(struct target_entry *target, struct scratch *s, u32 is_
 	if (!py_running_loop(s)) {
 		py_walk(s, target->target_id);
 		kind = py_wait_kind(s, is_in_wait);
+		if (kind == LOOP_KIND_UVLOOP && is_of_uv_callback(th, s, fd))
+			return LOOP_KIND_UNKNOWN;
 		if (kind != LOOP_KIND_UNKNOWN)
 			return kind;
 	}

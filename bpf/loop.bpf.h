@@ -267,10 +267,10 @@ static __always_inline void loop_begin_wait(struct loop_thread *th, struct task_
 #define PF_KTHREAD   0x00200000
 
 /*
- * Is the current thread, of a target, in a loop's wait (or, is_in_wait == 0, below its _run_once)?  The
- * kind; what was found is in s.
+ * Is the current thread, of a target, in a loop's wait on fd (or, is_in_wait == 0, below its _run_once)?  The
+ * kind; what was found is in s.  th: what is known of it, or NULL.
  */
-extern int loop_look(struct target_entry *target, struct scratch *s, u32 is_in_wait);
+extern int loop_look(struct loop_thread *th, struct target_entry *target, struct scratch *s, u32 is_in_wait, s32 fd);
 
 /* Takes over what loop_look() found. */
 static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s, u32 kind, s32 fd)
@@ -281,7 +281,7 @@ static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s
 	th->tstate_addr = s->tstate_addr;
 	th->slot_addr = s->slot_addr;
 	th->slot_value = s->slot_value;
-	th->run_code = LOOP_KIND_IS_BY_FRAMES(kind) ? s->run_code : 0;
+	th->run_code = s->run_code;
 }
 
 /* The wait is over: idle time ends, an iteration begins. */

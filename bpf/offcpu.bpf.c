@@ -201,7 +201,7 @@ static __always_inline bool is_new_wait(struct loop_thread *th, struct task_stru
 	s = scratch_get(SCRATCH_SWITCH);
 	if (!target || !s || target->target_id != th->target_id)
 		return false;
-	kind = loop_look(target, s, 1);
+	kind = loop_look(th, target, s, 1, fd);
 	if (kind == LOOP_KIND_UNKNOWN)
 		return false;
 	loop_adopt(th, s, kind, fd);

@@ -157,6 +157,7 @@ static __always_inline int pyrunning_wait_kind(struct scratch *s, u32 is_in_wait
 		return LOOP_KIND_UNKNOWN;
 	if (pyframe_code_flags(s, s->frames[0].code_addr) & PY_CO_COROUTINE)
 		return LOOP_KIND_UNKNOWN;
+	s->run_code = s->frames[0].code_addr;
 	return LOOP_KIND_UVLOOP;
 }
 

@@ -104,6 +104,7 @@ __noinline int py_wait_kind(struct scratch *s, u32 is_in_wait)
 
 	if (!s)
 		return LOOP_KIND_UNKNOWN;
+	s->run_code = 0;
 	if (end > s->nr)
 		end = s->nr;
 	for (i = 0; i < EV_MAX_FRAMES && i < end && at >= EV_MAX_FRAMES; i += FRAMES_AT_ONCE)

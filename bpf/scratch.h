@@ -20,7 +20,7 @@ struct scratch {
 	u64 frame_addr;	   /* next frame to read */
 	u64 loop_addr;	   /* the running loop, once found */
 	u64 slot_addr, slot_value;
-	u64 run_code;	   /* likewise of a loop that is known by its frames: see struct loop_thread */
+	u64 run_code;	   /* see struct loop_thread */
 	u64 dict_entry_addr;
 	u32 dict_entry_bytes, dict_left, dict_is_unicode;
 	u32 status, flags, nr;

@@ -100,14 +100,15 @@ static __always_inline struct loop_thread *find(struct task_struct *task, struct
 						struct target_entry *target, struct scratch *s,
 						u32 is_in_wait, s32 fd, s32 syscall, u64 now_ns)
 {
-	u32 kind = loop_look(target, s, is_in_wait);
+	u32 kind = loop_look(th, target, s, is_in_wait, fd);
 	bool is_new;
 
 	if (kind == LOOP_KIND_UNKNOWN || (th && th->target_id != target->target_id) ||
 	    is_other_life(target, task))
 		return NULL; /* or the image was replaced under it: its end comes first */
 	if (th) {
-		is_new = th->kind != kind;
+		/* uvloop's depth is known by its wait only, and the first that was seen may have been a callback's. */
+		is_new = th->kind != kind || (kind == LOOP_KIND_UVLOOP && th->base_depth != s->nr);
 		loop_adopt(th, s, kind, fd);
 		if (is_new)
 			loop_announce(th, syscall, now_ns);

@@ -48,7 +48,7 @@ def test_another_wait(wait, shim, interpreter, tmp_path):
     assert wait_syscalls(recording) in ([SYSCALLS[wait]], [FOUND_AT_WORK]), outcome.output
 
 
-UNDER_UVLOOP = """time_sleep cpu_python cpu_callback plain_callback loop_in_thread task_names task_groups
+UNDER_UVLOOP = """time_sleep selector_wait gil_at_wait cpu_python cpu_callback plain_callback loop_in_thread task_names task_groups
     overload_callbacks overload_tasks healthy_saturated healthy_streams healthy_callbacks"""
 
 
