@@ -3,15 +3,10 @@
 
 #include "pycallbacks.h"
 
-/* Callbacks that asyncio had ready when the iteration began; 0: not known. s holds the walk. */
-__noinline u64 callbacks_ready(struct scratch *s, u32 base_depth)
+/* Callbacks that asyncio had ready when the iteration began; 0: not known.  index: of _run_once's frame in the walk. */
+__noinline u64 callbacks_ready(struct scratch *s, u32 index)
 {
-	u32 index;
-
-	if (!s)
-		return 0;
-	index = s->nr - base_depth;
-	if (!base_depth || s->nr < base_depth || index >= EV_MAX_FRAMES)
+	if (!s || index >= EV_MAX_FRAMES)
 		return 0;
 	return pycallbacks_ready(&s->layout, s->frame_addrs[index & (EV_MAX_FRAMES - 1)]);
 }
@@ -95,8 +90,6 @@ __noinline u64 callbacks_by_frames(struct scratch *s, u32 kind, u32 index)
 		return index && index < EV_MAX_FRAMES ? s->frame_addrs[(index - 1) & (EV_MAX_FRAMES - 1)] : 0;
 	case LOOP_KIND_TWISTED:
 		return pycallbacks_locals(&s->layout, s->frame_addrs[index & (EV_MAX_FRAMES - 1)]);
-	case LOOP_KIND_GEVENT: /* it counts the context up with each switch of greenlets */
-		return pycallbacks_context_switches(&s->layout, s->tstate_addr);
 	}
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "pyframe.h"
 
 /* callbacks.bpf.c. Functions of their own for the verifier. */
-extern u64 callbacks_ready(struct scratch *s, u32 base_depth);
+extern u64 callbacks_ready(struct scratch *s, u32 index);
 extern u64 callbacks_context_switches(struct scratch *s);
 /* Callbacks that wait now in the loop's queue, plus one; 0: not known. Of the current thread. */
 extern u64 callbacks_waiting(struct loop_thread *th);

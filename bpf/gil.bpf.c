@@ -176,6 +176,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	struct target_entry *target;
 	struct ev_sleep *e;
 	u32 tgid = bpf_get_current_pid_tgid() >> 32, site, nr, step;
+	s32 above;
 
 	if (!th || !s)
 		return 0;
@@ -185,9 +186,10 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	stack_id = loop_take_stack(th, s, now_ns);
 	if (!stack_id)
 		return 0;
-	/* To the task lead how deep our stack is and its frame above the loop's; the holder's comes in their place. */
-	nr = s->nr;
-	step = (nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
+	/* To the task lead our stack's depth, the loop's frame and the one above; the holder's come in their place. */
+	above = loop_nr_above(th, s);
+	nr = above < 0 ? 0 : s->nr;
+	step = frame_index(above - 1);
 	frame = s->frame_addrs[step];
 	holder = holder_of(th, s);
 	if (holder)
@@ -222,6 +224,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	e->holder_tid = ident ? native_id(s, holder, ident) : 0;
 	s->nr = nr;
 	s->frame_addrs[step] = frame;
+	s->frames[frame_index(above)].code_addr = th->run_code;
 	task_note(th, s, site, now_ns);
 	return 0;
 }

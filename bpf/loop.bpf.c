@@ -14,16 +14,6 @@ __noinline int count(u32 stat)
 	return 0;
 }
 
-/* After the walk: the function that runs the loop is where it was on the stack. */
-static __always_inline bool is_in_run(struct loop_thread *th, struct scratch *s)
-{
-	u32 depth = th->base_depth;
-
-	if (!th->run_code || !depth || depth > s->nr)
-		return false;
-	return s->frames[frame_index(s->nr - depth)].code_addr == th->run_code;
-}
-
 __noinline int loop_is_still(struct loop_thread *th, struct scratch *s)
 {
 	struct target_entry *target;
@@ -38,7 +28,7 @@ __noinline int loop_is_still(struct loop_thread *th, struct scratch *s)
 	s->tstate_addr = th->tstate_addr;
 	if (!th->slot_addr) {
 		py_walk(s, th->target_id);
-		if (is_in_run(th, s))
+		if (loop_is_in_run(th, s))
 			return 1;
 		depth = py_is_in_callback(s, th->kind);
 		if (!depth) /* what cannot be read has not been left, nor what is too deep */
@@ -111,7 +101,22 @@ __noinline u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 no
 static __always_inline bool is_of_uv_callback(struct loop_thread *th, struct scratch *s, s32 fd)
 {
 	return th && th->kind == LOOP_KIND_UVLOOP && th->wait_fd != fd && th->slot_value == s->slot_value &&
-	       s->nr > th->base_depth && is_in_run(th, s);
+	       s->nr > th->base_depth && loop_is_in_run(th, s);
+}
+
+__noinline int loop_find_run(struct loop_thread *th, struct scratch *s)
+{
+	u32 nr;
+
+	if (!th || !s || th->kind != LOOP_KIND_ASYNCIO || loop_is_in_run(th, s))
+		return 0;
+	nr = s->nr;
+	if (py_wait_kind(s, 0) == LOOP_KIND_ASYNCIO) {
+		th->base_depth = s->nr;
+		th->run_code = s->run_code;
+	}
+	s->nr = nr;
+	return 0;
 }
 
 __noinline int loop_look(struct loop_thread *th, struct target_entry *target, struct scratch *s, u32 is_in_wait,

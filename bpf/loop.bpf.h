@@ -146,6 +146,25 @@ static __always_inline bool slot_has_changed(struct loop_thread *th)
 /* Finds the thread's loop anew (loop.bpf.c).  Walks the stack where that is what tells. */
 extern int loop_is_still(struct loop_thread *th, struct scratch *s);
 
+/* After the walk: the function that runs the loop is where it was on the stack. */
+static __always_inline bool loop_is_in_run(struct loop_thread *th, struct scratch *s)
+{
+	u32 depth = th->base_depth;
+
+	if (!th->run_code || !depth || depth > s->nr)
+		return false;
+	return s->frames[frame_index(s->nr - depth)].code_addr == th->run_code;
+}
+
+/*
+ * How many frames are above that one, after loop_take_stack().  -1: not known, for it is not there: it is too deep, the
+ * stack is a greenlet's, or not read whole.
+ */
+static __always_inline s32 loop_nr_above(struct loop_thread *th, struct scratch *s)
+{
+	return loop_is_in_run(th, s) ? (s32)(s->nr - th->base_depth) : -1;
+}
+
 /* Whether the thread still runs its loop: the slot is unchanged, or a loop is found anew. */
 static __always_inline int loop_is_running(struct loop_thread *th, struct scratch *s)
 {
@@ -181,6 +200,9 @@ static __always_inline u64 loop_send_stack(struct loop_thread *th, struct scratc
  * Returns its id, never 0; s->nr, s->frame_addrs hold the walk.  0 if there is no target (any more).
  */
 extern u64 loop_take_stack(struct loop_thread *th, struct scratch *s, u64 now_ns);
+
+/* After it: finds the function that runs asyncio's loop anew, if the same loop was run before from another depth. */
+extern int loop_find_run(struct loop_thread *th, struct scratch *s);
 
 /* A free entry of th->sites; if there is none, the one with the least time is sent and reused. */
 extern int loop_make_room(struct loop_thread *th);

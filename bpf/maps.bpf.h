@@ -32,7 +32,7 @@ struct loop_thread {
 	 * is known by its frames, slot_value is the code object of the function that waits.
 	 */
 	u64 slot_addr, slot_value;
-	u64 run_code; /* the code object at base_depth, of uvloop and of loops that are known by frames; 0: not known */
+	u64 run_code; /* the code object of the frame at base_depth; 0: not known, or gevent, which has none */
 	s32 wait_fd;		   /* epoll descriptor of the loop's own wait; -1: not known yet */
 	u32 base_depth;		   /* Python frames from _run_once (or uvloop's caller) outward */
 	u8 kind;		   /* enum loop_kind */

@@ -95,6 +95,7 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	if (!th || !s)
 		return 0;
 	stack_id = loop_take_stack(th, s, now_ns);
+	loop_find_run(th, s);
 	syscall = (s32)regs->orig_ax;
 	fd = sleep_fd();
 	within = loop_within(th);

@@ -150,6 +150,7 @@ static __always_inline int pyrunning_wait_kind(struct scratch *s, u32 is_in_wait
 	if (run_once < EV_MAX_FRAMES) {
 		if (is_in_wait && run_once && pyrunning_is_handle_run(s, run_once - 1))
 			return LOOP_KIND_UNKNOWN;
+		s->run_code = s->frames[frame_index(run_once)].code_addr;
 		s->nr -= run_once;
 		return LOOP_KIND_ASYNCIO;
 	}

@@ -4,7 +4,7 @@
  * task may be gone a moment later; it is sent with the first record that someone will see, as most
  * iterations are healthy and each request of a server is a task of its own.
  */
-#include "emit.bpf.h"
+#include "loop.bpf.h"
 #include "pyhandle.h"
 #include "pytask.bpf.h"
 
@@ -25,12 +25,11 @@ __noinline int task_read_name(struct scratch *s, u64 task, u32 target_id)
 /* The first local of Handle._run, whose frame is right above _run_once's. */
 static __always_inline u64 find_handle(struct loop_thread *th, struct scratch *s)
 {
-	u32 index;
+	u32 index = loop_nr_above(th, s) - 1;
 
-	if (th->kind != LOOP_KIND_ASYNCIO || s->nr <= th->base_depth)
+	if (th->kind != LOOP_KIND_ASYNCIO || index >= EV_MAX_FRAMES)
 		return 0;
-	index = (s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1);
-	return read_user_u64(s->frame_addrs[index] + s->layout.frame_locals) & ~PY_REF_TAGS;
+	return read_user_u64(s->frame_addrs[index & (EV_MAX_FRAMES - 1)] + s->layout.frame_locals) & ~PY_REF_TAGS;
 }
 
 /* Of the callback that stands at that address. */
@@ -122,13 +121,15 @@ __noinline u64 task_builtin_of_uv_handle(struct scratch *s, u64 handle)
 __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 {
 	u64 name, handle;
+	s32 above;
 
 	if (!th || !s)
 		return -1;
-	if (th->kind == LOOP_KIND_UVLOOP && s->nr == th->base_depth) {
+	above = loop_nr_above(th, s);
+	if (th->kind == LOOP_KIND_UVLOOP && !above) {
 		handle = task_find_uv_handle(s);
 		name = handle ? task_builtin_of_uv_handle(s, handle) : 0;
-	} else if (th->kind == LOOP_KIND_ASYNCIO && s->nr == th->base_depth + 1) {
+	} else if (th->kind == LOOP_KIND_ASYNCIO && above == 1) {
 		name = task_builtin_of_callback(s, pyobject(&s->layout, find_handle(th, s)) + PYHANDLE_CALLBACK);
 	} else {
 		return -1;
@@ -139,15 +140,16 @@ __noinline int task_read_builtin(struct loop_thread *th, struct scratch *s)
 /* trio: the local `task` of unrolled_run, which is right above the loop's frame and below the task's. */
 __noinline int task_find_by_frames(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
+	u32 where, index;
 	u64 frame;
-	u32 where;
 
 	if (!th || !s)
 		return 0;
 	where = s->layout.trio_task;
-	if (th->kind != LOOP_KIND_TRIO || !where || s->nr < th->base_depth + 2)
+	index = loop_nr_above(th, s) - 1;
+	if (th->kind != LOOP_KIND_TRIO || !where || !index || index >= EV_MAX_FRAMES)
 		return 0;
-	frame = s->frame_addrs[(s->nr - th->base_depth - 1) & (EV_MAX_FRAMES - 1)];
+	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
 	s->layout.task_name = where >> 8 << 3;
 	frame += s->layout.frame_locals + 8 * (where & 255);
 	if (task_read_name(s, read_user_u64(frame) & ~PY_REF_TAGS, th->target_id))

@@ -231,10 +231,12 @@ int BPF_PROG(on_any_exit, struct pt_regs *regs, long ret)
  */
 static __always_inline u64 step_of(struct loop_thread *th, struct scratch *s)
 {
-	u32 index = s->nr - th->base_depth - 1;
+	u32 index = loop_nr_above(th, s) - 1;
 	u64 frame;
 
-	if (s->nr <= th->base_depth || index >= EV_MAX_FRAMES)
+	if (th->kind == LOOP_KIND_GEVENT)
+		return callbacks_context_switches(s); /* it counts them up with each switch of greenlets */
+	if (index >= EV_MAX_FRAMES)
 		return 0;
 	frame = s->frame_addrs[index & (EV_MAX_FRAMES - 1)];
 	if (LOOP_KIND_IS_BY_FRAMES(th->kind))
@@ -261,19 +263,23 @@ __noinline int sample_take(struct loop_thread *th, struct scratch *s, u32 within
 		return 0;
 	}
 	ev.stack_id = loop_take_stack(th, s, now_ns);
+	loop_find_run(th, s);
 	head_init(&ev.head, EV_SAMPLE, sizeof(ev), now_ns, th->target_id, th->loop_id);
 	ev.iteration = th->iteration + 1;
 	ev.step = step_of(th, s);
 	if (task_find(th, s, now_ns)) {
 		ev.task_id = pytask_record(s)->task_id;
 		task_send(pytask_record(s));
-		/* A function in C under uvloop: no frame is its, but the loop has been seen to call it. */
-		if (!ev.step && pytask_record(s)->is_callback)
-			ev.step = callbacks_context_switches(s);
+		/*
+		 * A function in C under uvloop: no frame is its, but the loop has been seen to call it.  Where frames
+		 * do not tell, as in a greenlet: what one task does in one iteration is one step.
+		 */
+		if (!ev.step)
+			ev.step = pytask_record(s)->is_callback ? callbacks_context_switches(s) : ev.task_id;
 	}
 	import_note(th, s, now_ns);
 	if (!th->nr_callbacks && th->kind == LOOP_KIND_ASYNCIO)
-		th->nr_callbacks = callbacks_ready(s, th->base_depth);
+		th->nr_callbacks = callbacks_ready(s, loop_nr_above(th, s));
 	if (within & IN_GC && within & IN_ESTIMATED && gc_is_called(s))
 		within |= IN_COLLECT;
 	ev.within = within;

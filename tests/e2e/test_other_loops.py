@@ -70,6 +70,25 @@ def test_a_stack_that_is_too_deep(loop, python):
     assert outcome.summary()["lost"]["stacks_truncated"], outcome.output
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_in_a_greenlet(loop, python):
+    how = on_loop(python, loop) if loop in KINDS else {}
+    outcome = watch_workload("in_greenlet", python, **how)
+    found = [breach for breach in outcome.of_type("breach") if not breach["ongoing"]]
+    lines = {truth["rule"]: truth.get("lines", [truth["line"]]) for truth in outcome.truths}
+
+    for rule, cause in (("blocking-call", "sleep"), ("cpu-bound", "python")):
+        of_rule = [breach for breach in found if breach["rule"] == rule]
+        assert sum(breach["count"] for breach in of_rule) == len(outcome.truths) / 2, outcome.output
+        for breach in of_rule:
+            assert breach["loop"] == loop and breach["cause"] == cause, outcome.output
+            assert breach["task"] == outcome.truths[0]["task"], outcome.output
+            assert breach["coroutine"] is None and breach["callback"] is None, outcome.output
+            if breach["site"]["function"] != "sink":
+                assert breach["site"]["line"] in lines[rule], outcome.output
+    assert {breach["rule"] for breach in found} <= {"blocking-call", "cpu-bound", "host-starved"}, outcome.output
+
+
 OTHERS = [each for each in find_interpreters() if each != system_interpreter()]
 
 

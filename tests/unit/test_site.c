@@ -138,6 +138,15 @@ static void other_loops_are_told_by_their_depth(void **state)
 	assert_int_equal(site.site, 2);
 	assert_int_equal(site.callback, -1);
 	stack.is_truncated = false;
+	/* nor can a greenlet's, which has no frame of the loop */
+	stack.nr--;
+	made.loop.info.base_depth = 1;
+	push(&stack, frame_at("/srv/shop/app.py", 9, "load"));
+	site_find(&made.config, &made.loop, &stack, &site);
+	assert_int_equal(site.site, 2);
+	assert_int_equal(site.callback, -1);
+	stack.nr--;
+	push(&stack, frame_at("/srv/shop/app.py", 200, "<module>"));
 	made.loop.info.base_depth = 99;
 	site_find(&made.config, &made.loop, &stack, &site);
 	assert_int_equal(site.site, 2);

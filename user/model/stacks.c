@@ -246,6 +246,21 @@ static int nr_inside_of_gevent(const struct stack *stack)
 	return (int)stack->nr - (end && !strcmp(end, "gevent/hub.py"));
 }
 
+/*
+ * A greenlet's stack is its own and has no frame of the loop; a thread's begins with what no greenlet runs: a module,
+ * threading's or that of `python -m`.
+ */
+static bool is_of_greenlet(const struct stack *stack)
+{
+	static const char *const first[] = { "<module>", "_run_module_as_main", "_bootstrap" };
+	const struct frame *outermost = &stack->frames[stack->nr - 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+		if (!strcmp(outermost->name, first[i]))
+			return false;
+	return outermost->naming == FRAME_NAMED;
+}
+
 /* The loop's own frame is known by its name; other loops by how many frames were below at first. */
 int stack_nr_inside(const struct loop *loop, const struct stack *stack)
 {
@@ -258,7 +273,7 @@ int stack_nr_inside(const struct loop *loop, const struct stack *stack)
 	if (loop && loop->info.kind == LOOP_KIND_GEVENT)
 		return nr_inside_of_gevent(stack);
 	/* Counting from the outermost frame needs all of them. */
-	if (stack->status == STACK_OK && !stack->is_truncated && base && base < stack->nr)
+	if (stack->status == STACK_OK && !stack->is_truncated && base && base < stack->nr && !is_of_greenlet(stack))
 		return (int)(stack->nr - base);
 	return (int)stack->nr;
 }
