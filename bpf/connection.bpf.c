@@ -165,6 +165,9 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old_state, int state)
 {
 	struct connection *connection;
 
+	/* A handshake that goes on, of who connects (both ends did at once) or of who was connected to. */
+	if (state == TCP_SYN_RECV)
+		return 0;
 	if (state == TCP_SYN_SENT || state == TCP_LISTEN) {
 		if (sk->sk_protocol == IPPROTO_TCP)
 			begin(sk, class_of_state(state));

@@ -103,13 +103,14 @@ __noinline int connection_check_class(struct connection *connection, u32 class)
 static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 {
 	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
-	u32 class = class_of_state(BPF_CORE_READ(sk, __sk_common.skc_state)), id;
+	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), class = class_of_state(state), id;
 	struct connection_peer peer = {};
 	u64 key;
 
 	if (connection && connection->sk_addr == (u64)sk) {
 		connection_check_owner(connection, target_id);
-		connection_check_class(connection, class);
+		if (state != TCP_SYN_RECV)
+			connection_check_class(connection, class);
 		return 0;
 	}
 	if (class == CLASS_NONE || !connection_peer_of_unknown(address_of(sk), class, &peer))

@@ -164,6 +164,40 @@ static void counts_how_attempts_fail(void **state)
 	watch_close(w);
 }
 
+/* Both ends connect to each other, or one to itself: an attempt that comes to something, and from nowhere. */
+static void counts_who_connects_to_itself_once(void **state)
+{
+	static const char script[] =
+		"def both():\n"
+		"    s = socket.socket(); s.bind(('127.0.0.1', 0)); s.connect(s.getsockname()); return s\n"
+		"go()\n"
+		"mine = [both() for _ in range(5)]\n"
+		"say(mine[0].getsockname()[1]); sys.stdin.readline()\n"
+		"for s in mine: s.close()\n"
+		"say('rest'); sys.stdin.readline()\n";
+	struct watch *w = watch_open(&probes_default_config);
+	struct child child;
+	struct sums sums;
+
+	(void)state;
+	watch_run(w, &child, pythons[0], script);
+	assert_int_equal(truth(child.pid, ESTABLISHED, child_number(&child), false), 1);
+	sums_of(w, child.target_id, CONNECTION_OUT, 0, &sums);
+	assert_int_equal(sums.established, 5);
+	assert_int_equal(sums.begun, 5);
+	assert_int_equal(sums.completed, 5);
+	for (int i = 0; i < FAILURE_MAX; i++)
+		assert_int_equal(sums.failed[i], 0);
+	child_go(&child);
+	assert_string_equal(child_line(&child), "rest");
+	sums_of(w, child.target_id, CONNECTION_OUT, 0, &sums);
+	assert_int_equal(sums.established, 0);
+	assert_int_equal(sums.closed, 5);
+	child_go(&child);
+	child_end(&child);
+	watch_close(w);
+}
+
 /* The first eight, then one each 50 ms or, of a burst, one of eight but no more than one a millisecond. */
 static void samples_who_connects(void **state)
 {
@@ -348,6 +382,7 @@ int main(void)
 		cmocka_unit_test(counts_all_families),
 		cmocka_unit_test(counts_what_was_open_before_once),
 		cmocka_unit_test(counts_how_attempts_fail),
+		cmocka_unit_test(counts_who_connects_to_itself_once),
 		cmocka_unit_test(samples_who_connects),
 		cmocka_unit_test(follows_sockets_to_who_holds_them),
 		cmocka_unit_test(counts_unix_sockets),
