@@ -7,42 +7,22 @@
 #include "pyending.h"
 #include "pyworld.h"
 
-/* The current thread of a target begins a connection that is counted in the slot. Id of its stack; 0: not taken. */
-extern int connect_sample(u32 slot_id, u64 *stack_id);
+/* The current thread of a target begins a connection that is counted in the slot. */
+extern int connect_begun(u32 slot_id);
 
-static __always_inline u64 connect_begun(u32 slot_id)
+/* Whether the collector runs in the current thread of the target, which is a loop's (th) or not (NULL). */
+static __always_inline bool connect_is_in_gc(struct target_entry *target, struct loop_thread *th)
 {
-	u64 stack_id = 0;
-
-	connect_sample(slot_id, &stack_id);
-	return stack_id;
-}
-
-/* Whether the collector runs in the current thread, which is a loop's (th) or not (NULL). */
-static __always_inline bool connect_is_in_gc(struct task_struct *task, struct loop_thread *th)
-{
-	u32 tgid = task->tgid;
-	struct target_entry *target;
 	s32 collecting = 0;
 
 	if (!th)
 		return false;
 	if (th->has_gc_probes)
 		return th->gc_start_ns != 0;
-	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target || !target->layout.valid || !target->layout.collecting_addr)
+	if (!target->layout.valid || !target->layout.collecting_addr)
 		return false;
 	read_user(&collecting, sizeof(collecting), target->layout.collecting_addr);
 	return collecting == 1 && (th->is_collecting || pyworld_is_ours(&target->layout, th->tstate_addr));
-}
-
-/* Whether the interpreter of the current task ends. */
-static __always_inline bool connect_is_ending(struct task_struct *task)
-{
-	u32 tgid = task->tgid;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
-
-	return target && pyending_is_ending(&target->layout);
 }
 
 #define PF_EXITING 0x00000004
@@ -51,14 +31,12 @@ static __always_inline bool connect_is_ending(struct task_struct *task)
 static __always_inline void note_closer(struct connection_counts *counts)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct loop_thread *th;
+	u32 tgid = task->tgid;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
 
-	if (task->flags & PF_EXITING || connect_is_ending(task)) {
+	if (task->flags & PF_EXITING || (target && pyending_is_ending(&target->layout)))
 		__sync_fetch_and_add(&counts->closed_at_exit, 1);
-		return;
-	}
-	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	if (connect_is_in_gc(task, th))
+	else if (target && connect_is_in_gc(target, bpf_task_storage_get(&loop_threads, task, 0, 0)))
 		__sync_fetch_and_add(&counts->closed_by_gc, 1);
 }
 

@@ -49,10 +49,12 @@ static __always_inline void note_end(struct connection *connection, const struct
 	slot_note_end(slot, connection->since_ns);
 	out = tp->bytes_sent - tp->bytes_retrans;
 	in = tp->bytes_received;
-	__sync_fetch_and_add(&slot->counts.bytes_out, out);
-	/* The peer's FIN counts as a byte. */
-	__sync_fetch_and_add(&slot->counts.bytes_in, in && was == CLASS_CLOSE_WAIT ? in - 1 : in);
-	__sync_fetch_and_add(&slot->counts.segments_out, tp->data_segs_out);
+	if (out) {
+		__sync_fetch_and_add(&slot->counts.bytes_out, out);
+		__sync_fetch_and_add(&slot->counts.segments_out, tp->data_segs_out);
+	}
+	if (in) /* the peer's FIN counts as a byte */
+		__sync_fetch_and_add(&slot->counts.bytes_in, was == CLASS_CLOSE_WAIT ? in - 1 : in);
 	err = sk->sk_err;
 	if (state == TCP_CLOSE && err)
 		__sync_fetch_and_add(&slot->counts.failed[failure_of(err)], 1);
@@ -157,7 +159,7 @@ static __always_inline void begin(struct sock *sk, u32 class)
 	connection->lost_round = 0;
 	connection_set_place(connection, place_of(slot, class));
 	if (class == CLASS_CONNECTING)
-		connection->stack_id = connect_begun(slot);
+		connect_begun(slot);
 }
 
 SEC("tp_btf/inet_sock_set_state")

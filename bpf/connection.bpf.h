@@ -55,7 +55,6 @@ enum {
 struct connection {
 	u64 sk_addr;   /* whose it is: a copy that a listening socket left to its child is not the child's */
 	u64 place;     /* slot << 8 | class */
-	u64 stack_id;
 	u64 since_ns;  /* established since; 0: before it was looked at */
 	u32 tgid, target_id; /* that it is counted for */
 	/* Looks through descriptors: the latest round in which that process, and another one, had it. */

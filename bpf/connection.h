@@ -21,13 +21,21 @@ struct connection_slot {
 	__u32 pad_burst;
 	/* In one window, the even and the odd ones apart: window << 32 | value. */
 	__u64 window_peak[2], window_burst[2];
-	struct connection_counts counts;
+	struct connection_counts counts; /* but for .open */
 	struct connection_peer peer;
 	__u32 process_slot; /* of the same target */
 	__u32 is_released; /* by the daemon: no new connection finds it */
 	__u32 pad;
 	__u64 name_hash; /* as in its key */
 };
+
+/* What would be counts.open, which whoever copies them fills in. One that gets established meanwhile is not missed. */
+static inline __u32 connection_open(const volatile struct connection_counts *counts)
+{
+	__u32 connecting = counts->connecting;
+
+	return connecting + counts->established;
+}
 
 struct connection_key {
 	__u32 target_id;

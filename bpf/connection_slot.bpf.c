@@ -115,48 +115,59 @@ __noinline int connection_slot_find(u32 target_id, const struct connection_peer 
 
 /* ---- places ---- */
 
-static __always_inline void book_class(struct connection_counts *counts, u32 class, int by)
+/*
+ * What a socket of a class is in the counters of its slot.  Those of how far it is stand two to a word, so that
+ * going on is one addition: one below zero, as it is for an instant if two CPUs book a socket the other way
+ * round, borrows from its neighbour and gives that back.
+ */
+static const struct {
+	u64 open; /* connecting, established */
+	u64 late; /* close_wait, listening */
+} shares[8] = {
+	[CLASS_CONNECTING] = { .open = 1 },
+	[CLASS_ESTABLISHED] = { .open = 1ULL << 32 },
+	[CLASS_CLOSE_WAIT] = { .open = 1ULL << 32, .late = 1 },
+	[CLASS_LISTEN] = { .late = 1ULL << 32 },
+};
+#define COUNTS_AT(field) __builtin_offsetof(struct connection_counts, field)
+_Static_assert(COUNTS_AT(connecting) == 0 && COUNTS_AT(established) == 4, "a word");
+_Static_assert(COUNTS_AT(close_wait) == 8 && COUNTS_AT(listening) == 12, "a word");
+
+/* A socket that is counted in the slot goes from one class to another. */
+__noinline int connection_book_class(struct connection_slot *slot, u32 from, u32 to)
 {
-	switch (class) {
-	case CLASS_CONNECTING:
-		__sync_fetch_and_add(&counts->connecting, by);
-		break;
-	case CLASS_CLOSE_WAIT:
-		__sync_fetch_and_add(&counts->close_wait, by);
-		__sync_fetch_and_add(&counts->established, by);
-		break;
-	case CLASS_ESTABLISHED:
-		__sync_fetch_and_add(&counts->established, by);
-		break;
-	case CLASS_LISTEN:
-		__sync_fetch_and_add(&counts->listening, by);
-		break;
-	}
+	u64 open, late, *words;
+	u32 now;
+
+	if (!slot)
+		return 0;
+	words = (u64 *)&slot->counts;
+	from &= 7;
+	to &= 7;
+	open = shares[to].open - shares[from].open;
+	late = shares[to].late - shares[from].late;
+	if (late)
+		__sync_fetch_and_add(&words[1], late);
+	if (!open)
+		return 0;
+	open += __sync_fetch_and_add(&words[0], open);
+	if (shares[from].open || !shares[to].open)
+		return 0;
+	now = (u32)open + (u32)(open >> 32);
+	peak_raise(&slot->counts.peak, now);
+	window_raise(slot->window_peak, now);
+	return 0;
 }
 
 __noinline int connection_book(u64 from, u64 to)
 {
-	bool was_open = class_is_open(place_class(from)), is_open = class_is_open(place_class(to));
-	bool is_move = place_slot(from) != place_slot(to);
-	struct connection_slot *slot;
-	u32 open;
-
+	if (place_slot(from) == place_slot(to)) {
+		connection_book_class(slot_get(place_slot(to)), place_class(from), place_class(to));
+		return 0;
+	}
 	/* First what is more, then what is less: the sum over all slots is never too small. */
-	slot = slot_get(place_slot(to));
-	if (slot) {
-		if (is_open && (!was_open || is_move)) {
-			open = __sync_fetch_and_add(&slot->counts.open, 1) + 1;
-			peak_raise(&slot->counts.peak, open);
-			window_raise(slot->window_peak, open);
-		}
-		book_class(&slot->counts, place_class(to), 1);
-	}
-	slot = slot_get(place_slot(from));
-	if (slot) {
-		book_class(&slot->counts, place_class(from), -1);
-		if (was_open && (!is_open || is_move))
-			__sync_fetch_and_add(&slot->counts.open, -1);
-	}
+	connection_book_class(slot_get(place_slot(to)), CLASS_NONE, place_class(to));
+	connection_book_class(slot_get(place_slot(from)), place_class(from), CLASS_NONE);
 	return 0;
 }
 

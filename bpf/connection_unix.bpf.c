@@ -195,19 +195,24 @@ SEC("tp/syscalls/sys_exit_connect")
 int on_connect_exit(struct syscall_exit *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct target_entry *target = target_of_task(task);
 	struct connection_peer peer = { .kind = CONNECTION_OUT };
 	struct connection_slot *slot;
 	struct descriptor stream;
+	u32 tgid = task->tgid;
 	struct unix_sock *sk;
+	struct target_entry *target;
 	struct pt_regs *regs;
 	long ret = ctx->ret;
 	u32 id;
 
-	if (!target || ret == -EISCONN)
+	/* What goes on is no stream of AF_UNIX. */
+	if (ret == -EISCONN || ret == -EINPROGRESS || !target_hints[tgid & (TARGET_HINTS - 1)])
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (!asks_for_unix(regs))
+		return 0;
+	target = counted_target(tgid);
+	if (!target)
 		return 0;
 	find_stream(&stream, task, (s32)regs->di);
 	if (!stream.sk_addr)
@@ -300,14 +305,13 @@ static __always_inline void let_go(struct file *file)
 }
 
 /* What is closed in the collector, and no socket, counts for the process. */
-static __always_inline void note_collected(struct task_struct *task, s32 fd)
+static __always_inline void note_collected(struct target_entry *target, struct task_struct *task, s32 fd)
 {
 	struct connection_peer peer = { .kind = CONNECTION_PROCESS };
-	struct target_entry *target = target_of_task(task);
 	struct file *file = task_file(task, fd);
 	struct connection_slot *slot;
 
-	if (!target || !file || is_socket(file))
+	if (!file || is_socket(file))
 		return;
 	slot = slot_get(connection_slot_find(target->target_id, &peer, 0));
 	if (slot)
@@ -319,6 +323,7 @@ int on_close_enter(struct syscall_enter *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	s32 fd = (s32)ctx->args[0];
+	struct target_entry *target;
 	u32 tgid = task->tgid;
 	struct loop_thread *th;
 
@@ -327,8 +332,11 @@ int on_close_enter(struct syscall_enter *ctx)
 	if (*unix_hint(tgid))
 		let_go(task_file(task, fd));
 	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	if (th && connect_is_in_gc(task, th) && !connect_is_ending(task))
-		note_collected(task, fd);
+	if (!th || (th->has_gc_probes && !th->gc_start_ns))
+		return 0;
+	target = counted_target(tgid);
+	if (target && connect_is_in_gc(target, th) && !pyending_is_ending(&target->layout))
+		note_collected(target, task, fd);
 	return 0;
 }
 

@@ -38,17 +38,17 @@ static const struct budget {
 	{ "on_import_done",    8913,  27912 },
 	{ "on_latent_exit",    8588,  35280 },
 	{ "on_audit",         5301,  17784 },
-	{ "on_tcp_state",     11876,  43416 },
-	{ "on_tcp_destroy",      1330,   3960 },
-	{ "look_through_fi",   3664,  15112 }, /* a name has 15 bytes */
-	{ "on_connect_exit",   12210,  43352 },
-	{ "look_through_so",      1134,   2864 },
-	{ "on_accept_exit",      2817,  10336 },
-	{ "on_listen_exit",      2829,  10448 },
-	{ "on_close_enter",      2549,  11128 },
-	{ "on_dup_enter",      1377,   4528 },
-	{ "on_exit_streams",      1290,   3768 },
-	{ "on_socket_exit",      696,   4664 },
+	{ "on_tcp_state",     11409,  43040 },
+	{ "on_tcp_destroy",      783,   3488 },
+	{ "look_through_fi",   3608,  16848 }, /* a name has 15 bytes */
+	{ "on_connect_exit",   11644,  42920 },
+	{ "look_through_so",      577,   2608 },
+	{ "on_accept_exit",      2505,  11024 },
+	{ "on_listen_exit",      2519,  11152 },
+	{ "on_close_enter",      2144,  10600 },
+	{ "on_dup_enter",      997,   4920 },
+	{ "on_exit_streams",      910,   4160 },
+	{ "on_socket_exit",      736,   4824 },
 	/* clang-format on */
 };
 

@@ -67,7 +67,7 @@ static void find_service(const struct connection_peer *peer, char *out, size_t s
 	snprintf(out, size, "%s", service ? service->s_name : "");
 }
 
-/* A copy of a slot's counters, which the kernel half goes on changing. */
+/* A copy of a slot's counters, which the kernel half goes on changing; and their sum. */
 static void copy_counts(const volatile struct connection_slot *slot, struct connection_counts *out)
 {
 	const volatile uint64_t *from = (const volatile uint64_t *)&slot->counts;
@@ -75,6 +75,7 @@ static void copy_counts(const volatile struct connection_slot *slot, struct conn
 
 	for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
 		to[i] = from[i];
+	out->open = connection_open(out);
 }
 
 static void feed_slot(struct engine *engine, uint32_t number, uint32_t window, bool is_over, uint64_t now_ns)
@@ -117,7 +118,7 @@ static bool is_done_with(const struct engine *engine, const volatile struct conn
 {
 	if (targets_is_let_go(engine->targets, slot->target_id))
 		return true;
-	if (slot->counts.open || slot->counts.listening)
+	if (connection_open(&slot->counts) || slot->counts.listening)
 		return false;
 	if (!targets_has(engine->targets, slot->target_id))
 		return true;
@@ -152,7 +153,7 @@ static bool is_any_open(const struct engine *engine, struct destinations *destin
 	for (uint32_t number = 0; number < high; number++) {
 		const volatile struct connection_slot *slot = destinations_slot(destinations, number);
 
-		if (slot->target_id && slot->counts.open && !targets_has(engine->targets, slot->target_id))
+		if (slot->target_id && connection_open(&slot->counts) && !targets_has(engine->targets, slot->target_id))
 			return true;
 	}
 	return false;

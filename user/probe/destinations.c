@@ -226,7 +226,7 @@ bool destinations_release(struct destinations *destinations, uint32_t number)
 		forget_key(destinations, slot);
 		return false; /* a program that has found it already may still be counting */
 	}
-	if (counts->open || counts->listening)
+	if (connection_open(counts) || counts->listening)
 		return false;
 	process = slot->process_slot < destinations->nr_slots ? &destinations->slots[slot->process_slot] : slot;
 	if (process != slot && process->target_id == slot->target_id)
