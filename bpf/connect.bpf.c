@@ -15,6 +15,7 @@
 #define SAMPLE_OF      8
 #define SAMPLE_BURST_GAP_NS 1000000 /* a stack takes 4 to 14 us, who awaits its task 2 to 10 more: docs/OVERHEAD.md */
 #define SAMPLE_LONG_BURST   256	    /* from so many in one iteration on a quarter of that will do */
+#define SAMPLE_LONGER_BURST 1024    /* and from so many on a quarter again */
 
 /* Notes one more of the iteration that the thread is in. How many the iteration has begun to this destination. */
 static __always_inline u32 note_burst(struct connection_slot *slot, struct loop_thread *th)
@@ -51,7 +52,7 @@ static __always_inline bool is_due(struct connection_slot *slot, u64 begun, u32 
 	if (connection_open(&slot->counts) < SAMPLE_OPEN && burst < SAMPLE_OPEN / 2)
 		return false;
 	if (burst >= SAMPLE_LONG_BURST)
-		gap_ns *= 4;
+		gap_ns *= burst >= SAMPLE_LONGER_BURST ? 16 : 4;
 	return slot->nr_to_sample >= SAMPLE_OF && now_ns - slot->sampled_ns >= gap_ns;
 }
 

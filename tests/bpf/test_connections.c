@@ -198,42 +198,6 @@ static void counts_who_connects_to_itself_once(void **state)
 	watch_close(w);
 }
 
-/* The first eight, then one each 50 ms or, of a burst, one of eight but no more than one a millisecond. */
-static void samples_who_connects(void **state)
-{
-	static const char script[] =
-		"server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen(256)\n"
-		"go()\n"
-		"opened = [socket.create_connection(server.getsockname()) for _ in range(200)]\n"
-		"say('end')\n"
-		"sys.stdin.readline()\n";
-	struct watch *w = watch_open(&probes_default_config);
-	const struct ev_connect *ev;
-	uint64_t before_ns = 0, nr = 0;
-	struct child child;
-	unsigned i;
-
-	(void)state;
-	watch_run(w, &child, pythons[0], script);
-	assert_string_equal(child_line(&child), "end");
-	watch_await(w, EV_CONNECT, child.target_id, 8);
-	for (i = 0; (ev = (const void *)watch_nth(w, EV_CONNECT, child.target_id, i)); i++) {
-		bool is_burst = ev->open >= 32 && ev->weight >= 8 && ev->head.ts_ns - before_ns >= 1000000;
-
-		if (i < 8)
-			assert_int_equal(ev->weight, 1);
-		else
-			assert_true(is_burst || ev->head.ts_ns - before_ns >= 50000000);
-		watch_stack(w, ev->stack_id);
-		before_ns = ev->head.ts_ns;
-		nr += ev->weight;
-	}
-	assert_true(nr <= 200);
-	child_go(&child);
-	child_end(&child);
-	watch_close(w);
-}
-
 static void follows_sockets_to_who_holds_them(void **state)
 {
 	static const char script[] =
@@ -383,7 +347,6 @@ int main(void)
 		cmocka_unit_test(counts_what_was_open_before_once),
 		cmocka_unit_test(counts_how_attempts_fail),
 		cmocka_unit_test(counts_who_connects_to_itself_once),
-		cmocka_unit_test(samples_who_connects),
 		cmocka_unit_test(follows_sockets_to_who_holds_them),
 		cmocka_unit_test(counts_unix_sockets),
 		cmocka_unit_test(bounds_destinations),
