@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "destinations.h"
+#include "sockets.h"
 
 struct sums {
 	uint32_t connecting, established, listening, close_wait, peak;
@@ -109,6 +110,20 @@ static inline uint32_t truth(pid_t pid, unsigned state, unsigned port, bool is_l
 		fclose(file);
 	}
 	return found;
+}
+
+/* Of TCP and AF_UNIX together, sock_diag says what is counted, if none waits for accept(). */
+static inline void check_sock_diag(struct watch *w, pid_t pid, uint32_t target_id)
+{
+	struct socket_counts told;
+	struct sums out, in;
+
+	assert_int_equal(sockets_count(&pid, 1, &told), 0);
+	assert_true(told.is_known);
+	sums_of(w, target_id, CONNECTION_OUT, 0, &out);
+	sums_of(w, target_id, CONNECTION_IN, 0, &in);
+	assert_int_equal(out.connecting + out.established, told.outbound);
+	assert_int_equal(in.connecting + in.established, told.inbound);
 }
 
 #define ESTABLISHED 1

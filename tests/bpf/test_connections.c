@@ -48,6 +48,7 @@ static void check_against_truth(struct watch *w, const struct child *child, cons
 	assert_int_equal(true_wait, close_wait);
 	sums_of(w, child->target_id, CONNECTION_OUT, 0, &out);
 	sums_of(w, child->target_id, CONNECTION_IN, 0, &in);
+	check_sock_diag(w, child->pid, child->target_id);
 	assert_int_equal(out.established, true_out);
 	assert_int_equal(in.established, true_in + true_wait);
 	assert_int_equal(in.close_wait, true_wait);

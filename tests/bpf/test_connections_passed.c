@@ -11,6 +11,7 @@ static void check_unix(struct watch *w, pid_t pid, uint32_t target_id, uint32_t 
 {
 	struct sums out, in;
 
+	check_sock_diag(w, pid, target_id);
 	assert_int_equal(truth_unix(pid, true), outbound);
 	assert_int_equal(truth_unix(pid, false), inbound);
 	sums_of(w, target_id, CONNECTION_OUT, AF_UNIX, &out);
