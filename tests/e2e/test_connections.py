@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from clocks import Clocks
 from interpreters import system_interpreter
 from watch import Loophound, Outcome, Watch, outcome_of
 from workload import Workload, script
@@ -169,6 +170,32 @@ def test_connections_that_nobody_closes():
     assert (breach["rule"], breach["cause"]) == ("connection-leak", "close-wait"), outcome.output
     assert breach["connection"]["close_wait"] == 15, outcome.output
     assert breach["site"]["function"] == "leak", outcome.output
+
+
+@pytest.mark.parametrize("passed_s", [50, 61])
+def test_connections_that_become_more_and_more(tmp_path, passed_s):
+    """A minute, to the watch."""
+    clocks = Clocks(tmp_path)
+    with Workload("connections", system_interpreter(), "growing", "127.0.0.1") as workload:
+        workload.wait_ready()
+        with Watch(workload.pid, "--rule", RULES, env=clocks.environment) as watch:
+            watch.wait_attached()
+            workload.go()
+            watch.expect("the first three", lambda line: is_out_of(line, 3))
+            clocks.put(monotonic_s=passed_s)
+            workload.go()
+            workload.wait_done()
+            watch.expect("all of them", lambda line: is_out_of(line, 15))
+            watch.interrupt()
+            workload.end()
+            outcome = outcome_of(watch, system_interpreter(), workload)
+    told = [(breach["rule"], breach["cause"], breach["connection"]["peak"]) for breach in breaches(outcome)]
+    assert told == [("connection-leak", "growth", 15)] * (passed_s > 60), outcome.output
+
+
+def is_out_of(line: str, established: int) -> bool:
+    record = json.loads(line)
+    return record["type"] == "connections" and (record["direction"], record["established"]) == ("out", established)
 
 
 @pytest.mark.parametrize("where", ["127.0.0.1", "unix"])

@@ -5,39 +5,22 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import struct
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from clocks import Clocks
 from service import Service
 from test_serve_keeps_going import watches
 
-HERE = Path(__file__).resolve().parent
 HOUR = 3600
 
 
-@pytest.fixture
-def clock(tmp_path):
-    """Sets the clock of a service that is started with this environment."""
-    library, offset = tmp_path / "wallclock.so", tmp_path / "offset"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, HERE / "wallclock.c"], check=True)
-    offset.write_bytes(struct.pack("@l", 0))
-
-    def put(seconds: int) -> None:
-        with open(offset, "r+b") as file:
-            file.write(struct.pack("@l", seconds))
-
-    put.environment = {**os.environ, "LD_PRELOAD": str(library), "WALL_CLOCK_OFFSET": str(offset)}
-    return put
-
-
-def test_the_clock_jumps(python, clock):
-    with Service("--breaches.to", "none", env=clock.environment) as service:
+def test_the_clock_jumps(python, tmp_path):
+    clocks = Clocks(tmp_path)
+    with Service("--breaches.to", "none", env=clocks.environment) as service:
         service.wait_serving()
         for jump in (0, HOUR, -240 * HOUR):
-            clock(jump)
+            clocks.put(wall_s=jump)
             pid = watches(service, python)  # its stalls are as long as ever
             now = datetime.datetime.now(datetime.timezone.utc).timestamp() + jump
             mine = [each for each in json.loads(service.ask("/api/v1/breaches").body) if each["pid"] == pid]

@@ -160,6 +160,13 @@ async def leak(client):
         await asyncio.sleep(0.01)
 
 
+async def growing(client):
+    """A few, and more of them when it is told to go on."""
+    left_open.extend(connect(client) for _ in range(3))
+    await asyncio.to_thread(sys.stdin.readline)
+    left_open.extend(connect(client) for _ in range(12))
+
+
 async def kept_to_the_end(client):
     left_open.extend(connect(client) for _ in range(15))
 
