@@ -15,6 +15,7 @@ LIMIT_NS = {
     "gc-pause": 20 * MILLISECOND,
     "import-on-loop": 20 * MILLISECOND,
 }
+SWITCH_INTERVAL_NS = 5 * MILLISECOND  # sys.getswitchinterval()
 TICK_NS = 10 * MILLISECOND  # of a timer at 100 Hz: what a sample stands for
 
 
@@ -302,9 +303,18 @@ def _site_key(truth: dict) -> tuple:
 def _check_starved(breaches: list[dict], outcome: Outcome) -> list[str]:
     """A machine shared with others does starve: what the kernel itself accounts for is no invention."""
     said_ns = sum(breach["total_ns"] for breach in breaches)
-    if said_ns <= outcome.run_delay_ns + tolerance_ns(said_ns):
+    if said_ns <= outcome.loops_delay_ns + tolerance_ns(said_ns):
         return []
-    return [f"starved for {said_ns} ns, the kernel says {outcome.run_delay_ns}: {_brief(breaches[0])}"]
+    return [f"starved for {said_ns} ns, the kernel says {outcome.loops_delay_ns}: {_brief(breaches[0])}"]
+
+
+def _check_gil_waits(breaches: list[dict], outcome: Outcome) -> list[str]:
+    """Who holds the GIL may be without a CPU, and the loop waits as long.  Whoever is asked for it gives it away after a
+    switch interval; what a wait has beyond that must be in the kernel's account of the other threads."""
+    said_ns = sum(max(0, breach["total_ns"] - breach["count"] * SWITCH_INTERVAL_NS) for breach in breaches)
+    if said_ns <= outcome.others_delay_ns + tolerance_ns(said_ns):
+        return []
+    return [f"waited for the GIL {said_ns} ns more than planted, other threads had no CPU for {outcome.others_delay_ns}: {_brief(breaches[0])}"]
 
 
 def _check_ends(lines: list[dict]) -> list[str]:
@@ -345,6 +355,7 @@ def check_breaches(outcome: Outcome) -> None:
     final = [breach for breach in lines if not breach["ongoing"] and breach["count"]]
     wrong: list[str] = []
     starved: list[dict] = []
+    gil_waits: list[dict] = []
 
     for truth in outcome.truths:
         truth["usdt"] = outcome.interpreter.usdt
@@ -360,9 +371,12 @@ def check_breaches(outcome: Outcome) -> None:
             wrong += _check_task(hits, breach)
         elif (breach["rule"], breach["cause"]) == ("host-starved", "run-queue"):
             starved.append(breach)
+        elif breach["rule"] == "gil-wait":
+            gil_waits.append(breach)
         else:
             wrong.append(f"reported, but not planted: {_brief(breach)}")
     wrong += _check_starved(starved, outcome)
+    wrong += _check_gil_waits(gil_waits, outcome)
     for truths, breaches in groups.values():
         wrong += _check_group(truths, breaches)
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from interpreters import Interpreter
-from watch import Loophound, Outcome, parse
+from watch import Loophound, Outcome, parse, run_delays_of
 from workload import environment, script
 
 BREACH = 3  # exit code of --fail-on
@@ -24,7 +24,7 @@ def run_workload(name: str, interpreter: Interpreter, output: Path) -> Outcome:
         pid=said[-1]["pid"],
         truths=[line for line in said if "truth" in line],
         loop_tids=set(said[-1]["loop_tids"]),
-        run_delay_ns=said[-1]["run_delay_ns"],
+        run_delays=run_delays_of(said[-1]),
         records=[parse(line) for line in output.read_text().splitlines()],
         output=command.dump() + output.read_text(),
     )

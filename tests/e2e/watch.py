@@ -76,9 +76,17 @@ class Outcome:
     pid: int
     truths: list[dict]
     loop_tids: set[int]
-    run_delay_ns: int  # that the kernel says its loops waited for a CPU, since they began
+    run_delays: dict[int, int]  # by thread, what the kernel says that it waited for a CPU since it began, in ns
     records: list[dict]
     output: str  # of both, for the reader of a failure
+
+    @property
+    def loops_delay_ns(self) -> int:
+        return sum(ns for tid, ns in self.run_delays.items() if tid in self.loop_tids)
+
+    @property
+    def others_delay_ns(self) -> int:
+        return sum(ns for tid, ns in self.run_delays.items() if tid not in self.loop_tids)
 
     def of_type(self, kind: str) -> list[dict]:
         return [record for record in self.records if record["type"] == kind]
@@ -86,6 +94,10 @@ class Outcome:
     def summary(self) -> dict:
         assert self.records and self.records[-1]["type"] == "summary", f"no summary at the end{self.output}"
         return self.records[-1]
+
+
+def run_delays_of(done: dict) -> dict[int, int]:
+    return {int(tid): ns for tid, ns in done["run_delays"].items()}
 
 
 def outcome_of(watch: Watch, interpreter: Interpreter, *workloads: Workload) -> Outcome:
@@ -96,7 +108,7 @@ def outcome_of(watch: Watch, interpreter: Interpreter, *workloads: Workload) -> 
         pid=workloads[0].pid,
         truths=[truth for workload in workloads for truth in workload.truths()],
         loop_tids={tid for each in done for tid in each["loop_tids"]},
-        run_delay_ns=sum(each["run_delay_ns"] for each in done),
+        run_delays={tid: ns for each in done for tid, ns in run_delays_of(each).items()},
         records=watch.records(),
         output=watch.dump() + "".join(workload.dump() for workload in workloads),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from interpreters import Interpreter
-from watch import Outcome
+from watch import Outcome, run_delays_of
 
 READ = ("breach", "summary")  # of what loophound says, that anything is made of
 
@@ -60,7 +60,7 @@ def _line(run: Run) -> str:
         "pid": outcome.pid,
         "truths": outcome.truths,
         "loop_tids": sorted(outcome.loop_tids),
-        "run_delay_ns": outcome.run_delay_ns,
+        "run_delays": outcome.run_delays,
         "records": [record for record in outcome.records if record["type"] in READ],
     }
     return json.dumps(said) + "\n"
@@ -74,7 +74,7 @@ def _parse(line: str) -> Run:
         pid=said["pid"],
         truths=said["truths"],
         loop_tids=set(said["loop_tids"]),
-        run_delay_ns=said["run_delay_ns"],
+        run_delays=run_delays_of(said),
         records=said["records"],
         output="",
     )

@@ -200,7 +200,7 @@ def _sort_out(result: Tally, unpaired: list[dict], outcome: Outcome) -> None:
         is_starved = (breach["rule"], breach["cause"]) == ("host-starved", "run-queue")
         (result.starved if is_starved else result.invented).append(breach)
     said_ns = sum(breach["total_ns"] for breach in result.starved)
-    if said_ns > outcome.run_delay_ns + tolerance_ns(said_ns):
+    if said_ns > outcome.loops_delay_ns + tolerance_ns(said_ns):
         result.invented += result.starved
         result.starved = []
 

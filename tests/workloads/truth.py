@@ -3,6 +3,7 @@
 A workload prints JSON lines: {"ready": true, ...} once its loop runs, one line per planted stall, and
 {"done": true, ...}.  It plants after one line came in on standard input and ends when that closes, so
 that `echo go | python3 time_sleep.py` shows the truth of any of them.  Runs on CPython 3.9 and later.
+As it ends it is done once more: whoever watched has stopped by then, so this account covers all that was seen.
 
 A workload that leaves sleep(), call_soon() and all else that loops differ in to this module runs on any loop: on
 asyncio's, or on what tests/e2e/programs/under.py has put into its place.
@@ -36,6 +37,7 @@ COROUTINE_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 _output_lock = threading.Lock()
 _loop_tids: set[int] = set()
+_run_delays: dict[int, int] = {}  # by thread, in ns; of those that ended, as last seen
 
 
 def emit(**line: object) -> None:
@@ -66,13 +68,9 @@ def off_cpu_ns() -> int:
 
 
 def emit_done() -> None:
-    tids = sorted(_loop_tids)
-    emit(
-        done=True,
-        pid=os.getpid(),
-        loop_tids=tids,
-        run_delay_ns=sum(run_delay_ns(f"self/task/{tid}") for tid in tids),
-    )
+    for tid in map(int, os.listdir("/proc/self/task")):
+        _run_delays[tid] = max(run_delay_ns(f"self/task/{tid}"), _run_delays.get(tid, 0))
+    emit(done=True, pid=os.getpid(), loop_tids=sorted(_loop_tids), run_delays=_run_delays)
 
 
 class Asyncio:
@@ -305,6 +303,7 @@ async def session(plant) -> None:
     await plant()
     emit_done()
     await wait_for_input()
+    emit_done()
 
 
 def run(plant) -> None:
