@@ -118,6 +118,18 @@ def test_it_fits_a_terminal(two_loops, tmp_path, python, arguments):
         assert any(str(pid) == line.split()[0] for line in lines), "\n".join(lines)
 
 
+@pytest.mark.parametrize("arguments", [("rules",), ("doctor",), ("--help",)], ids=" ".join)
+def test_the_others_fit_it_too(two_loops, arguments):
+    about = ("-p", str(two_loops.pid)) if arguments == ("doctor",) else ()
+    lines = on_a_terminal(BINARY, *arguments, *about)
+    assert max(map(columns, lines)) <= 80, "\n".join(lines)
+    with Loophound(*arguments, *about) as command:
+        command.wait()
+    said = command.out.text()
+    assert said.split() == " ".join(lines).split(), f"nothing is cut{command.dump()}"
+    assert arguments == ("--help",) or len(command.out.lines) < len(lines), f"a program reads whole lines{command.dump()}"
+
+
 def test_without_root_it_says_what_it_did_not_see(two_loops, public_binary):
     with Loophound("ps", prefix=NOBODY, binary=public_binary) as command:
         assert command.wait() == 0, command.dump()

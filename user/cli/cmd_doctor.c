@@ -16,18 +16,24 @@
 #include "privileges.h"
 #include "probes.h"
 #include "sanitize.h"
+#include "terminal.h"
+#include "text.h"
+
+#define SAID_AT 32 /* columns before what is said */
 
 static unsigned nr_missing; /* things without which nothing can be watched */
 
 static void say(bool is_ok, const char *what, const char *fmt, ...) printf_like(3, 4);
 static void say(bool is_ok, const char *what, const char *fmt, ...)
 {
+	char text[2048];
 	va_list ap;
 
 	printf("  %-4s %-24s ", is_ok ? "ok" : "--", what);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	text_wrap(stdout, terminal_line(stdout), SAID_AT, text);
 	putchar('\n');
 }
 
@@ -281,7 +287,7 @@ static void check_process(pid_t pid)
 		return;
 	}
 	sanitize(reason, sizeof(reason), t.reason, 200, CUT_END);
-	sanitize(exe, sizeof(exe), t.exe, 200, CUT_START);
+	sanitize(exe, sizeof(exe), t.exe, min(200u, terminal_line(stdout) - SAID_AT), CUT_START);
 	nr_missing += t.status != TARGET_OK;
 	check_place(&t);
 	say(t.status == TARGET_OK, "stacks", "%s%s%s", status_words[t.status], reason[0] ? ": " : "",

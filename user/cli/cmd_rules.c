@@ -4,21 +4,48 @@
 
 #include "commands.h"
 #include "log.h"
+#include "terminal.h"
+#include "text.h"
+
+#define LABEL_COLUMNS 13
+
+static void print_fact(const char *label, const char *text)
+{
+	printf("  %-*s", LABEL_COLUMNS - 2, label);
+	text_wrap(stdout, terminal_line(stdout), LABEL_COLUMNS, text);
+	putchar('\n');
+}
+
+/* Codes are kept as "A,B"; a line can be broken between words only. */
+static void print_lint(const char *codes)
+{
+	char text[400];
+	size_t at = 0;
+
+	for (; *codes && at + 2 < sizeof(text); codes++) {
+		text[at++] = *codes;
+		if (*codes == ',')
+			text[at++] = ' ';
+	}
+	text[at] = '\0';
+	print_fact("lint", text);
+}
 
 static void print_rule(const struct rule *rule)
 {
+	bool is_time = rule->unit == RULE_UNIT_NS;
+	char limit[400];
+
+	snprintf(limit, sizeof(limit), "%llu %s: %s",
+		 (unsigned long long)(is_time ? rule->default_limit_ns / NSEC_PER_MSEC : rule->default_limit_ns),
+		 is_time ? "ms" : rules_unit_name(rule->unit), rule->limit);
 	printf("%s\n", rule->id);
-	printf("  guideline  %s\n", rule->guideline);
-	if (rule->unit == RULE_UNIT_NS)
-		printf("  limit      %llu ms: %s\n",
-		       (unsigned long long)(rule->default_limit_ns / NSEC_PER_MSEC), rule->limit);
-	else
-		printf("  limit      %llu %s: %s\n", (unsigned long long)rule->default_limit_ns,
-		       rules_unit_name(rule->unit), rule->limit);
-	printf("  evidence   %s\n", rule->evidence);
-	printf("  advice     %s\n", rule->advice);
+	print_fact("guideline", rule->guideline);
+	print_fact("limit", limit);
+	print_fact("evidence", rule->evidence);
+	print_fact("advice", rule->advice);
 	if (rule->lint)
-		printf("  lint       %s\n", rule->lint);
+		print_lint(rule->lint);
 }
 
 int cmd_rules(const struct opts *opts)

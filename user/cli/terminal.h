@@ -8,4 +8,7 @@
 /* Fills use_color (a terminal, and NO_COLOR is not set) and columns (80 to 120; 100 if not a terminal). */
 void terminal_describe(FILE *out, struct report_opts *opts);
 
+/* Columns of a line (80 to 120); UINT_MAX if not a terminal: what a program reads is not broken. */
+unsigned int terminal_line(FILE *out);
+
 #endif

@@ -138,33 +138,40 @@ static unsigned int next_word(const char *text, size_t *bytes)
 	return sanitize_columns(word);
 }
 
+unsigned int text_wrap(FILE *out, unsigned int columns, unsigned int indent, const char *text)
+{
+	unsigned int room = columns - min(columns, indent), used = 0;
+
+	while (*text) {
+		size_t bytes;
+		unsigned int wide = next_word(text, &bytes);
+
+		if (used && used + wide > room) {
+			size_t spaces = strspn(text, " ");
+
+			text += spaces;
+			bytes -= spaces;
+			wide -= spaces;
+			fprintf(out, "\n%*s", (int)indent, "");
+			used = 0;
+		}
+		fwrite(text, 1, bytes, out);
+		text += bytes;
+		used += wide;
+	}
+	return used;
+}
+
 void text_paragraph(const struct report_opts *opts, enum text_style style, const char *label,
 		    const char *text, const char *suffix)
 {
-	unsigned int room = text_columns(opts) - TEXT_LABEL_COLUMNS, used = 0;
+	unsigned int room = text_columns(opts) - TEXT_LABEL_COLUMNS, used;
 	char safe[2048];
-	const char *at = safe;
 
 	sanitize(safe, sizeof(safe), text, 500, CUT_END);
 	text_label(opts, label);
 	begin_style(opts, style);
-	while (*at) {
-		size_t bytes;
-		unsigned int columns = next_word(at, &bytes);
-
-		if (used && used + columns > room) {
-			size_t spaces = strspn(at, " ");
-
-			at += spaces;
-			bytes -= spaces;
-			columns -= spaces;
-			fprintf(opts->out, "\n%*s", TEXT_LABEL_COLUMNS, "");
-			used = 0;
-		}
-		fwrite(at, 1, bytes, opts->out);
-		at += bytes;
-		used += columns;
-	}
+	used = text_wrap(opts->out, text_columns(opts), TEXT_LABEL_COLUMNS, safe);
 	end_style(opts, style);
 	if (suffix && suffix[0]) {
 		if (used + 2 + strlen(suffix) > room)

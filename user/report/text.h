@@ -40,6 +40,9 @@ void text_count(uint64_t count, char out[TEXT_FIGURE_LEN]);
 
 /* "  label   " in the label column. */
 void text_label(const struct report_opts *opts, const char *label);
+/* Text broken at spaces so that no line has more columns: the first one began after indent of them, the others get as
+ * many spaces.  Returns what the last line has after those.  text: safe. */
+unsigned int text_wrap(FILE *out, unsigned int columns, unsigned int indent, const char *text);
 /* A labelled paragraph, broken at spaces. text is made safe; suffix (may be NULL) is printed dim
  * after it. */
 void text_paragraph(const struct report_opts *opts, enum text_style style, const char *label,
