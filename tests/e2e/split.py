@@ -2,8 +2,8 @@
 
 The workload's clocks are read at both ends of a stall, the iteration goes from wait to wait.  What is in the
 iteration and around the stall can be in any part of the split: the truth of a part is a range, and it is as wide as
-that time is long.  To it come 5 % or 1 ms.  A build without probes has its collections counted in timer ticks: right to
-one tick for each, of which two are allowed.
+that time is long.  To it come 5 % or 1 ms.  A build without probes has its collections and imports counted in timer ticks:
+right to one tick for each, of which two are allowed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ TICK_NS = int(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9)
 PARTS = "on_cpu_ns syscall_ns gil_wait_ns gc_ns import_ns run_queue_ns page_fault_ns other_ns".split()
 OTHER_MAX = 0.03  # of an iteration, without what was stolen
 SWITCH_NS = 50_000  # a sleep's, of which a part is in the thread's clock and off the CPU for us: 22 us seen
+# By rule or cause: the part that has all sleeps of a stall, but for those that its truth has in another.
+SLEEPS_IN = {
+    "blocking-call": "syscall_ns",
+    "gil-wait": "gil_wait_ns",
+    "import-on-loop": "import_ns",
+    "page-fault": "page_fault_ns",
+    "stopped": "other_ns",
+}
 NEVER_ASLEEP = ("cpu-bound", "loop-overload", "gc-pause")
 
 
@@ -79,11 +87,17 @@ def _true_parts(truths: list[dict]) -> dict[str, int]:
     cpu_ns = sum(truth["cpu_ns"] for truth in truths)
     delay_ns = sum(truth["run_delay_ns"] for truth in truths)
     rest_ns = sum(map(_wall_ns, truths)) - cpu_ns - delay_ns
-    if all(truth["rule"] != "import-on-loop" for truth in truths):  # which is partly on the CPU, and says not how much
+    kinds = {SLEEPS_IN.get(truth["rule"]) or SLEEPS_IN.get(truth["cause"]) for truth in truths}
+    if kinds == {"import_ns"}:  # on the CPU or asleep, all of it
+        parts.setdefault("import_ns", cpu_ns + rest_ns - parts.get("gc_ns", 0))
+        parts.setdefault("on_cpu_ns", 0)
+        parts.setdefault("syscall_ns", 0)
+    elif "import_ns" not in kinds:
         parts.setdefault("on_cpu_ns", cpu_ns - parts.get("gc_ns", 0))
         parts["rest"] = rest_ns
-    if all(truth["rule"] == "gil-wait" for truth in truths):
-        parts.setdefault("gil_wait_ns", rest_ns)
+        if len(kinds) == 1 and None not in kinds:
+            said_ns = sum(parts.get(part, 0) for part in set(SLEEPS_IN.values()))
+            parts.setdefault(kinds.pop(), rest_ns - said_ns)
     parts.setdefault("run_queue_ns", delay_ns)
     return parts
 
@@ -107,18 +121,18 @@ def parts_of(truths: list[dict], breach: dict) -> list[Part]:
     unsure_ns = sum(truth.get("unsure_ns", 0) for truth in within)
     if breach["rule"] in ("blocking-call", "gil-wait"):
         unsure_ns += breach["calls"] * SWITCH_NS
-    has_gc = any(truth.get("gc_ns") for truth in within)
+    estimated = {"gc_ns", "on_cpu_ns"} if any(truth.get("gc_ns") for truth in within) else set()
+    if any(truth["rule"] == "import-on-loop" for truth in within):
+        estimated |= {"import_ns", "on_cpu_ns", "syscall_ns"}
     stolen_ns = _stolen_ns(within)
     parts = []
     for name, true_ns in _true_parts(within).items():
-        is_estimated = breach["estimated"] and has_gc and name in ("gc_ns", "on_cpu_ns")
+        is_estimated = breach["estimated"] and name in estimated
         seen_ns = rest_ns if name == "rest" else split[name]
         more_ns = around_ns + (0 if name == "run_queue_ns" else stolen_ns)
         mixed_ns = unsure_ns + (stolen_ns if name == "rest" else 0)
         if stolen_ns or name == "run_queue_ns":
             mixed_ns += TICK_NS  # stolen right where the CPU changes hands: a wait for it by one clock and not the other
-        if name == "gil_wait_ns" and not any(name in stated(truth) for truth in within):
-            mixed_ns += split["syscall_ns"] + split["other_ns"]  # of the rest, which is all that is known
         parts.append(Part(name, seen_ns, true_ns, more_ns, mixed_ns, is_estimated))
     return parts
 

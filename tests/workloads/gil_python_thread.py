@@ -6,9 +6,11 @@ import time
 
 from truth import holds_gil, planted, repeat, run, sleep, to_thread
 
+SLEEP = 0.001
+
 begin = threading.Semaphore(0)
 holder = {}
-turns = 0
+turns = nr_sleeps = 0
 is_enough = is_over = False
 
 
@@ -27,14 +29,20 @@ def work():
         crunch()
 
 
+def asleep():
+    return {"syscall_ns": int(nr_sleeps * SLEEP * 1e9)}
+
+
 async def handler():
-    global is_enough
+    global is_enough, nr_sleeps
     is_enough = False
+    nr_sleeps = 0
     before = turns
-    with planted("gil_python_thread", "gil", rule="gil-wait", lines=4, holder=holder):
+    with planted("gil_python_thread", "gil", rule="gil-wait", lines=5, holder=holder, split=asleep):
         begin.release()
         while turns == before:
-            time.sleep(0.001)  # meanwhile the thread takes the GIL, and keeps it for 30 ms
+            time.sleep(SLEEP)  # meanwhile the thread takes the GIL, and keeps it for 30 ms
+            nr_sleeps += 1
         is_enough = True
 
 
