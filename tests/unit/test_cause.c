@@ -115,6 +115,35 @@ static void calls_without_a_descriptor_speak_for_themselves(void **state)
 	assert_int_equal(cause_on(SYS_poll, 200, 0), CAUSE_OTHER);
 }
 
+/* Whatever takes a path, or changes what a file is, goes to its disk. */
+static void calls_on_files_are_files(void **state)
+{
+	static const int calls[] = {
+		SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_statfs, SYS_access, SYS_faccessat2, SYS_open,
+		SYS_openat2, SYS_creat, SYS_mkdir, SYS_mkdirat, SYS_rmdir, SYS_mknod, SYS_mknodat, SYS_rename,
+		SYS_renameat2, SYS_link, SYS_symlinkat, SYS_readlink, SYS_unlinkat, SYS_chmod, SYS_fchmod,
+		SYS_fchmodat, SYS_chown, SYS_fchown, SYS_lchown, SYS_fchownat, SYS_utime, SYS_utimes,
+		SYS_futimesat, SYS_utimensat, SYS_getdents64, SYS_chdir, SYS_fchdir, SYS_chroot, SYS_getxattr,
+		SYS_lgetxattr, SYS_fgetxattr, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, SYS_listxattr,
+		SYS_llistxattr, SYS_flistxattr, SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
+		SYS_truncate,
+	};
+	static const char *const newer[] = { "fchmodat2", "setxattrat", "getxattrat", "listxattrat",
+					     "removexattrat" };
+	size_t found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		assert_int_equal(cause_on(calls[i], 0, 0), CAUSE_FILE);
+	for (int nr = SYS_faccessat2; nr < 500; nr++)
+		for (size_t i = 0; i < ARRAY_SIZE(newer); i++)
+			if (syscall_name(nr) && !strcmp(syscall_name(nr), newer[i])) {
+				assert_int_equal(cause_on(nr, 0, 0), CAUSE_FILE);
+				found++;
+			}
+	assert_int_equal(found, ARRAY_SIZE(newer));
+}
+
 static void names_are_looked_up_at_port_53_or_in_getaddrinfo(void **state)
 {
 	struct ev_sleep ev = { .syscall = SYS_poll };
@@ -310,6 +339,7 @@ int main(void)
 		cmocka_unit_test(what_is_being_closed_has_no_descriptor_any_more),
 		cmocka_unit_test(terminals_are_told_from_other_devices),
 		cmocka_unit_test(calls_without_a_descriptor_speak_for_themselves),
+		cmocka_unit_test(calls_on_files_are_files),
 		cmocka_unit_test(names_are_looked_up_at_port_53_or_in_getaddrinfo),
 		cmocka_unit_test(waits_inside_subprocess_are_for_the_process),
 		cmocka_unit_test(the_standard_library_is_where_asyncio_is),

@@ -52,14 +52,22 @@ static const uint8_t call_kinds[] = {
 	IS(FILE, lseek),
 	IS(FILE, fsync), IS(FILE, fdatasync), IS(FILE, sync), IS(FILE, syncfs), IS(FILE, msync),
 	IS(FILE, sync_file_range), IS(FILE, flock), IS(FILE, fallocate), IS(FILE, ftruncate),
-	IS(FILE, truncate), IS(FILE, getxattr), IS(FILE, setxattr), IS(FILE, fadvise64),
-	IS(FILE, readahead),
+	IS(FILE, truncate), IS(FILE, fadvise64), IS(FILE, readahead), IS(FILE, fchdir), IS(FILE, chroot),
+	IS(FILE, mknodat), IS(FILE, fchmod), IS(FILE, fchown),
+	IS(FILE, getxattr), IS(FILE, lgetxattr), IS(FILE, fgetxattr), IS(FILE, setxattr),
+	IS(FILE, lsetxattr), IS(FILE, fsetxattr), IS(FILE, listxattr), IS(FILE, llistxattr),
+	IS(FILE, flistxattr), IS(FILE, removexattr), IS(FILE, lremovexattr), IS(FILE, fremovexattr),
+	/* Newer than Debian 12's headers; their numbers are the same on all architectures. */
+	[452 /* fchmodat2 */] = CALL_FILE, [463 /* setxattrat */] = CALL_FILE,
+	[464 /* getxattrat */] = CALL_FILE, [465 /* listxattrat */] = CALL_FILE,
+	[466 /* removexattrat */] = CALL_FILE,
 #ifdef __x86_64__ /* the older forms, which newer architectures do not have */
 	IS(SELECT, select), IS(SELECT, poll), IS(BY_OBJECT, epoll_wait),
 	IS(CHILD, fork), IS(CHILD, vfork),
 	IS(FILE, open), IS(FILE, creat), IS(FILE, stat), IS(FILE, lstat), IS(FILE, access),
 	IS(FILE, unlink), IS(FILE, rename), IS(FILE, renameat), IS(FILE, mkdir), IS(FILE, rmdir),
 	IS(FILE, link), IS(FILE, symlink), IS(FILE, readlink), IS(FILE, chmod), IS(FILE, chown),
+	IS(FILE, lchown), IS(FILE, mknod), IS(FILE, utime), IS(FILE, utimes), IS(FILE, futimesat),
 	IS(FILE, getdents),
 #endif
 };
