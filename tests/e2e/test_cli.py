@@ -123,6 +123,7 @@ def test_a_process_that_is_not_python():
 def test_a_kernel_thread():
     command = fails(FAILED, "watch", "-p", "2", naming="kernel")
     assert "2" in command.err.text(), command.dump()
+    assert command.out.text().count("cannot watch") == 1, f"not of each other that it began{command.dump()}"
 
 
 def test_a_target_that_exits_meanwhile(python):

@@ -158,8 +158,11 @@ static bool on_final(struct targets *targets, struct entry *entry, const struct 
 		return true;
 	}
 	if (ev->status == TARGET_GONE || ev->status == TARGET_KERNEL_THREAD) {
+		/* Of kthreadd all threads of the kernel are children: only the one that was named is worth a line. */
+		bool is_told = ev->status == TARGET_GONE || entry->is_required;
+
 		let_go(targets, entry, ev);
-		return true;
+		return is_told;
 	}
 	if (ev->status != TARGET_NOT_PYTHON || entry->is_required)
 		return true;
