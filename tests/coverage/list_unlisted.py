@@ -4,7 +4,7 @@ TITLE = "On none of these lists"
 CALLS = """
 socket.getaddrinfo socket.gethostbyname socket.create_connection select.select
 http.client.HTTPConnection.getresponse
-os.open os.fsync fcntl.flock
+os.open os.fsync os.chown os.lchown os.fchmod os.fchown fcntl.flock
 queue.Queue.get queue.SimpleQueue.get threading.Event.wait threading.Condition.wait threading.Thread.join
 concurrent.futures.Future.result
 psycopg2.connect pymysql.connect redis.Redis.get pymongo.MongoClient.server_info sqlalchemy.Engine.connect

@@ -101,6 +101,15 @@ def watch_all(interpreter: Interpreter, folder: Path, only: str, *options: str, 
     return {name: seen for part in parts for name, seen in part.items()}
 
 
+def make_certificate(folder: str) -> str:
+    """A file with key and certificate of 127.0.0.1."""
+    key, certificate, both = (Path(folder, f"certificate{kind}") for kind in (".key", ".crt", ""))
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_text(key.read_text() + certificate.read_text())
+    return str(both)
+
+
 def watch_group(
     group: str, interpreter: Interpreter, folder: Path, options: tuple[str, ...], env: dict[str, str]
 ) -> dict[str, Seen]:
@@ -109,7 +118,8 @@ def watch_group(
     make(snippets, path)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="loophound-"))
-        program = stack.enter_context(Calls(path, interpreter, {**env, "TMPDIR": scratch}))
+        env = {**env, "TMPDIR": scratch, "LOOPHOUND_COVERAGE_CERTIFICATE": make_certificate(scratch)}
+        program = stack.enter_context(Calls(path, interpreter, env))
         program.wait_ready()
         watch = stack.enter_context(Watch(program.pid, *options))
         watch.wait_attached()

@@ -36,7 +36,6 @@ ONE_PATH = {
 PATHLIB = {
     "chmod": "path.chmod(0o600)",
     "exists": "path.exists()",
-    "group": "path.group()",
     "hardlink_to": "path.with_suffix('.2').hardlink_to(path)",
     "is_block_device": "path.is_block_device()",
     "is_char_device": "path.is_char_device()",
@@ -123,9 +122,16 @@ SNIPPETS |= {
     "pathlib.Path.cwd": S("pathlib.Path.cwd()", quick=NO_DISK),
     "pathlib.Path.home": S("pathlib.Path.home()", quick="reads $HOME: no system call"),
     "pathlib.Path.expanduser": S("pathlib.Path('~').expanduser()", quick="reads $HOME: no system call"),
+    "pathlib.Path.group": S(
+        "path.group()", "file", "path = pathlib.Path(at.file())", raises="KeyError"  # a chroot has no /etc/group
+    ),
     "pathlib.Path.lchmod": S(
         "path.lchmod(0o600)", "file", "path = pathlib.Path(at.file())"
     ),
+    "os.chown": S("os.chown(path, 0, 0)", "file", "path = at.file()"),
+    "os.lchown": S("os.lchown(path, 0, 0)", "file", "path = at.file()"),
+    "os.fchmod": S("os.fchmod(file.fileno(), 0o600)", "file", "file = open(at.file())"),
+    "os.fchown": S("os.fchown(file.fileno(), 0, 0)", "file", "file = open(at.file())"),
     "pathlib.Path.glob": S("list(path.glob('*'))", "file", "path = pathlib.Path(at.folder())"),
     "pathlib.Path.rglob": S("list(path.rglob('*'))", "file", "path = pathlib.Path(at.folder())"),
     "pathlib.Path.iterdir": S("list(path.iterdir())", "file", "path = pathlib.Path(at.folder())"),
@@ -144,11 +150,12 @@ SNIPPETS |= {
     ),
 }  # fmt: skip
 
+# Written are more than the 128 KiB that a buffer has from 3.14 on.
 KINDS = {
-    "TextIOWrapper": ("'r'", "'w'", "('late' * 20000)"),
+    "TextIOWrapper": ("'r'", "'w'", "('late' * 80000)"),
     "BufferedReader": ("'rb'", "", ""),
-    "BufferedWriter": ("", "'wb'", "bytes(80000)"),
-    "BufferedRandom": ("'r+b'", "'r+b'", "bytes(80000)"),
+    "BufferedWriter": ("", "'wb'", "bytes(320000)"),
+    "BufferedRandom": ("'r+b'", "'r+b'", "bytes(320000)"),
 }
 READS = {"read": "file.read()", "readline": "file.readline()", "readlines": "file.readlines()"}
 BUFFERED_READS = {"peek": "file.peek()", "read1": "file.read1()", "readinto": "file.readinto(bytearray(9000))"}
