@@ -86,3 +86,49 @@ def test_a_stall_that_never_ends(interpreter, stall, line, rule, cause, limit_ns
         assert told_after_ns <= limit_ns + PATIENCE_NS + 50 * MILLISECOND, watch.dump()
         [site] = [site for site in watch.records()[-1]["sites"] if site["rule"] == rule]
         assert site["count"] == 1, f"it is one breach, and it counts{watch.dump()}"
+
+
+# Waits for the GIL in pieces so short that a look often finds the loop between two of them.
+PIECES = """
+import asyncio, sys, threading, time
+sys.setswitchinterval(0.00005)
+begin = threading.Semaphore(0)
+is_held = False
+def hold():
+    global is_held
+    while begin.acquire():
+        is_held = True
+        sum(range(numbers))  # line 10
+async def main():
+    global is_held
+    threading.Thread(target=hold, name="hog", daemon=True).start()
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    for _ in range(16):
+        is_held = False
+        begin.release()
+        while not is_held: pass  # line 19
+        await asyncio.sleep(0.01)
+    print("done", flush=True)
+    sys.stdin.readline()
+began = time.thread_time()
+sum(range(1_000_000))
+numbers = int(1_000_000 * 0.3 / (time.thread_time() - began))
+asyncio.run(main())
+"""
+
+
+def test_a_wait_in_pieces_has_its_line(python):
+    with Child(python.command("-c", PIECES), env=environment()) as program:
+        program.expect("its ready line", lambda text: text == "ready")
+        with Watch(program.pid, "--rule", "gil-wait") as watch:
+            watch.wait_attached()
+            program.process.stdin.write(b"go\n")
+            program.process.stdin.flush()
+            program.expect("its last stall", lambda text: text == "done")
+            watch.interrupt()
+    ongoing = [record for record in watch.records() if record["type"] == "breach" and record["ongoing"]]
+    assert ongoing, watch.dump()
+    for line in ongoing:
+        assert line["site"] and line["site"]["line"] == 19, watch.dump()
+        assert line["holder"] and line["holder"]["site"]["line"] == 10, watch.dump()

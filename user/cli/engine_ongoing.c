@@ -79,6 +79,26 @@ static void book_rest(struct ev_iteration *ev, const struct loop_live *live, uin
 		ev->off_ns[live->out_class] += rest;
 }
 
+/* The sleep that is under way for out_ns, with what was booked of it before. */
+static void add_sleep(struct ev_sleep *sleep, const struct ev_sleep *booked, uint64_t out_ns, uint64_t now_ns)
+{
+	*sleep = *booked;
+	sleep->count++;
+	sleep->total_ns += out_ns;
+	sleep->asleep_ns += out_ns;
+	sleep->max_ns = max(sleep->max_ns, out_ns);
+	sleep->last_ns = now_ns;
+}
+
+/*
+ * CPython waits for the GIL in pieces and is on the CPU for a moment between two of them.  What is left there of the
+ * piece before, as it began, says where the thread waits; its own length is in none of its numbers.
+ */
+static bool is_between_pieces(const struct loop_live *live, uint64_t since_ns)
+{
+	return live->sleep.off_class == OFF_GIL && live->sleep.first_ns >= since_ns;
+}
+
 static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t since_ns,
 		 uint64_t now_ns, enum iteration_end end)
 {
@@ -103,14 +123,10 @@ static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t s
 		min((uint64_t)live->import_on_cpu_ns, so_far->on_cpu_ns - so_far->gc_on_cpu_ns);
 	so_far->import_asleep_ns =
 		min((uint64_t)live->import_asleep_ns, (uint64_t)so_far->off_ns[OFF_SYSCALL]);
-	if (!live->has_sleep || !out_ns)
-		return true;
-	ev->sleep = live->sleep;
-	ev->sleep.count++;
-	ev->sleep.total_ns += out_ns;
-	ev->sleep.asleep_ns += out_ns;
-	ev->sleep.max_ns = max(ev->sleep.max_ns, out_ns);
-	ev->sleep.last_ns = now_ns;
+	if (live->has_sleep && out_ns)
+		add_sleep(&ev->sleep, &live->sleep, out_ns, now_ns);
+	else if (is_between_pieces(live, since_ns))
+		add_sleep(&ev->sleep, &live->sleep, 0, now_ns);
 	return true;
 }
 
