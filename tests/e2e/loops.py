@@ -100,9 +100,15 @@ NOT_ON = {
 }
 
 
+# Make loops of their own, of the policy that holds: uvloop's, if that is what they run on.
+OWN_LOOPS = {"exits_at_once", "repeated_run", "run_until_complete_then_sync"}
+
+
 def runs_on_loop(workload: str, loop: str) -> bool:
     """Whether it leaves all that loops differ in to truth.py, and there is something to plant."""
     text = Path(script(workload)).read_text()
+    if loop == "uvloop" and workload in OWN_LOOPS:
+        return True
     is_any = "asyncio" not in text or loop == "uvloop"  # which is one of asyncio's
     # A loop in a thread of its own ends it with its session.
-    return ("\nrun(plant)\n" in text or "target=run," in text) and is_any and workload not in NOT_ON.get(loop, ())
+    return ("    run(plant)\n" in text or "\nrun(plant)\n" in text or "target=run," in text) and is_any and workload not in NOT_ON.get(loop, ())

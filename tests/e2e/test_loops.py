@@ -49,7 +49,8 @@ def test_another_wait(wait, shim, interpreter, tmp_path):
 
 
 UNDER_UVLOOP = """time_sleep selector_wait gil_at_wait cpu_python cpu_callback plain_callback loop_in_thread task_names task_groups
-    overload_callbacks overload_tasks healthy_saturated healthy_streams healthy_callbacks"""
+    overload_callbacks overload_tasks two_loops repeated_run run_until_complete_then_sync exits_at_once import_on_loop
+    healthy_saturated healthy_streams healthy_callbacks healthy_locks"""
 
 
 @pytest.mark.parametrize("workload", UNDER_UVLOOP.split())
