@@ -19,6 +19,7 @@ import part_latency
 import part_latent
 import part_quiet
 import part_server
+import part_stop
 import part_storm
 import part_syscall
 import part_targets
@@ -41,6 +42,7 @@ PARTS = {
     "targets": part_targets.run,
     "connections": part_connections.run,
     "tasks": part_tasks.run,
+    "stop": part_stop.run,
 }
 HOOKS = "hooks"
 HOOKS_HEAD = """

@@ -3,7 +3,10 @@
 #include "watched.h"
 
 #include <bpf/bpf.h>
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -11,6 +14,41 @@
 #include "detacher.h"
 
 #define NR_LINKS 11 /* as many as there are of a watch's own */
+
+typedef void *(*thread_fn)(void *);
+typedef int (*create_fn)(pthread_t *, const pthread_attr_t *, thread_fn, void *);
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static thread_fn begins_with;
+static unsigned nr_started, most_started;
+
+/* Threads begin when the gate is open: until then all that were started are there. */
+static void *behind_the_gate(void *arg)
+{
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+	return begins_with(arg);
+}
+
+/* In place of the library's: counts, and has no more than so many. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_fn fn, void *arg)
+{
+	create_fn create = (create_fn)dlsym(RTLD_NEXT, "pthread_create");
+
+	if (nr_started == most_started)
+		return EAGAIN;
+	nr_started++;
+	begins_with = fn;
+	return create(thread, attr, behind_the_gate, arg);
+}
+
+static int allow_threads(void **state)
+{
+	(void)state;
+	nr_started = 0;
+	most_started = UINT32_MAX;
+	return 0;
+}
 
 static int tracepoint_id(const char *name)
 {
@@ -164,12 +202,52 @@ static void without_threads_they_end_all_the_same(void **state)
 	detacher_free(NULL);
 }
 
+/* Descriptors that somebody waits for the end of, in place of links: 3 for each thread. */
+static void no_more_threads_than(unsigned wanted)
+{
+	int pipes[3 * DETACHER_MAX_THREADS][2];
+	struct detacher *detacher;
+	unsigned nr;
+	char byte;
+
+	assert_int_equal(detacher_new(&detacher), 0);
+	pthread_mutex_lock(&gate);
+	for (size_t i = 0; i < ARRAY_SIZE(pipes); i++) {
+		assert_int_equal(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK), 0);
+		detacher_close(detacher, pipes[i][1]);
+	}
+	nr = nr_started;
+	pthread_mutex_unlock(&gate);
+	detacher_free(detacher);
+	assert_int_equal(nr, wanted);
+	for (size_t i = 0; i < ARRAY_SIZE(pipes); i++) {
+		assert_int_equal(read(pipes[i][0], &byte, 1), 0); /* the other end is closed */
+		close(pipes[i][0]);
+	}
+}
+
+static void many_have_threads_within_bounds(void **state)
+{
+	(void)state;
+	no_more_threads_than(DETACHER_MAX_THREADS);
+}
+
+/* As under the unit's TasksMax, or a limit of the user's. */
+static void the_threads_that_can_be_had_do_it_all(void **state)
+{
+	(void)state;
+	most_started = 7;
+	no_more_threads_than(7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_have_ended_when_it_says_so),
-		cmocka_unit_test(a_watch_ends_at_once),
-		cmocka_unit_test(without_threads_they_end_all_the_same),
+		cmocka_unit_test_setup(all_have_ended_when_it_says_so, allow_threads),
+		cmocka_unit_test_setup(a_watch_ends_at_once, allow_threads),
+		cmocka_unit_test_setup(without_threads_they_end_all_the_same, allow_threads),
+		cmocka_unit_test_setup(many_have_threads_within_bounds, allow_threads),
+		cmocka_unit_test_setup(the_threads_that_can_be_had_do_it_all, allow_threads),
 	};
 
 	require_host();

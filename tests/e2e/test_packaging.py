@@ -258,6 +258,12 @@ def test_it_works_with_what_the_pod_gives(python, tmp_path):
         program.end()
 
 
+def test_the_unit_has_room_for_what_ends_attachments():
+    most = re.search(r"^#define DETACHER_MAX_THREADS (\d+)$", (ROOT / "user/probe/detacher.h").read_text(), re.MULTILINE)
+    room = re.search(r"^TasksMax=(\d+)$", (PACKAGING / "loophound.service").read_text(), re.MULTILINE)
+    assert int(room[1]) > int(most[1]) + 3, "and the three processes"
+
+
 def test_install(tmp_path):
     """No network, nothing outside of DESTDIR, a changed configuration stays."""
     install = ["unshare", "--net", "make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/loophound"]

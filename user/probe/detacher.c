@@ -103,17 +103,16 @@ static bool push(struct detacher *detacher, int fd)
 
 void detacher_close(struct detacher *detacher, int fd)
 {
-	bool is_pushed, is_alone;
+	bool is_pushed, wants_thread, is_alone;
 
 	pthread_mutex_lock(&detacher->lock);
 	is_pushed = push(detacher, fd);
-	detacher->nr_threads += is_pushed;
+	wants_thread = is_pushed && detacher->nr_threads < DETACHER_MAX_THREADS;
+	detacher->nr_threads += wants_thread;
 	pthread_mutex_unlock(&detacher->lock);
-	if (!is_pushed) {
+	if (!is_pushed)
 		close(fd);
-		return;
-	}
-	if (!start_thread(detacher))
+	if (!wants_thread || !start_thread(detacher))
 		return;
 	pthread_mutex_lock(&detacher->lock);
 	is_alone = detacher->nr_threads == 1;
