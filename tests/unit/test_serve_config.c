@@ -125,6 +125,23 @@ static void swapping_takes_all_along(void **state)
 	serve_config_free(&other);
 }
 
+/* But for where breaches go, as it says. */
+static void the_shipped_example_has_the_defaults(void **state)
+{
+	static struct serve_config defaults;
+
+	(void)state;
+	serve_config_init(&defaults);
+	assert_int_equal(serve_config_read(&config, "packaging/loophound.yaml", why), 0);
+	assert_int_equal(config.breaches.to, SINK_JOURNAL);
+	config.breaches.to = defaults.breaches.to;
+	assert_memory_equal(&config.web, &defaults.web, sizeof(config.web));
+	assert_memory_equal(&config.log, &defaults.log, sizeof(config.log));
+	assert_memory_equal(&config.breaches, &defaults.breaches, sizeof(config.breaches));
+	assert_memory_equal(&config.metrics, &defaults.metrics, sizeof(config.metrics));
+	assert_memory_equal(&config.others, &defaults.others, sizeof(config.others));
+}
+
 static const struct {
 	const char *text, *said;
 } wrong[] = {
@@ -184,6 +201,7 @@ int main(void)
 		TEST(a_limit_of_a_destination_replaces_that_of_all_targets),
 		TEST(each_value_at_its_bound),
 		TEST(swapping_takes_all_along),
+		TEST(the_shipped_example_has_the_defaults),
 		TEST(what_is_wrong_is_said_with_its_line),
 	};
 
