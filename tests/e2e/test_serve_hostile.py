@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -58,6 +59,24 @@ def test_it_ends_while_its_reader_hangs(mapper, tmp_path):  # noqa: F811
         service.send(signal.SIGTERM)
         assert service.wait() == 0
         assert time.monotonic() - begin < 1.0
+
+
+def test_it_ends_while_names_are_awaited(python):
+    """A stall has just been seen, and the reader is not going to say where."""
+    with Service("--breaches.to", "stdout") as service, Workload("time_sleep", python) as program:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        os.kill(children(service.pid)["loophound-reader"], signal.SIGSTOP)
+        program.go()
+        program.wait_done()
+        begin = time.monotonic()
+        service.send(signal.SIGTERM)
+        assert service.wait() == 0
+        assert time.monotonic() - begin < 1.0
+        ended = [line for line in service.records() if line["type"] == "breach" and line["pid"] == program.pid and not line["ongoing"]]
+        assert sum(line["count"] for line in ended) == len(program.truths()), "told without names"
+        program.end()
 
 
 def hangs(pid: int) -> bool:

@@ -18,7 +18,7 @@
 #define LOOK_AGAIN_NS (WAKEUP_GAP_NS + WAKEUP_GAP_NS / 10)
 /* At the end: how long answers are waited for; a service is to end within a second, whatever its reader hangs at. */
 #define DRAIN_NS	 (1000 * NSEC_PER_MSEC)
-#define DRAIN_SERVICE_NS (400 * NSEC_PER_MSEC)
+#define DRAIN_SERVICE_NS (250 * NSEC_PER_MSEC)
 
 /* Who is killed has lost no more than the last second. */
 static void save(struct engine *engine)
