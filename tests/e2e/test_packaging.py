@@ -84,14 +84,19 @@ def test_every_option_is_in(file):
         assert re.search(rf"\b{command}\b", text)
 
 
-def test_bash_completes():
-    def complete(*words: str) -> list[str]:
-        script = (
-            'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _loophound; printf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        command = ["bash", "--norc", "-c", script, "bash", PACKAGING / "completions/loophound.bash", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+def complete(*words: str) -> list[str]:
+    """What bash offers for the last of them."""
+    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _loophound; printf "%s\\n" "${COMPREPLY[@]}"'
+    command = ["bash", "--norc", "-c", script, "bash", PACKAGING / "completions/loophound.bash", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_bash_offers_the_options_of_each_command(command):
+    assert set(complete("loophound", command, "--")) == options_of(command)
+
+
+def test_bash_completes():
     assert complete("loophound", "re") == ["record", "report"]
     assert complete("loophound", "serve", "--web.c") == ["--web.config.file"]
     assert complete("loophound", "watch", "--fail-on", "=", "a") == ["any"]

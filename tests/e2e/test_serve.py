@@ -53,12 +53,6 @@ def test_a_real_prometheus_reads_the_truth(python, tmp_path):
             assert prometheus.wait_value(lost, lambda value: value > 0) == pytest.approx(lost_s, rel=0.02, abs=0.01)
             busy = prometheus.wait_value("loophound_loop_busy_seconds_total " + mine, lambda value: value >= lost_s * 0.98)
             assert busy <= lost_s + 1
-            # As many long iterations as there were stalls, and the quantile in the bucket that they are in.
-            longest = max(truth["end_ns"] - truth["start_ns"] for truth in truths) / 1e9
-            quantile = prometheus.query(
-                f"histogram_quantile(1, sum by (le) (loophound_loop_iteration_duration_seconds_bucket {mine}))"
-            )
-            assert 0.100663296 <= float(quantile[0]["value"][1]) <= max(0.268435456, 3 * longest)
             assert prometheus.query("count(loophound_events_dropped_total)")[0]["value"][1] == "4"
         program.end()
 

@@ -42,13 +42,13 @@ def nr_targets(service: Service) -> float:
 
 
 def test_throngs(python):
-    """1000 forks at 500 a second, 100 loops that are killed at once; twice: the second time nothing is new."""
+    """1000 forks at 500 a second, 200 loops that are killed at once; twice: the second time nothing is new."""
     with Service("--breaches.to", "none") as service:
         service.wait_serving()
         seen = []
         for _ in range(2):
             run_throng(service, python, "forks", 1000)
-            run_throng(service, python, "loops", 100)
+            run_throng(service, python, "loops", 200)
             watches(service, python)
             poll("their ends to be seen", lambda: nr_targets(service) <= 40)
             seen.append(figures(service))

@@ -13,6 +13,7 @@ import time
 from process import PATIENCE
 from service import Service
 from watch import Loophound
+from workload import Workload
 
 BEGINNINGS = [b"", b"GET /metrics HTTP/1.1\r\nX-Y: ", b"GET /met"]
 # MHD's own time for a silent client is 5 s, and the backlog has to be gone through as well.
@@ -31,6 +32,48 @@ def test_slow_clients_make_room(tmp_path):
         assert service.ask("/-/healthy").status == 200
         assert time.monotonic() - begin < SOON_S
         assert service.value("loophound_web_process_restarts_total") == 0
+
+
+CROWD, WAVES = 700, 4
+ROUND = [b"", b"GET / HTTP/1.1\r\nX: ", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 3000, b"GET " + b"/" * 40_000]
+
+
+def crowd(service: Service, stack: contextlib.ExitStack) -> None:
+    """So many clients that each want something else and read nothing."""
+    for number in range(CROWD):
+        client = stack.enter_context(socket.socket())
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", service.port))
+        with contextlib.suppress(OSError):  # not connected yet, or thrown out already
+            client.send(ROUND[number % len(ROUND)])
+
+
+def test_thousands_of_clients_leave_watching_untouched(python):
+    """Nobody of them is served soon; every stall is seen, none is lost."""
+    with Service("--breaches.to", "none") as service, Workload("time_sleep", python) as program, contextlib.ExitStack() as stack:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        program.go()
+        for _ in range(WAVES):
+            with contextlib.ExitStack() as wave:
+                crowd(service, wave)
+        crowd(service, stack)  # they stay
+        program.wait_done()
+        stack.close()
+        planted = len(program.truths())
+        service.wait_value(lambda value: value == planted, "loophound_breaches_total", rule="blocking-call", cause="sleep")
+        assert service.value("loophound_web_process_restarts_total") == 0
+        assert service.value("loophound_events_dropped_total", reason="ring_full") == 0
+        program.end()
+
+
+def test_too_large_a_request_is_refused():
+    with Service("--breaches.to", "none") as service:
+        service.wait_serving()
+        assert service.ask("/metrics", X="a" * 100_000).status == 431
+        assert service.ask("/metrics?" + "a" * 100_000).status in (414, 431)
+        assert service.ask("/-/healthy").status == 200
 
 
 # In the service's network, where there are three hosts.

@@ -14,6 +14,7 @@ from container import APP, ID, App, hierarchies, in_cgroup
 from process import poll
 from service import Service, prometheus_tool
 from watch import Loophound, parse
+from workload import Workload
 
 pytestmark = pytest.mark.skipif("v2" not in hierarchies(), reason="no unified hierarchy to make cgroups in")
 
@@ -175,6 +176,27 @@ def test_a_loud_target_has_its_own_part(programs, tmp_path):
         assert [each["pid"] for each in held["targets"]] == [loud.pid]
         assert service.value("loophound_breach_lines_held_total", reason="target") >= held["lines"]
         assert service.value("loophound_breach_lines_held_total", reason="overall") == 0
+
+
+def test_what_repeats_is_folded_and_counted(python):
+    """Of one line, ten a second are told; the next one has the count of the others, and no time of theirs is lost."""
+    with Service() as service, Workload("often", python) as program:
+        service.wait_serving()
+        service.run(program)
+        planted = len(program.truths())
+        breaches = {"rule": "blocking-call", "cause": "sleep"}
+        service.wait_value(lambda value: value == planted, "loophound_breaches_total", **breaches)
+
+        def lines() -> list[dict]:
+            told = (parse(line) for line in service.out.lines)
+            return [each for each in told if each.get("pid") == program.pid and each["rule"] == "blocking-call" and not each["ongoing"]]
+
+        poll("all of them to be told", lambda: sum(line["count"] for line in lines()) == planted)
+        assert len(lines()) < planted / 2, "some were folded"
+        seconds = service.value("loophound_breach_seconds_total", **breaches)
+        assert sum(line["total_ns"] for line in lines()) / 1e9 == pytest.approx(seconds, rel=1e-6)
+        assert service.value("loophound_breaches_folded_total") >= planted - len(lines())
+        program.end()
 
 
 def test_the_log_can_be_json(programs, tmp_path):

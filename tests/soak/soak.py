@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from growth import figures  # noqa: E402
 from interpreters import find_interpreters  # noqa: E402
-from process import poll  # noqa: E402
+from process import PATIENCE, poll  # noqa: E402
 from service import Service, children  # noqa: E402
 from workload import Workload  # noqa: E402
 
@@ -29,9 +29,11 @@ CHURN = ("time_sleep", "two_sites", "two_loops", "task_names", "cpu_python", "gc
 # More than this is growth. Others' processes on the host are targets as well: some slack is theirs.
 MOST_RSS_KIB, MOST_FDS, MOST_ENTRIES = 8 * 1024, 24, 96
 STORM_FORKS = 1500
+FIRST_STORM_FORKS = 30_000  # a minute of 500 a second
 # Who was forked in a storm of the last ten seconds is still there; and names of tasks are a cache without owners.
 MOST_OF_TABLE = {"targets": STORM_FORKS, "tasks": 8192}
 STORM_EVERY = 6  # rounds
+PER_SECOND = 500  # forks of a storm
 
 
 def run_programs(service: Service, interpreters, rng: random.Random) -> None:
@@ -51,7 +53,7 @@ def run_throng(interpreter, what: str, number: int) -> None:
     with Workload("throng", interpreter, what, str(number)) as throng:
         throng.wait_ready()
         throng.go()
-        throng.wait_done()
+        throng.expect("its done line", lambda line: '"done"' in line, PATIENCE + number / PER_SECOND)
 
 
 def disturb(service: Service, number: int, may_kill: bool) -> str:
@@ -119,8 +121,8 @@ def soak(seconds: float, seed: int) -> int:
                 number += 1
                 run_programs(service, interpreters, rng)
                 if number % STORM_EVERY == 1:
-                    run_throng(rng.choice(interpreters), "forks", STORM_FORKS)
-                    run_throng(rng.choice(interpreters), "loops", 100)
+                    run_throng(rng.choice(interpreters), "forks", STORM_FORKS if seen else FIRST_STORM_FORKS)
+                    run_throng(rng.choice(interpreters), "loops", 200)
                 what = disturb(service, number, time.monotonic() - begin < seconds / 3)
                 poll("the service to answer", lambda: alive(service))
                 seen.append(figures(service))
