@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import pty
 import shutil
-import struct
-import subprocess
-import termios
 import textwrap
-import unicodedata
 from pathlib import Path
 
 import pytest
 
 from conftest import NOBODY
 from container import APP, App
+from terminal import columns, on_a_terminal
 from watch import BINARY, Loophound
 
 # Two threads with a loop each: one is busy for half of its time, the other for next to nothing.
@@ -86,23 +80,6 @@ def test_live_tells_how_busy_each_loop_is(two_loops):
     assert [int(line.split()[0].lstrip("·")) for line in threads] == tids(two_loops), command.dump()  # busiest first
 
 
-def columns(line: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in line)
-
-
-def on_a_terminal(*command: str) -> list[str]:
-    """What it prints on one of 80 columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    with subprocess.Popen(command, stdout=theirs, env={**os.environ, "NO_COLOR": "1"}):
-        os.close(theirs)
-        said = b""
-        with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as output:
-            while data := output.read(65536):  # an error once nobody has the other end
-                said += data
-    return said.decode().splitlines()
-
-
 @pytest.mark.parametrize("arguments", [(), ("--live=0.2",)], ids=["plain", "live"])
 def test_it_fits_a_terminal(two_loops, tmp_path, python, arguments):
     folder = tmp_path / ("long" * 30)
@@ -112,22 +89,26 @@ def test_it_fits_a_terminal(two_loops, tmp_path, python, arguments):
     with App(copy, str(folder / "app.py"), env={"PYTHONHOME": str(Path(python.path).parent.parent)}) as program:
         program.wait_ready()
         pids = (two_loops.pid, program.pid, 1)  # the last one is no Python: it has a reason, which is long
-        lines = on_a_terminal(BINARY, "ps", *(f"-p{pid}" for pid in pids), *arguments)
+        lines = on_a_terminal(BINARY, "ps", *(f"-p{pid}" for pid in pids), *arguments, NO_COLOR="1")
     assert max(map(columns, lines)) <= 80, "\n".join(lines)
     for pid in pids:
         assert any(str(pid) == line.split()[0] for line in lines), "\n".join(lines)
 
 
-@pytest.mark.parametrize("arguments", [("rules",), ("doctor",), ("--help",)], ids=" ".join)
-def test_the_others_fit_it_too(two_loops, arguments):
-    about = ("-p", str(two_loops.pid)) if arguments == ("doctor",) else ()
-    lines = on_a_terminal(BINARY, *arguments, *about)
+def test_what_doctor_says_of_a_process_fits_it_too(two_loops):
+    lines = on_a_terminal(BINARY, "doctor", "-p", str(two_loops.pid), NO_COLOR="1")
     assert max(map(columns, lines)) <= 80, "\n".join(lines)
-    with Loophound(*arguments, *about) as command:
+
+
+@pytest.mark.parametrize("asked", ["rules", "doctor", "--help"])
+def test_the_others_fit_it_too(asked):
+    lines = on_a_terminal(BINARY, asked, NO_COLOR="1")
+    assert max(map(columns, lines)) <= 80, "\n".join(lines)
+    with Loophound(asked) as command:
         command.wait()
     said = command.out.text()
     assert said.split() == " ".join(lines).split(), f"nothing is cut{command.dump()}"
-    assert arguments == ("--help",) or len(command.out.lines) < len(lines), f"a program reads whole lines{command.dump()}"
+    assert asked == "--help" or len(command.out.lines) < len(lines), f"a program reads whole lines{command.dump()}"
 
 
 def test_without_root_it_says_what_it_did_not_see(two_loops, public_binary):

@@ -11,7 +11,8 @@ import pytest
 from conftest import NOBODY
 from process import poll
 from recording import records, report, watch_recording
-from watch import INTERRUPTED, Loophound
+from terminal import columns, on_a_terminal
+from watch import BINARY, INTERRUPTED, Loophound
 from workload import Workload
 
 
@@ -34,6 +35,26 @@ def test_report_is_the_same_every_time_and_in_text(python, tmp_path):
 
     assert "two_sites.py" in one.out.text()
     assert one.out.text() == other.out.text()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_breach_fits_a_terminal(recorded, tmp_path, width):
+    (tmp_path / "recording").write_bytes(recorded)
+    lines = on_a_terminal(BINARY, "report", str(tmp_path / "recording"), width=width, TERM="xterm", NO_COLOR="1")
+
+    assert any("blocking-call" in line for line in lines) and any("advice" in line for line in lines), "\n".join(lines)
+    assert max(map(columns, lines)) <= width, "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_coloured"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colour_is_for_terminals_that_want_it(recorded, tmp_path, variables, is_coloured):
+    (tmp_path / "recording").write_bytes(recorded)
+    lines = on_a_terminal(BINARY, "report", str(tmp_path / "recording"), **variables)
+
+    assert any("\33[" in line for line in lines) == is_coloured, lines
+    assert "\33" not in report(tmp_path / "recording", "--format", "text").out.text()
 
 
 def test_report_needs_no_privileges(python, open_dir, public_binary):
