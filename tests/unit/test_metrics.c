@@ -93,6 +93,10 @@ static void what_has_ended_is_shown_for_a_while(void **state)
 	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
 	assert_int_equal(count_of("loop_utilization_ratio{"), 0); /* it has none any more */
 	assert_int_equal(count_of("target_info{"), 0);
+	now_ns += NSEC_PER_SEC - 1; /* rows are looked through once a second */
+	put_tick();
+	scrape(EXPOSITION_TEXT);
+	assert_line("loophound_loop_busy_seconds_total{process=\"python3.11\",worker=\"0\",loop=\"0\"} 1.0");
 	now_ns += 1;
 	put_tick();
 	scrape(EXPOSITION_TEXT);

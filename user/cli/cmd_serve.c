@@ -18,6 +18,7 @@ struct serving {
 	struct service *service;
 	struct engine *engine;
 	struct notify notify;
+	uint64_t second_ns; /* when what is done once a second is done again */
 };
 
 static void on_fd(void *ctx, uint64_t now_ns)
@@ -42,9 +43,12 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	service_tick(serving->service, now_ns);
 	if (service_is_watched(serving->service, now_ns))
 		engine_count_tasks(serving->engine, now_ns);
+	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */
+	if (now_ns < serving->second_ns)
+		return;
+	serving->second_ns = now_ns + NSEC_PER_SEC;
 	policies_expire(serving->policies, now_ns);
 	tell_status(serving);
-	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */
 }
 
 static void set_policies(struct serving *serving)

@@ -183,11 +183,22 @@ static bool is_due(const struct told *told, uint64_t since_ns, uint64_t now_ns, 
 	return (broken & ~told->rules) || now_ns - told->ns >= REPEAT_NS;
 }
 
-static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, enum iteration_end end)
+/* When its iteration began, if that is long ago; 0: it is not. Most of all looks end here: it has to be cheap. */
+static uint64_t old_since_ns(const struct engine *engine, uint32_t loop_id, uint64_t now_ns)
 {
 	const volatile struct loop_counters *counters =
 		probes_loop_counters(engine->probes, loop_id);
 	uint64_t since_ns = counters->since_ns;
+
+	if (counters->in_wait || !since_ns ||
+	    now_ns < since_ns + patience_ns(engine_rules_of(engine, engine->loop_target[loop_id])))
+		return 0;
+	return since_ns;
+}
+
+static void look_at(struct engine *engine, uint32_t loop_id, uint64_t since_ns, uint64_t now_ns,
+		    enum iteration_end end)
+{
 	struct ev_ongoing ev = {
 		.head = { EV_ONGOING, sizeof(ev), now_ns, engine->loop_target[loop_id], loop_id },
 	};
@@ -196,8 +207,6 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 	struct loop_live live;
 	uint32_t broken;
 
-	if (counters->in_wait || !since_ns || now_ns < since_ns + patience_ns(config))
-		return;
 	if (!read_live(engine, loop_id, since_ns, &live) || !fill(&ev, &live, since_ns, now_ns, end))
 		return;
 	broken = broken_rules(config, &ev.so_far);
@@ -211,7 +220,10 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t now_ns, en
 
 void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end)
 {
-	for (uint32_t id = 0; id < probes_default_config.max_loops; id++)
-		if (engine->is_loop_alive[id])
-			look_at(engine, id, now_ns, end);
+	for (uint32_t id = 0; id < probes_default_config.max_loops; id++) {
+		uint64_t since_ns = engine->is_loop_alive[id] ? old_since_ns(engine, id, now_ns) : 0;
+
+		if (since_ns)
+			look_at(engine, id, since_ns, now_ns, end);
+	}
 }

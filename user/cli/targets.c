@@ -21,6 +21,7 @@ int targets_new(struct targets **out, struct probes *probes, struct reader *read
 	targets->on_let_go = on_let_go;
 	targets->ctx = ctx;
 	targets->next_id = 1;
+	targets->due_ns = UINT64_MAX;
 	targets->has_host_clock = find_has_host_clock();
 	*out = targets;
 	return 0;
@@ -82,6 +83,12 @@ void targets_search(struct targets *targets, const struct find_filter *filter)
 	targets->search = filter;
 }
 
+void targets_look_at(struct targets *targets, uint64_t *of, uint64_t at_ns)
+{
+	*of = at_ns;
+	targets->due_ns = min(targets->due_ns, at_ns);
+}
+
 int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns)
 {
 	int err = reader_ask_target(targets->reader, entry->target_id, entry->pid, now_ns);
@@ -89,7 +96,7 @@ int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns)
 	entry->is_asked = !err;
 	if (err != -ENOBUFS)
 		return err;
-	entry->retry_ns = now_ns + RETRY_FULL_NS;
+	targets_look_at(targets, &entry->retry_ns, now_ns + RETRY_FULL_NS);
 	return 0;
 }
 
@@ -236,9 +243,11 @@ void targets_reconcile(struct targets *targets, uint64_t now_ns,
 uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 {
 	struct entry *entry, *next_entry;
-	uint64_t next = UINT64_MAX;
 
 	targets->last_ns = now_ns;
+	if (now_ns < targets->due_ns)
+		return targets->due_ns;
+	targets->due_ns = UINT64_MAX;
 	HASH_ITER(hh, targets->entries, entry, next_entry) {
 		if (entry->select_ns && entry->select_ns <= now_ns) {
 			uint32_t id = entry->target_id;
@@ -256,11 +265,11 @@ uint64_t targets_tick(struct targets *targets, uint64_t now_ns)
 				targets_ask(targets, entry, now_ns);
 		}
 		if (entry->retry_ns)
-			next = min(next, entry->retry_ns);
+			targets->due_ns = min(targets->due_ns, entry->retry_ns);
 		if (entry->select_ns)
-			next = min(next, entry->select_ns);
+			targets->due_ns = min(targets->due_ns, entry->select_ns);
 	}
-	return next;
+	return targets->due_ns;
 }
 
 bool targets_has(const struct targets *targets, uint32_t target_id)

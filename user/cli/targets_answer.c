@@ -60,7 +60,8 @@ static void on_second_look(struct targets *targets, struct entry *entry, const s
 		probes_update_layout(targets->probes, entry->pid, entry->target_id, layout);
 	}
 	if (!is_complete(layout, entry->loop_kind) && entry->looks_again < MAX_LOOKS_AGAIN)
-		entry->retry_ns = now_ns + (TARGETS_FIRST_RETRY_NS << (4 * entry->looks_again));
+		targets_look_at(targets, &entry->retry_ns,
+				now_ns + (TARGETS_FIRST_RETRY_NS << (4 * entry->looks_again)));
 }
 
 static bool must_ask_again(const struct entry *entry, const struct ev_target *ev)
@@ -141,7 +142,8 @@ static bool on_final(struct targets *targets, struct entry *entry, const struct 
 	if (ev->status == TARGET_OK) {
 		probes_identify(targets->probes, entry->pid, entry->target_id, &ev->layout);
 		/* It may have been moved before its moves were told of. */
-		entry->select_ns = targets->selection && targets->selection->nr ? now_ns : 0;
+		if (targets->selection && targets->selection->nr)
+			targets_look_at(targets, &entry->select_ns, now_ns);
 		/* It is watched from here on; said to be, once all that it has is in use. */
 		entry->is_untold = ev->nr_loops && ask_probes(targets, entry, now_ns);
 		return !entry->is_untold;
@@ -196,7 +198,7 @@ bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint
 	}
 	if (must_ask_again(entry, ev)) {
 		wait = TARGETS_FIRST_RETRY_NS << min(entry->retries, 8u);
-		entry->retry_ns = now_ns + min(wait, MAX_RETRY_NS);
+		targets_look_at(targets, &entry->retry_ns, now_ns + min(wait, MAX_RETRY_NS));
 		entry->retries++;
 		return false;
 	}

@@ -67,7 +67,7 @@ void targets_on_spawn(struct targets *targets, const struct ev_spawn *ev, uint64
 	int number;
 
 	if (entry && (ev->flags & SPAWN_MOVED)) {
-		entry->select_ns = now_ns + SELECT_AGAIN_NS;
+		targets_look_at(targets, &entry->select_ns, now_ns + SELECT_AGAIN_NS);
 		targets_select_again(targets, entry, now_ns); /* it may be gone now */
 		return;
 	}

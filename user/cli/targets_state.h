@@ -61,6 +61,7 @@ struct targets {
 	void *ctx;
 	struct let_go *let_go; /* by target_id */
 	uint64_t last_ns;      /* time of the last tick */
+	uint64_t due_ns;       /* no entry has a retry_ns or select_ns before; UINT64_MAX: none has any */
 	uint32_t counting;	/* the target whose tasks are being counted; 0: none */
 	int64_t counting_credit_ns; /* of the reader's time, for that */
 	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
@@ -75,6 +76,8 @@ void targets_drop(struct targets *targets, struct entry *entry);
 uint64_t targets_start_ticks(const struct targets *targets, uint64_t start_ns);
 /* Asks the reader what it is; later, if there is no room now. 0 or a negative errno. */
 int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* When an entry is to be looked at again, of which retry_ns or select_ns says so: *of. */
+void targets_look_at(struct targets *targets, uint64_t *of, uint64_t at_ns);
 /* Asks again about one that is known, for what was not imported yet. */
 void targets_look_again(struct targets *targets, struct entry *entry, uint64_t now_ns);
 /*

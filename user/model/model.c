@@ -165,6 +165,21 @@ const struct target *model_target(const struct model *model, uint32_t n)
 	return n < model->nr_targets ? &model->target_order[n]->target : NULL;
 }
 
+const struct loop *model_find_loop(const struct model *model, uint32_t target_id, uint32_t loop_id)
+{
+	const struct loop_entry *entry;
+
+	HASH_FIND(hh, model->slots, &loop_id, sizeof(loop_id), entry);
+	return entry && !entry->loop.ended && entry->target->id == target_id ? &entry->loop : NULL;
+}
+
+const struct target *model_find_target(const struct model *model, uint32_t target_id)
+{
+	const struct target_entry *entry = processes_find(model, target_id);
+
+	return entry ? &entry->target : NULL;
+}
+
 void model_sizes(const struct model *model, struct model_size sizes[MODEL_TABLES])
 {
 	const struct model_bounds *bounds = &model->bounds;

@@ -261,6 +261,10 @@ const struct connection *model_connection(const struct model *model, uint32_t n)
 const struct loop *model_loop(const struct model *model, uint32_t n);
 /* The n-th target likewise. */
 const struct target *model_target(const struct model *model, uint32_t n);
+/* The loop that lives and has this number, of that target; NULL: none. */
+const struct loop *model_find_loop(const struct model *model, uint32_t target_id, uint32_t loop_id);
+/* The target of that number, which may have ended; NULL: none. */
+const struct target *model_find_target(const struct model *model, uint32_t target_id);
 /* Latest counters of ev_loss, with names_* and breaches_incomplete as this model saw them if larger.
  * What the model's own tables of loops and targets refused is added to what the kernel half's did. */
 void model_loss(const struct model *model, struct ev_loss *loss);

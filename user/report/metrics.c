@@ -33,35 +33,25 @@ static void add_counters(struct metrics *metrics, struct loop_ref *ref, const st
 static void add_connections(struct metrics *metrics, const struct model *model,
 			    const struct ev_head *ev)
 {
-	const struct target *target;
-	struct worker_row *worker;
+	const struct target *target = model_find_target(model, ev->target_id);
+	struct worker_row *worker = target && !target->ended ? metrics_worker_of(metrics, target) : NULL;
 
-	for (uint32_t i = 0; (target = model_target(model, i)); i++) {
-		if (target->info.head.target_id != ev->target_id || target->ended)
-			continue;
-		worker = metrics_worker_of(metrics, target);
-		if (worker)
-			worker->has_connections = true;
-		return;
-	}
+	if (worker)
+		worker->has_connections = true;
 }
 
 static int add_loop_stats(struct metrics *metrics, const struct model *model,
 			  const struct ev_head *ev)
 {
-	const struct loop *loop;
+	const struct loop *loop = model_find_loop(model, ev->target_id, ev->loop_id);
 	struct loop_ref *ref;
 
-	for (uint32_t i = 0; (loop = model_loop(model, i)); i++) {
-		if (loop->ended || loop->info.head.loop_id != ev->loop_id ||
-		    loop->target->info.head.target_id != ev->target_id)
-			continue;
-		ref = metrics_ref_of(metrics, loop);
-		if (!ref)
-			return -ENOMEM;
-		add_counters(metrics, ref, loop);
-		break;
-	}
+	if (!loop)
+		return 0;
+	ref = metrics_ref_of(metrics, loop);
+	if (!ref)
+		return -ENOMEM;
+	add_counters(metrics, ref, loop);
 	return 0;
 }
 

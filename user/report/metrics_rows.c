@@ -14,6 +14,7 @@
 #define NSEC_PER_MINUTE (60 * NSEC_PER_SEC)
 /* An iteration waits for its names at most MODEL_NAME_WAIT_NS after its loop has ended. */
 #define REF_KEEP_NS (4 * MODEL_NAME_WAIT_NS)
+#define EXPIRE_NS   NSEC_PER_SEC /* all rows are looked through so often */
 
 /*
  * Ends of the kernel half's own buckets, next to the usual 0.5 ms, 1 ms, 2.5 ms, ... 10 s: a count
@@ -315,6 +316,9 @@ void metrics_expire(struct metrics *metrics, uint64_t now_ns)
 	struct worker_row *worker, *next_worker;
 	struct loop_ref *ref, *next;
 
+	if (now_ns < metrics->expire_ns)
+		return;
+	metrics->expire_ns = now_ns + EXPIRE_NS;
 	HASH_ITER (hh, metrics->refs, ref, next) {
 		if (!ref->ended_ns || now_ns - ref->ended_ns < REF_KEEP_NS)
 			continue;

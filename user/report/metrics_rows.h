@@ -70,6 +70,7 @@ struct metrics {
 	struct loop_ref *refs;
 	uint32_t nr_workers, nr_loops; /* with those of process="other" */
 	uint64_t nr_overflows, now_ns;
+	uint64_t expire_ns; /* when it is looked for what to drop again */
 	uint64_t task_reads[TASKS_STATUS_MAX], task_reads_ns; /* times that tasks were counted, and how long it took */
 	struct ev_loss loss;
 };
@@ -82,7 +83,7 @@ bool metrics_is_other(const struct metrics *metrics, const struct loop_row *row)
 /* Loops ended; loop_id EV_NO_LOOP: all of the target's, whose process has. */
 void metrics_end_loops(struct metrics *metrics, uint32_t target_id, uint32_t loop_id,
 		       uint64_t now_ns);
-/* Drops what has been without an owner for long enough. */
+/* Drops what has been without an owner for long enough; looks for it once a second. */
 void metrics_expire(struct metrics *metrics, uint64_t now_ns);
 
 /* Begins a sample that is of a worker and of none of its loops. */

@@ -135,35 +135,21 @@ void pipeline_free(struct pipeline *pipeline)
 	free(pipeline);
 }
 
-/* Finds by id among those alive: an id of a loop is reused after its end. */
 static void report_loop(struct pipeline *pipeline, const struct ev_head *ev,
 			void (*say)(const struct report_opts *, const struct loop *, uint64_t))
 {
-	const struct loop *loop;
-	uint32_t i;
+	const struct loop *loop = say ? model_find_loop(pipeline->model, ev->target_id, ev->loop_id) : NULL;
 
-	if (!say)
-		return;
-	for (i = 0; (loop = model_loop(pipeline->model, i)); i++) {
-		if (!loop->ended && loop->info.head.loop_id == ev->loop_id &&
-		    loop->info.head.target_id == ev->target_id) {
-			say(&pipeline->opts, loop, ev->ts_ns);
-			return;
-		}
-	}
+	if (loop)
+		say(&pipeline->opts, loop, ev->ts_ns);
 }
 
 static void report_target(struct pipeline *pipeline, const struct ev_head *ev)
 {
-	const struct target *target;
-	uint32_t i;
+	const struct target *target = model_find_target(pipeline->model, ev->target_id);
 
-	for (i = 0; (target = model_target(pipeline->model, i)); i++) {
-		if (target->info.head.target_id == ev->target_id) {
-			pipeline->reporter->target(&pipeline->opts, target, ev->ts_ns);
-			return;
-		}
-	}
+	if (target)
+		pipeline->reporter->target(&pipeline->opts, target, ev->ts_ns);
 }
 
 /* Of an iteration that lasts: its end will count it. */
