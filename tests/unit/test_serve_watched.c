@@ -68,20 +68,42 @@ static void ask(const char *path, uint64_t now_ns)
 	assert_memory_equal(text + 8, " 200", 4);
 }
 
+static uint64_t every_s(uint64_t now_ns)
+{
+	return service_wanted_every_ns(service, now_ns) / NSEC_PER_SEC;
+}
+
 static void three_minutes_after_the_last_time(void **state)
 {
 	const uint64_t last_ns = START_NS + 60 * NSEC_PER_SEC;
 
 	(void)state;
 	assert_int_equal(SERVICE_WATCHED_NS, 3 * 60 * NSEC_PER_SEC);
-	assert_false(service_is_watched(service, START_NS));
+	assert_int_equal(every_s(START_NS), 0);
 	ask("/metrics", START_NS);
-	assert_true(service_is_watched(service, START_NS));
+	assert_int_not_equal(every_s(START_NS), 0);
 	ask("/metrics", last_ns);
-	assert_true(service_is_watched(service, last_ns + SERVICE_WATCHED_NS - 1));
-	assert_false(service_is_watched(service, last_ns + SERVICE_WATCHED_NS));
+	assert_int_not_equal(every_s(last_ns + SERVICE_WATCHED_NS - 1), 0);
+	assert_int_equal(every_s(last_ns + SERVICE_WATCHED_NS), 0);
 	ask("/api/v1/loops", last_ns + 2 * SERVICE_WATCHED_NS);
-	assert_true(service_is_watched(service, last_ns + 2 * SERVICE_WATCHED_NS));
+	assert_int_not_equal(every_s(last_ns + 2 * SERVICE_WATCHED_NS), 0);
+}
+
+static void as_often_as_somebody_asks(void **state)
+{
+	uint64_t now_ns = START_NS;
+
+	(void)state;
+	ask("/metrics", now_ns);
+	assert_int_equal(every_s(now_ns), 5);
+	ask("/metrics", now_ns += NSEC_PER_SEC);
+	assert_int_equal(every_s(now_ns), 5);
+	ask("/metrics", now_ns += 15 * NSEC_PER_SEC);
+	assert_int_equal(every_s(now_ns), 15);
+	assert_int_equal(every_s(now_ns + 20 * NSEC_PER_SEC), 20); /* it is late, or was the last one */
+	assert_int_equal(every_s(now_ns + 100 * NSEC_PER_SEC), 30);
+	ask("/metrics", now_ns += 60 * NSEC_PER_SEC);
+	assert_int_equal(every_s(now_ns), 30); /* what is a minute old would be shown no more */
 }
 
 static void who_looks_at_anything_else_does_not_count(void **state)
@@ -90,13 +112,14 @@ static void who_looks_at_anything_else_does_not_count(void **state)
 	ask("/-/healthy", START_NS);
 	ask("/", START_NS);
 	ask("/api/v1/breaches", START_NS);
-	assert_false(service_is_watched(service, START_NS));
+	assert_int_equal(every_s(START_NS), 0);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(three_minutes_after_the_last_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(as_often_as_somebody_asks, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_looks_at_anything_else_does_not_count, setup, teardown),
 	};
 

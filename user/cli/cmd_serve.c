@@ -39,10 +39,11 @@ static void tell_status(struct serving *serving)
 static void on_tick(void *ctx, uint64_t now_ns)
 {
 	struct serving *serving = ctx;
+	uint64_t every_ns = service_wanted_every_ns(serving->service, now_ns);
 
 	service_tick(serving->service, now_ns);
-	if (service_is_watched(serving->service, now_ns))
-		engine_count_tasks(serving->engine, now_ns);
+	if (every_ns)
+		engine_count_tasks(serving->engine, every_ns, now_ns);
 	notify_alive(&serving->notify, now_ns); /* the turn took what the ring had, and came here */
 	if (now_ns < serving->second_ns)
 		return;

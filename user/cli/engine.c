@@ -111,9 +111,9 @@ static bool on_child(struct engine *engine, pid_t child, int *child_status)
 	return engine->has_child_ended;
 }
 
-void engine_count_tasks(struct engine *engine, uint64_t now_ns)
+void engine_count_tasks(struct engine *engine, uint64_t every_ns, uint64_t now_ns)
 {
-	targets_count_tasks(engine->targets, now_ns);
+	targets_count_tasks(engine->targets, every_ns, now_ns);
 }
 
 uint64_t engine_now(void)

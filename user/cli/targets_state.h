@@ -36,7 +36,7 @@ struct entry {
 	bool is_inherited; /* number is that of whom it descends from */
 	int number; /* of the selector that it is watched by, or SELECTION_* */
 	uint64_t names; /* of selection_names(), when they were last known */
-	uint64_t tasks_ns; /* when its tasks may be counted (again) */
+	uint64_t tasks_ns; /* when its tasks were to be counted last; 0: never; UINT64_MAX: not again */
 	uint64_t select_ns; /* when to look at its selection again; 0: not */
 	struct ev_target info;
 };
@@ -63,6 +63,7 @@ struct targets {
 	uint64_t last_ns;      /* time of the last tick */
 	uint64_t due_ns;       /* no entry has a retry_ns or select_ns before; UINT64_MAX: none has any */
 	uint32_t counting;	/* the target whose tasks are being counted; 0: none */
+	uint64_t counting_every_ns; /* those of one target */
 	int64_t counting_credit_ns; /* of the reader's time, for that */
 	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
 	struct ev_target failed;

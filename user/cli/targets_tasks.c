@@ -8,7 +8,6 @@
 #include "targets_state.h"
 #include "util.h"
 
-#define TASKS_EVERY_NS	   (5 * NSEC_PER_SEC) /* of one target */
 #define CREDIT_OF_TICK_NS  (1 * NSEC_PER_MSEC) /* ten ticks a second */
 #define CREDIT_MAX_NS	   (2 * CREDIT_OF_TICK_NS) /* what was not used is not saved up */
 
@@ -18,13 +17,19 @@ static bool has_tasks(const struct entry *entry)
 	       entry->loop_kind != LOOP_KIND_UNKNOWN && !LOOP_KIND_IS_BY_FRAMES(entry->loop_kind);
 }
 
+static bool is_due(const struct targets *targets, const struct entry *entry, uint64_t now_ns)
+{
+	return !entry->tasks_ns ||
+	       (entry->tasks_ns <= now_ns && now_ns - entry->tasks_ns >= targets->counting_every_ns);
+}
+
 /* Who has waited longest; NULL: it is nobody's time. */
 static struct entry *find_next(const struct targets *targets, uint64_t now_ns)
 {
 	struct entry *entry, *next = NULL;
 
 	for (entry = targets->entries; entry; entry = entry->hh.next)
-		if (has_tasks(entry) && entry->tasks_ns <= now_ns &&
+		if (has_tasks(entry) && is_due(targets, entry, now_ns) &&
 		    (!next || entry->tasks_ns < next->tasks_ns))
 			next = entry;
 	return next;
@@ -42,14 +47,15 @@ static void ask_next(struct targets *targets, uint64_t now_ns)
 	while (err == -ETIMEDOUT && targets->counting_credit_ns > 0 && (entry = find_next(targets, now_ns))) {
 		err = reader_ask_tasks(targets->reader, &entry->info, now_ns);
 		/* Who has cost the reader its life is not asked about again. */
-		entry->tasks_ns = err == -ETIMEDOUT ? UINT64_MAX : now_ns + TASKS_EVERY_NS;
+		entry->tasks_ns = err == -ETIMEDOUT ? UINT64_MAX : now_ns;
 		if (!err)
 			targets->counting = entry->target_id;
 	}
 }
 
-void targets_count_tasks(struct targets *targets, uint64_t now_ns)
+void targets_count_tasks(struct targets *targets, uint64_t every_ns, uint64_t now_ns)
 {
+	targets->counting_every_ns = every_ns;
 	targets->counting_credit_ns = min(targets->counting_credit_ns + (int64_t)CREDIT_OF_TICK_NS,
 					  (int64_t)CREDIT_MAX_NS);
 	ask_next(targets, now_ns);

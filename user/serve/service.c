@@ -21,6 +21,9 @@
 
 #define PASSED_FD    3 /* systemd's first */
 #define WEB_START_MS 5000
+/* How often numbers of tasks are read while they are wanted: after a minute they count for nothing. */
+#define WANTED_MIN_NS (5 * NSEC_PER_SEC)
+#define WANTED_MAX_NS (30 * NSEC_PER_SEC)
 
 /* The clock on the wall may be set while the service runs: each line has what it says then. */
 static uint64_t wall_minus_mono_ns(void)
@@ -33,12 +36,19 @@ static uint64_t wall_minus_mono_ns(void)
 
 /* ---- what the web process asks for ---- */
 
+static void note_wanted(struct service *service)
+{
+	if (service->wanted_ns)
+		service->wanted_gap_ns = service->now_ns - service->wanted_ns;
+	service->wanted_ns = service->now_ns;
+}
+
 static void write_metrics(struct service *service, enum exposition_format format, FILE *out)
 {
 	struct exposition e = { .out = out, .format = format };
 	uint64_t start_ns = clock_host_ns();
 
-	service->wanted_ns = service->now_ns;
+	note_wanted(service);
 	if (service->model) {
 		metrics_write(service->metrics, service->model, &e);
 		metrics_write_labels(service->metrics, service->policies, &e);
@@ -56,7 +66,7 @@ static void write_loops(struct service *service, FILE *out)
 	const struct loop *loop;
 	bool is_first = true;
 
-	service->wanted_ns = service->now_ns;
+	note_wanted(service);
 	opts.session.wall_minus_mono_ns = wall_minus_mono_ns();
 	putc('[', out);
 	for (uint32_t i = 0; service->model && (loop = model_loop(service->model, i)); i++) {
@@ -385,7 +395,11 @@ void service_tick(struct service *service, uint64_t now_ns)
 	web_client_tick(service->web, now_ns);
 }
 
-bool service_is_watched(const struct service *service, uint64_t now_ns)
+uint64_t service_wanted_every_ns(const struct service *service, uint64_t now_ns)
 {
-	return service->wanted_ns && now_ns < service->wanted_ns + SERVICE_WATCHED_NS;
+	uint64_t since_ns = now_ns - service->wanted_ns;
+
+	if (!service->wanted_ns || since_ns >= SERVICE_WATCHED_NS)
+		return 0;
+	return min(max(max(since_ns, service->wanted_gap_ns), WANTED_MIN_NS), WANTED_MAX_NS);
 }

@@ -41,8 +41,11 @@ void service_dispatch(struct service *service, uint64_t now_ns);
 void service_tick(struct service *service, uint64_t now_ns);
 /* As who asks once a minute, and misses a time. */
 #define SERVICE_WATCHED_NS (180ULL * 1000000000ULL)
-/* Whether somebody looks at numbers that are worth reading targets for: asked for them so long ago at most. */
-bool service_is_watched(const struct service *service, uint64_t now_ns);
+/*
+ * How often numbers are wanted that are worth reading targets for, in ns: as often as somebody asks, within bounds.
+ * 0: nobody has for SERVICE_WATCHED_NS.
+ */
+uint64_t service_wanted_every_ns(const struct service *service, uint64_t now_ns);
 
 /*
  * Takes over what can change while it runs: sink, users, certificate.  0, or a negative errno and

@@ -24,6 +24,7 @@ struct service {
 	char url[96];
 	uint64_t now_ns, last_scrape_ns;
 	uint64_t wanted_ns; /* when numbers of tasks were asked for last; 0: never */
+	uint64_t wanted_gap_ns; /* since the time before; 0: there was none */
 	uint64_t started_wall_ns;
 };
 
