@@ -2,7 +2,6 @@
 /* Values in, the two text formats out: they differ in the names of counters and in how they end. */
 #include "exposition.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -67,10 +66,14 @@ void exposition_family(struct exposition *e, const char *name, enum exposition_t
 		type == EXPOSITION_INFO ? "gauge" : type_names[type]);
 }
 
+/*
+ * What follows is written a hundred times for each loop that there is.  Whoever writes to e->out is one thread; and the
+ * daemon has had others, so that stdio would lock for each piece.
+ */
 void exposition_sample(struct exposition *e, const char *suffix)
 {
-	fputs(e->family, e->out);
-	fputs(suffix ? suffix : own_suffix(e), e->out);
+	fputs_unlocked(e->family, e->out);
+	fputs_unlocked(suffix ? suffix : own_suffix(e), e->out);
 	e->has_label = false;
 }
 
@@ -78,8 +81,25 @@ static void begin_label(struct exposition *e, const char *name)
 {
 	putc_unlocked(e->has_label ? ',' : '{', e->out);
 	e->has_label = true;
-	fputs(name, e->out);
-	fputs("=\"", e->out);
+	fputs_unlocked(name, e->out);
+	fputs_unlocked("=\"", e->out);
+}
+
+/* Of ASCII, and shown as it is. */
+static bool is_plain(char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+static void put_u64(FILE *out, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	fwrite_unlocked(digits + at, 1, sizeof(digits) - at, out);
 }
 
 void exposition_label(struct exposition *e, const char *name, const char *value)
@@ -89,6 +109,10 @@ void exposition_label(struct exposition *e, const char *name, const char *value)
 		uint32_t codepoint;
 		char bytes[4];
 
+		if (is_plain(*value)) {
+			putc_unlocked(*value++, e->out);
+			continue;
+		}
 		value += codepoint_next(value, &codepoint);
 		if (codepoint == '"' || codepoint == '\\') {
 			putc_unlocked('\\', e->out);
@@ -97,7 +121,7 @@ void exposition_label(struct exposition *e, const char *name, const char *value)
 		}
 		if (codepoint_is_unsafe(codepoint)) /* newlines are */
 			codepoint = CODEPOINT_BAD;
-		fwrite(bytes, 1, utf8_put(codepoint, bytes), e->out);
+		fwrite_unlocked(bytes, 1, utf8_put(codepoint, bytes), e->out);
 	}
 	putc_unlocked('"', e->out);
 }
@@ -105,18 +129,24 @@ void exposition_label(struct exposition *e, const char *name, const char *value)
 void exposition_label_u64(struct exposition *e, const char *name, uint64_t value)
 {
 	begin_label(e, name);
-	fprintf(e->out, "%" PRIu64 "\"", value);
+	put_u64(e->out, value);
+	putc_unlocked('"', e->out);
 }
 
 /* "0.25", "1.0": OpenMetrics wants a canonical float where a bucket ends. */
 static void put_short_seconds(FILE *out, uint64_t ns)
 {
-	char digits[16];
-	int length = snprintf(digits, sizeof(digits), "%09llu", ns % NSEC_PER_SEC);
+	char digits[9];
+	size_t length = sizeof(digits);
+	uint64_t rest = ns % NSEC_PER_SEC;
 
+	for (size_t i = length; i--; rest /= 10)
+		digits[i] = (char)('0' + rest % 10);
 	while (length > 1 && digits[length - 1] == '0')
-		digits[--length] = '\0';
-	fprintf(out, "%llu.%s", ns / NSEC_PER_SEC, digits);
+		length--;
+	put_u64(out, ns / NSEC_PER_SEC);
+	putc_unlocked('.', out);
+	fwrite_unlocked(digits, 1, length, out);
 }
 
 void exposition_label_seconds(struct exposition *e, const char *name, uint64_t ns)
@@ -128,13 +158,14 @@ void exposition_label_seconds(struct exposition *e, const char *name, uint64_t n
 
 static void begin_value(struct exposition *e)
 {
-	fputs(e->has_label ? "} " : " ", e->out);
+	fputs_unlocked(e->has_label ? "} " : " ", e->out);
 }
 
 void exposition_u64(struct exposition *e, uint64_t value)
 {
 	begin_value(e);
-	fprintf(e->out, "%" PRIu64 "\n", value);
+	put_u64(e->out, value);
+	putc_unlocked('\n', e->out);
 }
 
 void exposition_seconds(struct exposition *e, uint64_t ns)
