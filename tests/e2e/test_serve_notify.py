@@ -61,7 +61,7 @@ def test_what_happened_is_told(python, manager):
         service.wait_serving()
         assert service.ask("/-/ready").status == 200, "what is told is so"
         service.run(program)
-        manager.wait_for(r"STATUS=[1-9]\d* loops in [1-9]\d* workers, .*")
+        manager.wait_for(r"STATUS=[1-9]\d* loops? in [1-9]\d* workers?, .*")
         program.end()
         service.send(signal.SIGHUP)
         manager.wait_for(r"RELOADING=1\nMONOTONIC_USEC=\d+")

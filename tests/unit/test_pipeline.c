@@ -121,7 +121,7 @@ static void records_become_text(void **state)
 		   "\n"
 		   "Missed\n"
 		   "      1,234  records that the ring had no room for\n"
-		   "          1  records that contradict themselves\n");
+		   "          1  record that contradicts itself\n");
 	check_lines(80);
 	pipeline_free(pipeline);
 }
@@ -164,7 +164,7 @@ static void what_lasts_is_told_but_counted_once(void **state)
 	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 1);
 	assert_int_equal(pipeline_finish(pipeline), 0);
 	assert_has("Watched for 120 ms: 1 breach at 1 site.\n");
-	assert_has(" 1  breaches reported without all their names\n");
+	assert_has(" 1  breach reported without all its names\n");
 	pipeline_free(pipeline);
 }
 

@@ -270,6 +270,41 @@ static void json_says_all_of_a_breach(void **state)
 		"\"connection\":null}\n");
 }
 
+/* Each count of what was missed, as the summary has it. */
+static void miss(uint64_t nr)
+{
+	struct report_summary summary = { .nr_sites_refused = nr };
+	struct model *model;
+
+	for (unsigned int i = 0; i < STAT_MAX; i++)
+		summary.loss.stats[i] = nr;
+	assert_int_equal(model_new(&model, &model_default_bounds), 0);
+	summary.model = model;
+	report_text.summary(&opts, &summary);
+	model_free(model);
+}
+
+static void one_that_was_missed_is_no_plural(void **state)
+{
+	static const char *const plurals[] = { "records", "loops", "processes", "events", "stacks", "objects",
+					       "restarts", "breaches", "connections to", "changes" };
+
+	(void)state;
+	miss(1);
+	assert_has("          1  event that the kernel did not deliver; found out and made good\n");
+	assert_has("          1  breach reported without all its names\n");
+	assert_has("          1  record that contradicts itself\n");
+	for (unsigned int i = 0; i < ARRAY_SIZE(plurals); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "1  %s ", plurals[i]);
+		assert_null(strstr(output(), line));
+	}
+	miss(2);
+	assert_has("          2  events that the kernel did not deliver; found out and made good\n");
+	assert_has("          2  changes of connections that the kernel did not deliver; made good\n");
+}
+
 static void versions_and_figures(void **state)
 {
 	static const struct {
@@ -328,6 +363,7 @@ int main(void)
 		TEST(long_and_hostile_names_stay_on_their_line),
 		TEST(colour_is_only_where_asked_for),
 		TEST(json_says_all_of_a_breach),
+		TEST(one_that_was_missed_is_no_plural),
 		TEST(versions_and_figures),
 	};
 

@@ -97,12 +97,25 @@ static void what_was_held_back_is_an_entry_by_reason(void **state)
 	assert_null(field("LOOPHOUND_RULE"));
 }
 
+static void one_line_was_held_back(void **state)
+{
+	struct ration_held held = { .overall = 1 };
+	FILE *out = open_memstream(&entry, &bytes);
+
+	(void)state;
+	journal_write_held(out, &held, "{}");
+	fclose(out);
+	assert_string_equal(field("MESSAGE"), "1 line of breaches was held back, 0 of them for want of "
+			    "room of their own process");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(labels_are_fields),
 		TEST(what_was_held_back_is_an_entry_by_reason),
+		TEST(one_line_was_held_back),
 	};
 
 	return cmocka_run_group_tests_name("serve/journal", tests, NULL, NULL);

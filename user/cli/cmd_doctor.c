@@ -232,7 +232,7 @@ static void check_probes(const struct ev_target *t)
 	}
 	nr = is_any ? try_probes(&where, why, sizeof(why)) : 0;
 	if (nr > 0)
-		say(true, "USDT probes", "%d sites attach", nr);
+		say(true, "USDT probes", "%d site%s", nr, nr == 1 ? " attaches" : "s attach");
 	else
 		say(false, "USDT probes", "%s%s%s", why, why[0] ? ": " : "", without);
 }

@@ -219,7 +219,8 @@ static void say_what_is_not_seen(int nr_denied, bool is_empty)
 	if (is_empty)
 		log_write(LOG_NOTE, "no Python process found");
 	if (nr_denied)
-		log_write(geteuid() ? LOG_WARN : LOG_INFO, "%d processes may not be looked at%s", nr_denied,
+		log_write(geteuid() ? LOG_WARN : LOG_INFO, "%d process%s may not be looked at%s", nr_denied,
+			  nr_denied == 1 ? "" : "es",
 			  geteuid() ? ": run it as root, or with CAP_SYS_PTRACE" : "");
 }
 

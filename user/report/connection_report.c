@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #include "connection_report.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "sanitize.h"
 #include "text.h"
 
-#define MAX_ROWS 20 /* of the table, unless verbose */
+#define MAX_ROWS	20 /* of the table, unless verbose */
+#define CONNECTIONS_LEN 40 /* of how many there are, in words */
 
 static const char *const kind_names[CONNECTION_KIND_MAX] = { "out", "in", "process" };
 
@@ -157,15 +159,22 @@ static uint64_t print_failed(const struct report_opts *opts, const uint64_t fail
 	return sum;
 }
 
+/* "1 connection", "2 connections". */
+static void count_connections(uint64_t nr, char out[CONNECTIONS_LEN])
+{
+	snprintf(out, CONNECTIONS_LEN, "%" PRIu64 " connection%s", nr, nr == 1 ? "" : "s");
+}
+
 static void print_burst(const struct report_opts *opts, const struct finding_connection *connection,
 			const char *destination)
 {
-	char text[FINDING_OBJECT_LEN * 3 + 160];
+	char text[FINDING_OBJECT_LEN * 3 + 160], nr[CONNECTIONS_LEN];
 	int len;
 
+	count_connections(connection->peak, nr);
 	if (connection->peak)
-		snprintf(text, sizeof(text), "%u connections to %s at the same time, %u before; limit %llu",
-			 connection->peak, destination, connection->before,
+		snprintf(text, sizeof(text), "%s to %s at the same time, %u before; limit %llu",
+			 nr, destination, connection->before,
 			 (unsigned long long)connection->limit);
 	else
 		snprintf(text, sizeof(text), "connections to %s", destination);
@@ -185,11 +194,12 @@ static void print_churn(const struct report_opts *opts, const struct finding *fi
 	const struct finding_connection *connection = &finding->connection;
 	double nr = connection->closed ? (double)connection->closed : 1;
 	double seconds = (double)finding->duration_ns / NSEC_PER_SEC;
-	char text[FINDING_OBJECT_LEN * 3 + 160], life[TEXT_FIGURE_LEN];
+	char text[FINDING_OBJECT_LEN * 3 + 160], life[TEXT_FIGURE_LEN], closed[CONNECTIONS_LEN];
 
 	text_duration((uint64_t)((double)connection->lifetime_ns / nr), life);
-	snprintf(text, sizeof(text), "%llu connections to %s, %.0f a second; each lasted %s on average",
-		 (unsigned long long)connection->closed, destination, seconds > 0 ? nr / seconds : nr, life);
+	count_connections(connection->closed, closed);
+	snprintf(text, sizeof(text), "%s to %s, %.0f a second; each lasted %s on average",
+		 closed, destination, seconds > 0 ? nr / seconds : nr, life);
 	text_paragraph(opts, STYLE_PLAIN, "closed", text, NULL);
 	snprintf(text, sizeof(text), "%.0f bytes out in %.1f segments, %.0f bytes in, of each",
 		 (double)connection->bytes_out / nr, (double)connection->segments_out / nr,
@@ -200,31 +210,33 @@ static void print_churn(const struct report_opts *opts, const struct finding *fi
 static void print_leak(const struct report_opts *opts, const struct finding *finding, const char *destination)
 {
 	const struct finding_connection *connection = &finding->connection;
-	char text[FINDING_OBJECT_LEN * 3 + 160];
+	char text[FINDING_OBJECT_LEN * 3 + 160], nr[CONNECTIONS_LEN];
 
 	if (connection->peer.kind == CONNECTION_PROCESS) {
 		snprintf(text, sizeof(text),
-			 "%llu descriptors of files, pipes and the like, until the garbage collector closed them",
-			 (unsigned long long)connection->closed_by_gc);
+			 "%llu descriptor%s of files, pipes and the like, until the garbage collector closed %s",
+			 (unsigned long long)connection->closed_by_gc, connection->closed_by_gc == 1 ? "" : "s",
+			 connection->closed_by_gc == 1 ? "it" : "them");
 		text_paragraph(opts, STYLE_PLAIN, "kept", text, NULL);
 		return;
 	}
 	switch (finding->cause) {
 	case CAUSE_CLOSE_WAIT:
-		snprintf(text, sizeof(text), "%u connections to %s, which it has closed and this end has not",
-			 connection->close_wait, destination);
+		count_connections(connection->close_wait, nr);
+		snprintf(text, sizeof(text), "%s to %s, which it has closed and this end has not", nr, destination);
 		break;
 	case CAUSE_GROWTH:
-		snprintf(text, sizeof(text), "%llu connections to %s, and closed none of them",
-			 (unsigned long long)connection->begun, destination);
+		count_connections(connection->begun, nr);
+		snprintf(text, sizeof(text), "%s to %s, and closed none", nr, destination);
 		break;
 	case CAUSE_AT_EXIT:
-		snprintf(text, sizeof(text), "%llu connections to %s, until the process ended",
-			 (unsigned long long)connection->closed_at_exit, destination);
+		count_connections(connection->closed_at_exit, nr);
+		snprintf(text, sizeof(text), "%s to %s, until the process ended", nr, destination);
 		break;
 	default:
-		snprintf(text, sizeof(text), "%llu connections to %s, until the garbage collector found them",
-			 (unsigned long long)connection->closed_by_gc, destination);
+		count_connections(connection->closed_by_gc, nr);
+		snprintf(text, sizeof(text), "%s to %s, until the garbage collector found %s", nr, destination,
+			 connection->closed_by_gc == 1 ? "it" : "them");
 		break;
 	}
 	text_paragraph(opts, STYLE_PLAIN, "kept", text, NULL);

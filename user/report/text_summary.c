@@ -166,25 +166,35 @@ static void print_latent_sites(const struct report_opts *opts, const struct repo
 	putc('\n', opts->out);
 }
 
-/* Counters that are not zero when something was missed, in words. */
+/* Counters that are not zero when something was missed, in words; STAT_MAX: what the summary itself left out. */
 static const struct {
 	enum stat_id stat;
-	const char *words;
+	const char *one, *many, *words;
 } losses[] = {
-	{ STAT_RING_FULL, "records that the ring had no room for" },
-	{ STAT_RECORDS_INVALID, "records that contradict themselves" },
-	{ STAT_LOOPS_REFUSED, "loops past the 1,024 that can be watched: watch fewer processes" },
-	{ STAT_TARGETS_REFUSED, "processes past the 4,096 that can be watched: --name or --cgroup name fewer" },
-	{ STAT_EVENTS_MISSED, "events that the kernel did not deliver; found out and made good" },
-	{ STAT_STACKS_UNREADABLE, "stacks that could not be read whole" },
-	{ STAT_STACKS_TRUNCATED, "stacks deeper than what is read of one" },
-	{ STAT_NAMES_FAILED, "code objects that could not be named" },
-	{ STAT_NAMES_REFUSED, "code objects past the number that can be named" },
-	{ STAT_READER_RESTARTS, "restarts of the reader process" },
-	{ STAT_BREACHES_INCOMPLETE, "breaches reported without all their names" },
-	{ STAT_DESTINATIONS_REFUSED, "connections to destinations past the number that are counted apart" },
-	{ STAT_CONNECTIONS_MISSED, "changes of connections that the kernel did not deliver; made good" },
+	{ STAT_RING_FULL, "record", "records", "that the ring had no room for" },
+	{ STAT_RECORDS_INVALID, "record that contradicts itself", "records that contradict themselves", "" },
+	{ STAT_LOOPS_REFUSED, "loop", "loops", "past the 1,024 that can be watched: watch fewer processes" },
+	{ STAT_TARGETS_REFUSED, "process", "processes",
+	  "past the 4,096 that can be watched: --name or --cgroup name fewer" },
+	{ STAT_EVENTS_MISSED, "event", "events", "that the kernel did not deliver; found out and made good" },
+	{ STAT_STACKS_UNREADABLE, "stack", "stacks", "that could not be read whole" },
+	{ STAT_STACKS_TRUNCATED, "stack", "stacks", "deeper than what is read of one" },
+	{ STAT_NAMES_FAILED, "code object", "code objects", "that could not be named" },
+	{ STAT_NAMES_REFUSED, "code object", "code objects", "past the number that can be named" },
+	{ STAT_READER_RESTARTS, "restart", "restarts", "of the reader process" },
+	{ STAT_BREACHES_INCOMPLETE, "breach reported without all its names",
+	  "breaches reported without all their names", "" },
+	{ STAT_DESTINATIONS_REFUSED, "connection to a destination", "connections to destinations",
+	  "past the number that are counted apart" },
+	{ STAT_CONNECTIONS_MISSED, "change of a connection", "changes of connections",
+	  "that the kernel did not deliver; made good" },
+	{ STAT_MAX, "breach of a site", "breaches of sites", "past those that are ranked" },
 };
+
+static uint64_t nr_lost(const struct report_summary *summary, enum stat_id stat)
+{
+	return stat == STAT_MAX ? summary->nr_sites_refused : summary->loss.stats[stat];
+}
 
 static void print_losses(const struct report_opts *opts, const struct report_summary *summary)
 {
@@ -192,10 +202,8 @@ static void print_losses(const struct report_opts *opts, const struct report_sum
 	char count[TEXT_FIGURE_LEN];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(losses) + 1; i++) {
-		bool is_sites = i == ARRAY_SIZE(losses);
-		uint64_t nr =
-			is_sites ? summary->nr_sites_refused : summary->loss.stats[losses[i].stat];
+	for (i = 0; i < ARRAY_SIZE(losses); i++) {
+		uint64_t nr = nr_lost(summary, losses[i].stat);
 
 		if (!nr)
 			continue;
@@ -204,9 +212,8 @@ static void print_losses(const struct report_opts *opts, const struct report_sum
 		is_any = true;
 		text_count(nr, count);
 		print_figure(opts, STYLE_PLAIN, COLUMNS_FIGURE, count);
-		fprintf(opts->out, "  %s\n",
-			is_sites ? "breaches of sites past those that are ranked"
-				 : losses[i].words);
+		fprintf(opts->out, "  %s%s%s\n", nr == 1 ? losses[i].one : losses[i].many,
+			losses[i].words[0] ? " " : "", losses[i].words);
 	}
 	if (!is_any)
 		text_print(opts, STYLE_DIM, "Nothing was missed.\n");

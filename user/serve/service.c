@@ -357,6 +357,11 @@ void service_show(struct service *service, const struct model *model)
 	service->model = model;
 }
 
+static const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 void service_status(const struct service *service, char *out, size_t size)
 {
 	struct metrics_size rows;
@@ -367,9 +372,10 @@ void service_status(const struct service *service, char *out, size_t size)
 	sink_get_stats(service->sink, &lines);
 	if (service->model)
 		model_loss(service->model, &loss);
-	snprintf(out, size, "%u loops in %u workers, %llu lines of breaches, %llu records lost",
-		 rows.loops, rows.workers, (unsigned long long)lines.lines,
-		 (unsigned long long)loss.stats[STAT_RING_FULL]);
+	snprintf(out, size, "%u loop%s in %u worker%s, %llu line%s of breaches, %llu record%s lost",
+		 rows.loops, plural(rows.loops), rows.workers, plural(rows.workers),
+		 (unsigned long long)lines.lines, plural(lines.lines),
+		 (unsigned long long)loss.stats[STAT_RING_FULL], plural(loss.stats[STAT_RING_FULL]));
 }
 
 const char *service_url(const struct service *service)
