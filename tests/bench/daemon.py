@@ -1,12 +1,15 @@
-"""`loophound watch`, from its start to its summary, and what it costs itself."""
+"""`loophound watch`, from its start to its summary, `loophound serve`, and what they cost themselves."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
 import time
+import urllib.request
 
 from child import BUILD, PATIENCE, Child
 from host import children, cpu_ns, rss_kib
@@ -14,7 +17,42 @@ from host import children, cpu_ns, rss_kib
 LOOPHOUND = os.environ.get("LOOPHOUND") or str(BUILD / "loophound")
 
 
-class Watch(Child):
+class Daemon(Child):
+    def cpu_ns(self) -> int:
+        """Of the daemon, its reader and its web process."""
+        return sum(cpu_ns(pid) for pid in self.family())
+
+    def rss_kib(self) -> int:
+        """Of the same; pages that they share count twice."""
+        return sum(rss_kib(pid) for pid in self.family())
+
+    def family(self) -> list[int]:
+        return [self.pid, *children(self.pid)]
+
+
+class Serve(Daemon):
+    """The service, told by a configuration whom to watch."""
+
+    def __init__(self, config: str) -> None:
+        super().__init__(
+            LOOPHOUND, "serve", "--web.listen-address", "127.0.0.1:0", "--breaches.to", "none", "-c", config,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        while not (serving := re.search(r"serving on (http://127\.0\.0\.1:\d+)", self.line()[1])):
+            pass
+        self.url = serving[1]
+
+    def scrape(self, **headers: str) -> bytes:
+        request = urllib.request.Request(self.url + "/metrics", headers=headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return response.read()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Watch(Daemon):
     def __init__(self, *pids: int, arguments: tuple[str, ...] = (), **popen) -> None:
         targets = [word for pid in pids for word in ("-p", str(pid))]
         super().__init__(LOOPHOUND, "watch", *targets, "--format", "jsonl", *arguments, **popen)
@@ -48,17 +86,6 @@ class Watch(Child):
         _, summary = self.expect("summary")
         self.process.wait()
         return summary
-
-    def cpu_ns(self) -> int:
-        """Of the daemon and its reader process."""
-        return sum(cpu_ns(pid) for pid in self.family())
-
-    def rss_kib(self) -> int:
-        """Of the daemon and its reader process; pages that they share count twice."""
-        return sum(rss_kib(pid) for pid in self.family())
-
-    def family(self) -> list[int]:
-        return [self.pid, *children(self.pid)]
 
 
 class SwitchedWatch(Watch):
@@ -94,9 +121,9 @@ class SwitchedWatch(Watch):
 class Usage:
     """CPU share and memory of a daemon between two moments."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-        self.since_ns, self.cpu_ns = time.monotonic_ns(), watch.cpu_ns()
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.since_ns, self.cpu_ns = time.monotonic_ns(), daemon.cpu_ns()
 
     def cores(self) -> float:
-        return (self.watch.cpu_ns() - self.cpu_ns) / (time.monotonic_ns() - self.since_ns)
+        return (self.daemon.cpu_ns() - self.cpu_ns) / (time.monotonic_ns() - self.since_ns)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import tempfile
 import time
-import urllib.request
 
 from child import HERE, PYTHON, Child
-from daemon import LOOPHOUND
+from daemon import Serve
 from spread import Spread, spread
 from table import Row, row
 
@@ -18,10 +16,9 @@ COUNTS = (10, 1000, 10_000)
 FAMILY = re.compile(r"^(loophound_task\w+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 
 
-def _scrape(port: int) -> tuple[float, float, float]:
+def _scrape(service: Serve) -> tuple[float, float, float]:
     """Reads that counted all there is, their seconds, the tasks that are shown."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
-        found = FAMILY.findall(response.read().decode())
+    found = FAMILY.findall(service.scrape().decode())
     tasks = sum(float(value) for name, _, value in found if name == "loophound_tasks")
     (seconds,) = [float(value) for name, _, value in found if name == "loophound_task_read_seconds_total"]
     reads = {labels: float(value) for name, labels, value in found if name == "loophound_task_reads_total"}
@@ -33,27 +30,23 @@ def _scrape(port: int) -> tuple[float, float, float]:
 
 def measure(command: list[str], count: int, wanted: int) -> Spread:
     """In us; the process is the only one that is watched. The first read looks for the tables, and is left out."""
-    serve = (LOOPHOUND, "serve", "--web.listen-address", "127.0.0.1:0", "--breaches.to", "none", "-c")
     took = []
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config, contextlib.ExitStack() as stack:
         config.write("targets: [{name: tasks_target.py}]\n")
         config.flush()
-        service = stack.enter_context(Child(*serve, config.name, stderr=subprocess.STDOUT))
-        while not (serving := re.search(r"serving on http://127\.0\.0\.1:(\d+)", service.line()[1])):
-            pass
+        service = stack.enter_context(Serve(config.name))
         with Child(*command, str(HERE / "tasks_target.py"), str(count)) as target:
             target.line()
-            before = _scrape(int(serving[1]))
+            before = _scrape(service)
             while len(took) <= wanted:
                 time.sleep(0.5)
-                now = _scrape(int(serving[1]))
+                now = _scrape(service)
                 if now[0] == before[0] + 1:
                     took.append(1e6 * (now[1] - before[1]))
                 before = now
             if before[2] != count:
                 raise RuntimeError(f"{before[2]} tasks of {count} are shown")
-        service.process.terminate()
-        service.process.wait()
+        service.stop()
     return spread(took[1:])
 
 
