@@ -165,6 +165,46 @@ static void counts_how_attempts_fail(void **state)
 	watch_close(w);
 }
 
+/* By the other end: while all is open, and after it has said that nothing more comes. */
+static void counts_resets(void **state)
+{
+	static const char script[] =
+		"import struct\n"
+		"go()\n"
+		"server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen(100)\n"
+		"def pair():\n"
+		"    return socket.create_connection(server.getsockname()), server.accept()[0]\n"
+		"pairs = [pair() for _ in range(5)]\n"
+		"pairs[0][1].shutdown(socket.SHUT_WR); pairs[0][0].recv(1)\n"
+		"for mine, other in pairs[:4]:\n"
+		"    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); other.close()\n"
+		"for mine, other in pairs[1:4]:\n"
+		"    try: mine.recv(1)\n"
+		"    except ConnectionResetError: continue\n"
+		"    raise SystemExit('not reset')\n"
+		"say('reset'); sys.stdin.readline()\n";
+	struct watch *w = watch_open(&probes_default_config);
+	struct child child;
+	struct sums sums;
+
+	(void)state;
+	watch_run(w, &child, pythons[0], script);
+	assert_string_equal(child_line(&child), "reset");
+	sums_of(w, child.target_id, CONNECTION_OUT, 0, &sums);
+	assert_int_equal(sums.established, 1);
+	assert_int_equal(sums.closed, 4);
+	for (int i = 0; i < FAILURE_MAX; i++)
+		assert_int_equal(sums.failed[i], i == FAILURE_RESET ? 4 : 0);
+	/* who resets has lost nothing */
+	sums_of(w, child.target_id, CONNECTION_IN, 0, &sums);
+	assert_int_equal(sums.established, 1);
+	for (int i = 0; i < FAILURE_MAX; i++)
+		assert_int_equal(sums.failed[i], 0);
+	child_go(&child);
+	child_end(&child);
+	watch_close(w);
+}
+
 /* Both ends connect to each other, or one to itself: an attempt that comes to something, and from nowhere. */
 static void counts_who_connects_to_itself_once(void **state)
 {
@@ -347,6 +387,7 @@ int main(void)
 		cmocka_unit_test(counts_all_families),
 		cmocka_unit_test(counts_what_was_open_before_once),
 		cmocka_unit_test(counts_how_attempts_fail),
+		cmocka_unit_test(counts_resets),
 		cmocka_unit_test(counts_who_connects_to_itself_once),
 		cmocka_unit_test(follows_sockets_to_who_holds_them),
 		cmocka_unit_test(counts_unix_sockets),
