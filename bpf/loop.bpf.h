@@ -157,7 +157,7 @@ static __always_inline bool loop_is_in_run(struct loop_thread *th, struct scratc
 }
 
 /*
- * How many frames are above that one, after loop_take_stack().  -1: not known, for it is not there: it is too deep, the
+ * How many frames are above that one, after the walk.  -1: not known, for it is not there: it is too deep, the
  * stack is a greenlet's, or not read whole.
  */
 static __always_inline s32 loop_nr_above(struct loop_thread *th, struct scratch *s)

@@ -45,12 +45,13 @@ __noinline int await_add_task(struct scratch *s, u64 task)
 __noinline int await_walk(struct loop_thread *th, struct scratch *s)
 {
 	u64 loop, task;
-	u32 nr, inside, i;
+	s32 above;
+	u32 nr, i;
 
 	if (!th || !s || (th->kind != LOOP_KIND_ASYNCIO && th->kind != LOOP_KIND_UVLOOP))
 		return 0;
-	inside = th->base_depth + (th->kind == LOOP_KIND_ASYNCIO); /* Handle._run */
-	if (s->status != STACK_OK || s->flags & STACK_TRUNCATED || s->nr <= inside)
+	above = loop_nr_above(th, s) - (th->kind == LOOP_KIND_ASYNCIO); /* Handle._run */
+	if (s->status != STACK_OK || s->flags & STACK_TRUNCATED || above <= 0)
 		return 0;
 	nr = s->nr;
 	loop = pytask_loop(s, th->slot_value);
@@ -61,6 +62,6 @@ __noinline int await_walk(struct loop_thread *th, struct scratch *s)
 			break;
 	}
 	s->nr_awaiting = s->nr - nr;
-	s->awaiting_at = nr - inside;
+	s->awaiting_at = above;
 	return 0;
 }

@@ -288,8 +288,7 @@ __noinline int sample_take(struct loop_thread *th, struct scratch *s, u32 within
 	return 0;
 }
 
-/* A loop that is known by its frames; by a walk. */
-static __always_inline int is_run(struct loop_thread *th)
+static __always_inline int is_still_by_walk(struct loop_thread *th)
 {
 	struct scratch *s = scratch_get(SCRATCH_TICK);
 
@@ -325,7 +324,7 @@ __noinline int gc_estimate(struct loop_thread *th)
 	/* Whose it is can be told at its start, when all others stand still. */
 	if (!th->is_collecting && !pyworld_is_ours(&target->layout, th->tstate_addr))
 		return 0;
-	if (!th->is_collecting && !th->slot_addr && !is_run(th))
+	if (!th->is_collecting && !th->slot_addr && !is_still_by_walk(th))
 		return 0;
 	th->is_collecting = 1;
 	/* A CPU without a tick may not have been looked at for long. */

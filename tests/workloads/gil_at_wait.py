@@ -9,7 +9,7 @@ import time
 from truth import calibrate, emit, holds_gil, repeat, run, run_delay_ns, sleep, stack_of, to_thread
 
 DELAY_S = 0.05
-LATE_NS = 3_000_000  # timers are rounded up to a millisecond, by two of three who have a hand in it
+LATE_NS = 3_000_000  # timers end some milliseconds late: they are rounded up, more than once
 
 STDLIB = sysconfig.get_paths()["stdlib"]
 WAITS = ("select", "get_events", "doPoll", "run")  # of the standard library, trio, Twisted, gevent
@@ -76,7 +76,7 @@ async def handler():
         stack=waiting[waiting.index(site) :],
         task=None,
         at_wait=True,
-        start_ns=max(due_ns, held_ns),
+        start_ns=max(due_ns + LATE_NS, held_ns),
         end_ns=end_ns,
         cpu_ns=0,
         gc_ns=0,

@@ -4,6 +4,7 @@
 #define UTIL_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,6 +41,12 @@ static inline void fclosep(FILE **file)
 		(p) = NULL;           \
 		t_;                   \
 	})
+
+/* What a noun of so many ends in. */
+static inline const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
 
 static inline int take_fd(int *fd)
 {

@@ -6,6 +6,7 @@
 
 #include "sanitize.h"
 #include "text.h"
+#include "util.h"
 
 #define MAX_ROWS	20 /* of the table, unless verbose */
 #define CONNECTIONS_LEN 40 /* of how many there are, in words */
@@ -162,7 +163,7 @@ static uint64_t print_failed(const struct report_opts *opts, const uint64_t fail
 /* "1 connection", "2 connections". */
 static void count_connections(uint64_t nr, char out[CONNECTIONS_LEN])
 {
-	snprintf(out, CONNECTIONS_LEN, "%" PRIu64 " connection%s", nr, nr == 1 ? "" : "s");
+	snprintf(out, CONNECTIONS_LEN, "%" PRIu64 " connection%s", nr, plural(nr));
 }
 
 static void print_burst(const struct report_opts *opts, const struct finding_connection *connection,
@@ -215,7 +216,7 @@ static void print_leak(const struct report_opts *opts, const struct finding *fin
 	if (connection->peer.kind == CONNECTION_PROCESS) {
 		snprintf(text, sizeof(text),
 			 "%llu descriptor%s of files, pipes and the like, until the garbage collector closed %s",
-			 (unsigned long long)connection->closed_by_gc, connection->closed_by_gc == 1 ? "" : "s",
+			 (unsigned long long)connection->closed_by_gc, plural(connection->closed_by_gc),
 			 connection->closed_by_gc == 1 ? "it" : "them");
 		text_paragraph(opts, STYLE_PLAIN, "kept", text, NULL);
 		return;

@@ -78,7 +78,7 @@ void journal_write_held(FILE *out, const struct ration_held *held, const char *j
 		"MESSAGE=%llu line%s of breaches %s held back, %llu of them for want of room of "
 		"their "
 		"own process",
-		(unsigned long long)lines, lines == 1 ? "" : "s", lines == 1 ? "was" : "were",
+		(unsigned long long)lines, plural(lines), lines == 1 ? "was" : "were",
 		(unsigned long long)held->of_target);
 	if (held->nr_worst)
 		fprintf(out, " (pid %u: %llu)", held->worst[0].pid,

@@ -357,11 +357,6 @@ void service_show(struct service *service, const struct model *model)
 	service->model = model;
 }
 
-static const char *plural(uint64_t nr)
-{
-	return nr == 1 ? "" : "s";
-}
-
 void service_status(const struct service *service, char *out, size_t size)
 {
 	struct metrics_size rows;
