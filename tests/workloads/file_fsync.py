@@ -6,7 +6,8 @@ import time
 
 from truth import planted, repeat, run, to_thread
 
-file = tempfile.NamedTemporaryFile(prefix="loophound-", dir="/var/tmp")  # /tmp may be in memory
+file = tempfile.TemporaryFile(dir="/var/tmp")  # /tmp may be in memory
+name = os.readlink(f"/proc/self/fd/{file.fileno()}").split()[0]  # it is "deleted" from the beginning
 megabyte = os.urandom(1 << 20)
 
 
@@ -34,7 +35,7 @@ size = big_enough()
 
 
 def save():
-    with planted("file_fsync", "file", target=file.name):
+    with planted("file_fsync", "file", target=name):
         os.fsync(file.fileno())
 
 

@@ -24,7 +24,8 @@ ROUNDS = 2
 
 remote = None  # a server that answers late
 lock = threading.Lock()
-file = tempfile.NamedTemporaryFile(prefix="loophound-", dir="/var/tmp")
+file = tempfile.TemporaryFile(dir="/var/tmp")
+file_name = os.readlink(f"/proc/self/fd/{file.fileno()}").split()[0]  # it is "deleted" from the beginning
 megabyte = os.urandom(1 << 20)
 client = requests.Session()
 client.trust_env = False
@@ -105,7 +106,7 @@ def write():
 
 async def sync():
     await to_thread(write)
-    with planted("server_sync", "file", target=file.name):
+    with planted("server_sync", "file", target=file_name):
         os.fsync(file.fileno())
     return {}
 
