@@ -151,6 +151,8 @@ enum off_class {
 	OFF_OTHER = 5,
 	OFF_CLASS_MAX
 };
+/* In off_ns[], where nothing is asleep: how much of [OFF_GIL] its holder was runnable and had no CPU, if known. */
+#define OFF_HOLDER_QUEUED OFF_RUNNABLE
 
 /* What was going on when a sleep began or a sample was taken. */
 #define IN_GC	     1u /* the collector ran */
@@ -168,7 +170,10 @@ struct ev_sleep {
 	__u64 total_ns; /* off the CPU */
 	__u64 asleep_ns; /* of which truly asleep: total without the wait for a CPU afterwards */
 	__u64 max_ns;	/* the longest */
-	__u64 args[3];	/* of the first call */
+	union {
+		__u64 args[3]; /* of the first call */
+		__u64 holder_queued_ns; /* OFF_GIL: of asleep_ns, as [OFF_HOLDER_QUEUED] of the iteration */
+	};
 	__u32 count;
 	__s32 syscall; /* number */
 	__s32 fd;      /* that it waited for; -1: none */
@@ -219,7 +224,7 @@ struct ev_iteration {
 	__u64 on_cpu_ns;
 	__u64 run_queue_ns;		/* runnable, waiting for a CPU, within the iteration */
 	__u64 wake_delay_ns;		/* the same between the wake-up in the loop's wait and start_ns */
-	__u64 off_ns[OFF_CLASS_MAX];	/* asleep, by enum off_class; [OFF_RUNNABLE] is 0 */
+	__u64 off_ns[OFF_CLASS_MAX];	/* asleep, by enum off_class; [0]: see OFF_HOLDER_QUEUED */
 	__u32 nr_voluntary, nr_involuntary; /* context switches */
 	__u32 nr_major_faults;
 	__u32 nr_sleeps, nr_samples;	/* what the kernel saw; fewer records mean loss */

@@ -11,6 +11,9 @@
  * line of it.  A piece votes for the look at its end and half as much for the one at its start: the first
  * look of a wait finds the holder where it just took the GIL, which is not what it kept it for.
  *
+ * Who gives the GIL away because another thread asked for it waits until that one has taken it.  It was woken up
+ * for that and needs nothing but a CPU.
+ *
  * A loop beside busy threads waits for the GIL in every iteration.  Nothing is looked at before the
  * iteration's waits could reach half the limit with the piece that begins: that is how long those
  * iterations are that nobody will hear of.
@@ -22,25 +25,31 @@
 #define WALK_GAP_NS  1000000 /* the pieces may be short and many: one holder is not walked more often */
 #define OBEY_NS	     1000000 /* so long after it was asked for it, nobody who runs Python has the GIL */
 #define GIL_INTERVAL 8	     /* before last_holder: microseconds; a piece is not longer */
+#define TASK_INTERRUPTIBLE 1
 
-static __always_inline bool is_worth_a_look(struct loop_thread *th, const struct py_layout *l)
+/*
+ * Who holds it goes to th->gil_tstate_addr.  True: that is worth a look.  Not if we gave it away and nobody has
+ * taken it, which is noted in th->gil_queued_ns.
+ */
+__noinline int gil_read(struct loop_thread *th, u64 locked_addr, u64 last_holder_addr)
 {
-	u64 interval_ns = read_user_u64(l->gil_addr + l->gil_last_holder - GIL_INTERVAL) * 1000;
-
-	return th->off_ns[OFF_GIL] + interval_ns >= cfg_report_gil_ns / 2;
-}
-
-/* The PyThreadState of the holder; 0: nobody's, or our own, which is giving it away. */
-static __always_inline u64 holder_of(struct loop_thread *th, struct scratch *s)
-{
-	u64 gil_addr = s->layout.gil_addr, holder;
+	u64 holder, interval_ns;
 	u32 locked = 0;
 
-	if (!s->layout.gil_locked ||
-	    read_user(&locked, sizeof(locked), gil_addr + s->layout.gil_locked) || locked != 1)
+	if (!th)
 		return 0;
-	holder = read_user_u64(gil_addr + s->layout.gil_last_holder);
-	return holder == th->tstate_addr ? 0 : holder;
+	th->gil_tstate_addr = 0;
+	if (read_user(&locked, sizeof(locked), locked_addr))
+		return 0;
+	holder = read_user_u64(last_holder_addr);
+	if (!locked && holder == th->tstate_addr) {
+		th->gil_queued_ns = ~0ULL;
+		return 0;
+	}
+	if (locked == 1 && holder != th->tstate_addr)
+		th->gil_tstate_addr = holder;
+	interval_ns = read_user_u64(last_holder_addr - GIL_INTERVAL) * 1000;
+	return th->off_ns[OFF_GIL] + interval_ns >= cfg_report_gil_ns / 2;
 }
 
 /* Since 6.2 and 6.13; the second looks in the PID namespace of the current thread. */
@@ -48,19 +57,39 @@ extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
 extern struct task_struct *bpf_task_from_vpid(s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
 
-/* CPU time of the holder, up to a tick old while it runs; 0: not known. */
-static __always_inline u64 holder_ran_ns(struct loop_thread *th)
+/* How long it has been waiting for a CPU by now. */
+static __always_inline u64 task_queued_ns(struct task_struct *task)
+{
+	u64 since_ns = task->sched_info.last_queued, now_ns;
+
+	/* Who sleeps may be accounted for as queued, see migrate.bpf.c. */
+	if (!since_ns || task->__state || !bpf_core_field_exists(task->se.cfs_rq) ||
+	    !bpf_core_field_exists(((struct cfs_rq *)0)->rq))
+		return 0;
+	/* The scheduler's own clock, of this CPU, which is at a switch: it is up to date. */
+	now_ns = bpf_get_current_task_btf()->se.cfs_rq->rq->clock;
+	return now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
+/* The scheduler's account of the holder goes to th->gil_holder; all 0: not known. */
+__noinline int gil_read_holder(struct loop_thread *th)
 {
 	struct task_struct *task = NULL;
-	u64 ran_ns;
+	struct holder_account *account;
 
+	if (!th)
+		return 0;
+	account = &th->gil_holder;
+	account->ran_ns = account->queue_ns = account->is_asleep = 0;
 	if (th->gil_pid && bpf_task_from_pid)
 		task = bpf_task_from_pid((s32)th->gil_pid);
 	if (!task)
 		return 0;
-	ran_ns = task->se.sum_exec_runtime;
+	account->ran_ns = task->se.sum_exec_runtime;
+	account->queue_ns = task->sched_info.run_delay + task_queued_ns(task) + 1;
+	account->is_asleep = task->__state & TASK_INTERRUPTIBLE;
 	bpf_task_release(task);
-	return ran_ns;
+	return 0;
 }
 
 /* Its number on the host, by the one that it has for the current thread, which is of its process. */
@@ -94,13 +123,12 @@ static __always_inline u32 native_id(struct scratch *s, u64 holder, u64 ident)
 }
 
 /*
- * Is the holder in one call of C?  Whoever waited a piece in vain has asked for the GIL, and the interpreter
- * gives it away between two instructions, a few microseconds later: who has run for longer since, and has it
- * still, is in C.  Where the kernel does not say how long it ran: who stands where the look before found it.
- * To stand still is not enough: so does a holder that has no CPU.
+ * Is the holder in one call of C?  Who sleeps and has the GIL is.  Whoever waited a piece in vain has asked for it,
+ * and the interpreter gives it away between two instructions, a few microseconds later: who has run for longer
+ * since, and has it still, is in C.  Where the kernel does not say how long it ran: who stands where the look before
+ * found it.  To stand still is not enough: so does a holder that has no CPU.
  */
-static __always_inline void note_asked(struct loop_thread *th, struct scratch *s, u64 holder, u64 ident,
-				       bool goes_on)
+static __always_inline void note_asked(struct loop_thread *th, bool goes_on)
 {
 	if (!goes_on) {
 		th->gil_is_asked = 0;
@@ -110,8 +138,7 @@ static __always_inline void note_asked(struct loop_thread *th, struct scratch *s
 		return;
 	th->gil_is_asked = 1;
 	th->gil_asked_ns = 0;
-	find_holder(th, native_id(s, holder, ident));
-	th->gil_ran_ns = holder_ran_ns(th);
+	th->gil_ran_ns = th->gil_holder.ran_ns;
 }
 
 /* Where the holder is goes to th->gil_stack_id. */
@@ -121,7 +148,10 @@ static __always_inline void look_at_holder(struct loop_thread *th, struct scratc
 	u64 before = th->gil_ident == ident ? th->gil_stack_id : 0;
 	bool goes_on = before && now_ns - th->gil_ended_ns < WALK_GAP_NS;
 
-	note_asked(th, s, holder, ident, goes_on);
+	if (!goes_on)
+		find_holder(th, native_id(s, holder, ident));
+	gil_read_holder(th);
+	note_asked(th, goes_on);
 	th->gil_ident = ident;
 	th->gil_is_still = 0;
 	if (before && now_ns - th->gil_walk_ns < WALK_GAP_NS)
@@ -133,6 +163,15 @@ static __always_inline void look_at_holder(struct loop_thread *th, struct scratc
 		py_walk(s, th->target_id);
 	th->gil_stack_id = loop_send_stack(th, s, now_ns);
 	th->gil_is_still = goes_on && th->gil_stack_id == before;
+}
+
+/* Nobody has it.  Who had it until now may not be done with giving it away: we wait for the lock around that. */
+static __always_inline void look_at_last_holder(struct loop_thread *th, u64 now_ns)
+{
+	if (now_ns - th->gil_ended_ns >= WALK_GAP_NS)
+		th->gil_pid = 0;
+	gil_read_holder(th);
+	th->gil_ident = th->gil_stack_id = th->gil_is_still = th->gil_is_asked = 0;
 }
 
 static __always_inline u32 find_gil_site(struct loop_thread *th, u64 stack_id, u64 ident)
@@ -172,7 +211,7 @@ __noinline int gil_waits_musl(u64 gil_addr, u64 word_addr)
 
 __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 {
-	u64 stack_id, holder, frame, ident = 0;
+	u64 stack_id, holder, frame, at, ident = 0;
 	struct target_entry *target;
 	struct ev_sleep *e;
 	u32 tgid = bpf_get_current_pid_tgid() >> 32, site, nr, step;
@@ -180,8 +219,12 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 
 	if (!th || !s)
 		return 0;
+	th->gil_queued_ns = 0;
 	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target || !is_worth_a_look(th, &target->layout))
+	if (!target || !target->layout.gil_locked)
+		return 0;
+	at = target->layout.gil_addr;
+	if (!gil_read(th, at + target->layout.gil_locked, at + target->layout.gil_last_holder))
 		return 0;
 	stack_id = loop_take_stack(th, s, now_ns);
 	if (!stack_id)
@@ -191,13 +234,13 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	nr = above < 0 ? 0 : s->nr;
 	step = frame_index(above - 1);
 	frame = s->frame_addrs[step];
-	holder = holder_of(th, s);
+	holder = th->gil_tstate_addr;
 	if (holder)
 		ident = read_user_u64(holder + s->layout.tstate_thread_id);
 	if (ident)
 		look_at_holder(th, s, holder, ident, now_ns);
 	else
-		th->gil_ident = th->gil_stack_id = th->gil_is_still = th->gil_is_asked = 0;
+		look_at_last_holder(th, now_ns);
 	site = find_gil_site(th, stack_id, ident);
 	th->is_sleep = 1;
 	if (site < MAX_SITES) {
@@ -232,6 +275,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 {
 	struct ev_sleep *e;
+	u64 queue_ns, was_asleep;
 	u32 site;
 
 	if (!th)
@@ -240,9 +284,15 @@ __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 	if (site >= MAX_SITES)
 		return 0;
 	e = &th->sites[site];
-	if (th->gil_is_asked && th->gil_ran_ns) {
+	queue_ns = th->gil_holder.queue_ns;
+	was_asleep = th->gil_holder.is_asleep;
+	gil_read_holder(th);
+	th->gil_queued_ns = queue_ns && th->gil_holder.queue_ns > queue_ns ? th->gil_holder.queue_ns - queue_ns : 0;
+	if (was_asleep) {
+		e->holder_still_us += (u32)(off_ns / 1000);
+	} else if (th->gil_is_asked && th->gil_ran_ns) {
 		th->gil_asked_ns += off_ns;
-		if (holder_ran_ns(th) > th->gil_ran_ns + cfg_tick_ns + OBEY_NS) {
+		if (th->gil_holder.ran_ns > th->gil_ran_ns + cfg_tick_ns + OBEY_NS) {
 			e->holder_still_us += (u32)(th->gil_asked_ns / 1000);
 			th->gil_asked_ns = 0;
 		}
@@ -252,5 +302,21 @@ __noinline int gil_back(struct loop_thread *th, u64 off_ns)
 	th->gil_piece_ns = off_ns;
 	th->gil_ended_ns = e->last_ns;
 	vote(th, site, off_ns / 2);
+	return 0;
+}
+
+__noinline int gil_settle(struct loop_thread *th, u64 asleep_ns)
+{
+	u64 queued_ns;
+	u32 site;
+
+	if (!th)
+		return 0;
+	site = th->site;
+	/* While the loop waited for one as well, that is its run_queue_ns. */
+	queued_ns = th->gil_queued_ns < asleep_ns ? th->gil_queued_ns : asleep_ns;
+	th->off_ns[OFF_HOLDER_QUEUED] += queued_ns;
+	if (site < MAX_SITES)
+		th->sites[site].holder_queued_ns += queued_ns;
 	return 0;
 }

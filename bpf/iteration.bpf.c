@@ -111,7 +111,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	    on_cpu_ns < cfg_report_on_cpu_ns && th->off_ns[OFF_GIL] < cfg_report_gil_ns &&
 	    th->gc_on_cpu_ns < cfg_report_gc_ns &&
 	    th->import_on_cpu_ns + th->import_asleep_ns < cfg_report_import_ns &&
-	    th->run_queue_ns + th->wake_delay_ns < cfg_report_starved_ns &&
+	    th->run_queue_ns + th->wake_delay_ns + th->off_ns[OFF_HOLDER_QUEUED] < cfg_report_starved_ns &&
 	    th->off_ns[OFF_FAULT] < cfg_report_starved_ns &&
 	    th->off_ns[OFF_STOPPED] < cfg_report_starved_ns && th->off_ns[OFF_OTHER] < cfg_report_gc_ns)
 		return 0;
@@ -128,8 +128,7 @@ __noinline int loop_end_iteration(struct loop_thread *th, u32 end, u64 now_ns)
 	ev->on_cpu_ns = on_cpu_ns;
 	ev->run_queue_ns = th->run_queue_ns;
 	ev->wake_delay_ns = th->wake_delay_ns;
-	ev->off_ns[OFF_RUNNABLE] = 0;
-	for (i = 1; i < OFF_CLASS_MAX; i++)
+	for (i = 0; i < OFF_CLASS_MAX; i++)
 		ev->off_ns[i] = th->off_ns[i];
 	/* The counters of context switches and faults were set to differences by the caller. */
 	ev->nr_voluntary = th->nvcsw;
@@ -168,6 +167,7 @@ __noinline int loop_publish(struct loop_thread *th)
 	live->off_total_ns = th->off_total_ns;
 	live->run_queue_ns = th->run_queue_ns;
 	__builtin_memcpy(live->off_ns, th->off_ns, sizeof(live->off_ns));
+	live->gil_queued_ns = th->gil_queued_ns;
 	live->gc_on_cpu_ns = th->gc_on_cpu_ns;
 	live->import_on_cpu_ns = th->import_on_cpu_ns;
 	live->import_asleep_ns = th->import_asleep_ns;

@@ -18,6 +18,7 @@ struct loop_live {
 	__u64 wake_delay_ns; /* as in ev_iteration */
 	__u64 off_total_ns, run_queue_ns; /* up to the last time it got the CPU back */
 	__u64 off_ns[OFF_CLASS_MAX];
+	__u64 gil_queued_ns; /* what is known yet of the last wait for the GIL: how long its holder had no CPU */
 	__u64 gc_on_cpu_ns, import_on_cpu_ns, import_asleep_ns; /* of collections and imports that ended */
 	__u64 out_exec_ns;  /* se.sum_exec_runtime at out_ns: more than that now, and it has run since */
 	__u32 out_class;    /* enum off_class; of out_ns, or of the last time off if that is 0 */

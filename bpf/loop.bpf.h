@@ -11,6 +11,9 @@
 /* The thread had left the CPU for the GIL, for off_ns: the site learns who held it (gil.bpf.c). */
 extern int gil_back(struct loop_thread *th, u64 off_ns);
 
+/* Of that, asleep_ns was no wait for a CPU: books how much of it the holder had none. */
+extern int gil_settle(struct loop_thread *th, u64 asleep_ns);
+
 /* The thread was off the CPU for off_ns and has it again since back_ns.  th->out_ns has been set to 0. */
 static __always_inline void loop_back_on_cpu(struct loop_thread *th, u64 off, u64 back_ns)
 {
@@ -89,6 +92,8 @@ static __always_inline void loop_settle(struct loop_thread *th, struct task_stru
 		th->off_ns[class] += asleep;
 	if ((class == OFF_SYSCALL || class == OFF_GIL || class == OFF_OTHER) && site < MAX_SITES)
 		th->sites[site].asleep_ns += asleep;
+	if (class == OFF_GIL)
+		gil_settle(th, asleep);
 }
 
 /*

@@ -23,6 +23,13 @@
 #define MAX_LOOPS   1024 /* loop threads alive at once; likewise */
 #define MAX_SITES   8	 /* distinct (stack, call, descriptor) of one iteration kept before one is sent early */
 
+/* What the scheduler has of who holds the GIL; all 0: not known. */
+struct holder_account {
+	u64 ran_ns; /* up to a tick old while it runs */
+	u64 queue_ns; /* it was runnable and had no CPU, until now; and 1 */
+	u64 is_asleep; /* not 0: it is, and a signal would wake it: in no page fault */
+};
+
 /* A loop thread.  Lives in task storage: gone with the thread, so a reused tid starts clean. */
 struct loop_thread {
 	u32 target_id, loop_id;
@@ -62,10 +69,12 @@ struct loop_thread {
 	u64 last_sample_ns, last_wakeup_ns;
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
 	/* What the last look at the GIL's holder found, and how sure each site is of its own: gil.bpf.c. */
-	u64 gil_ident, gil_stack_id, gil_walk_ns;
+	u64 gil_tstate_addr, gil_ident, gil_stack_id, gil_walk_ns;
 	u64 gil_is_still, gil_piece_ns, gil_ended_ns;
 	u64 gil_is_asked, gil_asked_ns; /* the holder was asked to let go; for how long, not counted yet */
 	u64 gil_ran_ns, gil_pid; /* what it had run then; its number on the host */
+	struct holder_account gil_holder; /* when the piece began; and when it ended */
+	u64 gil_queued_ns; /* what it waited for a CPU within the piece that ended last; more than that: all the time */
 	u64 gil_votes_ns[MAX_SITES];
 	u64 queue_of, queue_addr; /* the loop's ready callbacks; of which slot_value; 0: not found */
 	u64 nr_switches; /* times that it was seen to leave the CPU within the iteration */

@@ -60,10 +60,20 @@ struct sockaddr_un {
 
 struct sched_info {
 	unsigned long long run_delay; /* ns runnable without a CPU; updated when the task gets one */
+	unsigned long long last_queued; /* rq.clock when it began to wait for one; 0: it does not */
+};
+
+struct rq {
+	u64 clock; /* ns; brought up to date before each switch */
+};
+
+struct cfs_rq {
+	struct rq *rq; /* with CONFIG_FAIR_GROUP_SCHED */
 };
 
 struct sched_entity {
 	u64 sum_exec_runtime; /* ns on CPU; exact when the task leaves it */
+	struct cfs_rq *cfs_rq; /* of the CPU that the task is on, was on last, or waits for; likewise */
 	unsigned char sched_delayed; /* 6.12: asleep, and still in the run queue */
 };
 

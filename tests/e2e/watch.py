@@ -114,10 +114,10 @@ def outcome_of(watch: Watch, interpreter: Interpreter, *workloads: Workload) -> 
     )
 
 
-def watch_workload(name: str, interpreter: Interpreter, *arguments: str, **how) -> Outcome:
-    """One workload from start to end under the eyes of one loophound; `how` is the Workload's."""
+def watch_workload(name: str, interpreter: Interpreter, *arguments: str, given: tuple[str, ...] = (), **how) -> Outcome:
+    """One workload, given some arguments, from start to end under the eyes of one loophound; `how` is the Workload's."""
     with contextlib.ExitStack() as stack:
-        workload = stack.enter_context(Workload(name, interpreter, **how))
+        workload = stack.enter_context(Workload(name, interpreter, *given, **how))
         workload.wait_ready()
         if name in HOSTS:
             stack.enter_context(HOSTS[name](workload.pid))

@@ -312,6 +312,13 @@ static void a_sleep_ends_after_it_began(void **state)
 	ev.asleep_ns = 0;
 	ev.max_ns = 11;
 	assert_refuses(ev);
+	ev.max_ns = 10;
+	ev.args[0] = 1; /* no argument, of a wait for the GIL */
+	assert_passes(ev);
+	ev.off_class = OFF_GIL;
+	assert_refuses(ev);
+	ev.asleep_ns = 1;
+	assert_passes(ev);
 }
 
 static void the_parts_of_an_iteration_add_up_to_the_nanosecond(void **state)
@@ -328,9 +335,11 @@ static void the_parts_of_an_iteration_add_up_to_the_nanosecond(void **state)
 	ev.end_ns = 999;
 	assert_refuses(ev);
 	ev.end_ns = 1021;
-	ev.off_ns[OFF_RUNNABLE] = 1;
+	ev.off_ns[OFF_HOLDER_QUEUED] = 2; /* no part of the sum, but of a part */
+	assert_passes(ev);
+	ev.off_ns[OFF_HOLDER_QUEUED] = 3;
 	assert_refuses(ev);
-	ev.off_ns[OFF_RUNNABLE] = 0;
+	ev.off_ns[OFF_HOLDER_QUEUED] = 0;
 	/* Sums that wrap around to the right number. */
 	ev.off_ns[OFF_GIL] += UINT64_MAX;
 	ev.off_ns[OFF_OTHER] += 1;

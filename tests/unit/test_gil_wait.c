@@ -35,6 +35,7 @@ static struct sleep *gil_sleep(const struct stack *own, uint64_t ident, uint32_t
 	made.iteration.ev.off_ns[OFF_SYSCALL] -= asleep_ns;
 	made.iteration.ev.off_ns[OFF_GIL] += asleep_ns;
 	ev->off_class = OFF_GIL;
+	ev->holder_queued_ns = 0;
 	ev->holder_ident = ident;
 	ev->holder_tid = tid;
 	sleep->holder_stack = holder;
@@ -121,6 +122,27 @@ static void who_stands_still_is_in_c_code(void **state)
 	assert_non_null(strstr(made.findings[0].advice, "C call on the holder's line"));
 }
 
+static void time_without_a_cpu_is_nobodys_fault(void **state)
+{
+	struct stack line_42 = own_stack(42), line_43 = own_stack(43), holder = holder_stack();
+	const struct finding *finding = &made.findings[0];
+
+	(void)state;
+	gil_sleep(&line_42, BURNER, 4711, &holder, 49 * MSEC)->ev.holder_queued_ns = 48 * MSEC;
+	gil_sleep(&line_43, INDEXER, 4712, &holder, 20 * MSEC)->ev.holder_queued_ns = 2 * MSEC;
+	made.iteration.ev.off_ns[OFF_HOLDER_QUEUED] = 49 * MSEC + 1;
+	assert_int_equal(made_eval(&made), 0);
+	made.iteration.ev.off_ns[OFF_HOLDER_QUEUED]--;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(finding->rule, RULE_GIL_WAIT);
+	assert_int_equal(finding->duration_ns, 20 * MSEC);
+	/* Line and holder are those of what is left. */
+	assert_int_equal(finding->stack->frames[finding->site].line, 43);
+	assert_int_equal(finding->holder.tid, 4712);
+	assert_int_equal(finding->holder.waited_ns, 20 * MSEC);
+	assert_int_equal(finding->holder.run_queue_ns, 2 * MSEC);
+}
+
 static void a_holder_that_runs_a_loop_of_its_own_is_cut_at_it(void **state)
 {
 	struct stack own = own_stack(42), other = own_stack(77);
@@ -198,6 +220,29 @@ static void the_text_names_thread_and_line(void **state)
 		"          it less at a time, or run it in a ProcessPoolExecutor\n");
 }
 
+static void a_starved_holder_is_told_with_its_time(void **state)
+{
+	struct stack own = own_stack(42), holder = holder_stack();
+
+	(void)state;
+	gil_sleep(&own, BURNER, 4713, &holder, 90 * MSEC)->ev.holder_queued_ns = 60 * MSEC;
+	made.iteration.ev.off_ns[OFF_HOLDER_QUEUED] = 60 * MSEC;
+	assert_int_equal(made_eval(&made), 2);
+	show(&report_text);
+	assert_has("host-starved, run-queue, 60.0 ms");
+	assert_has("  waited  for the GIL, and who held it for a CPU\n");
+	made.iteration.ev.run_queue_ns = 2 * MSEC;
+	show(&report_text);
+	assert_has("  waited  for a CPU, ready to run; 60.0 ms of it for the GIL, and who held it\n"
+		   "          for a CPU\n");
+	made.findings[0] = made.findings[1];
+	show(&report_text);
+	assert_has("gil-wait, gil, 30.0 ms");
+	assert_has("  waited  for the GIL; 60.0 ms more while who held it had no CPU\n");
+	show(&report_jsonl);
+	assert_has("\"waited_ns\":90000000,\"native\":false,\"others\":0,\"run_queue_ns\":60000000,");
+}
+
 static void what_is_not_known_of_the_holder_is_said(void **state)
 {
 	struct stack own = own_stack(42);
@@ -234,6 +279,7 @@ static void json_has_all_of_the_holder(void **state)
 	show(&report_jsonl);
 	assert_has("\"holder\":{\"tid\":4713,\"ident\":139637976731648,\"name\":\"burner\","
 		   "\"comm\":\"python3\",\"waited_ns\":40000000,\"native\":false,\"others\":1,"
+		   "\"run_queue_ns\":0,"
 		   "\"site\":{\"function\":\"crunch\",\"file\":\"/srv/shop/crunch.py\",\"line\":31},"
 		   "\"stack\":[{\"function\":\"JSONDecoder.raw_decode\"");
 	assert_has("\"gil_wait_ns\":44000000");
@@ -247,6 +293,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(they_are_no_lock_and_no_other_cause, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_records_still_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_stands_still_is_in_c_code, setup, teardown),
+		cmocka_unit_test_setup_teardown(time_without_a_cpu_is_nobodys_fault, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_starved_holder_is_told_with_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_holder_that_runs_a_loop_of_its_own_is_cut_at_it,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_loop_that_only_woke_up_runs_no_callback, setup,

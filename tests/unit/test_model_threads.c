@@ -30,6 +30,7 @@ static void add_gil(struct model *model, uint64_t iteration, uint64_t ident, uin
 			       .holder_stack_id = holder_stack,
 			       .holder_ident = ident,
 			       .holder_tid = tid,
+			       .holder_queued_ns = ns / 2,
 			       .holder_still_us = 3 };
 
 	add(model, &ev);
@@ -75,6 +76,7 @@ static void waits_are_told_apart_by_holder(void **state)
 	assert_int_equal(it->nr_sleeps, 2);
 	assert_int_equal(it->sleeps[0].ev.total_ns, 40);
 	assert_int_equal(it->sleeps[0].ev.holder_still_us, 6);
+	assert_int_equal(it->sleeps[0].ev.holder_queued_ns, 20);
 	assert_int_equal(it->sleeps[0].holder_stack->id, 12);
 	assert_string_equal(it->sleeps[0].holder_stack->frames[0].name, "f101");
 	assert_string_equal(it->sleeps[0].holder_name, "seven");

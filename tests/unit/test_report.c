@@ -147,7 +147,8 @@ static void a_starved_loop_has_its_evidence(void **state)
 	show(&report_jsonl, 0, 1);
 	assert_has("\"evidence\":{\"window_ns\":510000000,\"cgroup\":\"/system.slice/app\\u001b.service\","
 		   "\"throttled_ns\":412000000,\"nr_throttled\":8,\"nr_periods\":9,\"quota_ns\":10000000,"
-		   "\"period_ns\":100000000,\"steal_ns\":0,\"nr_running\":3,\"nr_cpus\":2}");
+		   "\"period_ns\":100000000,\"steal_ns\":0,\"nr_running\":3,\"nr_cpus\":2,"
+		   "\"holder_run_queue_ns\":0}");
 	show(&report_jsonl, 1, 1);
 	assert_has("\"evidence\":{\"stopped_by\":\"tracer\"}");
 	host.throttled_ns = 0;

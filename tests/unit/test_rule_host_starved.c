@@ -69,11 +69,28 @@ static void the_period_under_way_counts_while_it_lasts(void **state)
 	assert_int_equal(made.findings[0].cause, CAUSE_THROTTLED);
 }
 
+static void who_holds_the_gil_is_starved_with_the_loop(void **state)
+{
+	(void)state;
+	made.iteration.ev.run_queue_ns = 10 * MSEC;
+	made.iteration.ev.wake_delay_ns = 5 * MSEC;
+	made.iteration.ev.off_ns[OFF_GIL] = 54 * MSEC;
+	made.iteration.ev.off_ns[OFF_HOLDER_QUEUED] = 35 * MSEC - 1;
+	made.iteration.ev.end_ns = START + 64 * MSEC;
+	assert_int_equal(made_eval(&made), 0); /* and 19 ms are no gil-wait */
+	made.iteration.ev.off_ns[OFF_HOLDER_QUEUED]++;
+	assert_int_equal(made_eval(&made), 1);
+	assert_int_equal(made.findings[0].rule, RULE_HOST_STARVED);
+	assert_int_equal(made.findings[0].cause, CAUSE_RUN_QUEUE);
+	assert_int_equal(made.findings[0].duration_ns, 50 * MSEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_quota_that_ran_out_is_told_from_a_crowd, setup),
 		cmocka_unit_test_setup(the_period_under_way_counts_while_it_lasts, setup),
+		cmocka_unit_test_setup(who_holds_the_gil_is_starved_with_the_loop, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

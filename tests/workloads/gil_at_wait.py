@@ -52,13 +52,14 @@ def site_of(stack):
 async def handler():
     global held_ns
     held_ns = 0
-    delay_ns = run_delay_ns()
+    of_holder = f"self/task/{holder['tid']}"
+    delay_ns, holder_delay_ns = run_delay_ns(), run_delay_ns(of_holder)
     begin.release()
     while not held_ns:  # where it waits is found out first; nothing else here may give the GIL away
         due_ns = time.monotonic_ns() + int(DELAY_S * 1e9)
         await sleep(DELAY_S)
     end_ns = time.monotonic_ns()
-    delay_ns = run_delay_ns() - delay_ns
+    delay_ns, holder_delay_ns = run_delay_ns() - delay_ns, run_delay_ns(of_holder) - holder_delay_ns
     site = site_of(waiting)
     emit(
         truth="gil_at_wait",
@@ -82,6 +83,7 @@ async def handler():
         gc_ns=0,
         run_delay_ns=delay_ns,
         unsure_ns=LATE_NS,
+        holder_delay_ns=holder_delay_ns,
     )
 
 

@@ -16,6 +16,7 @@ meaning that they have in a breach's `split`: gc_ns is in no other part, nor imp
 not compared, but for on_cpu_ns, run_queue_ns and the sum of all sleeps: cpu_ns and run_delay_ns say those of any
 stall.  unsure_ns is how long the thread had no CPU while these clocks were read: so much of it may be in run_delay_ns
 and not in the stall, or in the stall and not in cpu_ns.
+holder_delay_ns is how long the thread that keeps the loop waiting for the GIL had no CPU itself, 0 without one.
 """
 
 from __future__ import annotations
@@ -243,12 +244,17 @@ class planted:
         )
         if self.lines:
             self.what["lines"] = list(range(first, first + self.lines))
+        self.holder_delay_ns = -self._holder_delay_ns()
         self.unsure_ns = -off_cpu_ns()
         self.run_delay_ns = run_delay_ns()
         self.gc_ns = _collector.cpu_ns
         self.cpu_ns = time.thread_time_ns()
         self.start_ns = time.monotonic_ns()
         self.unsure_ns += off_cpu_ns()
+
+    def _holder_delay_ns(self) -> int:
+        holder = self.what["holder"]
+        return run_delay_ns(f"self/task/{holder['tid']}") if holder else 0
 
     def __exit__(self, *exception: object) -> None:
         self.unsure_ns -= off_cpu_ns()
@@ -257,6 +263,7 @@ class planted:
         gc_ns = _collector.cpu_ns - self.gc_ns
         delay_ns = run_delay_ns() - self.run_delay_ns
         self.unsure_ns += off_cpu_ns()
+        self.holder_delay_ns += self._holder_delay_ns()
         if self.split is not None:
             self.what["split"] = self.split() if callable(self.split) else self.split
         emit(
@@ -268,6 +275,7 @@ class planted:
             gc_ns=gc_ns,
             run_delay_ns=delay_ns,
             unsure_ns=self.unsure_ns,
+            holder_delay_ns=self.holder_delay_ns,
         )
 
 

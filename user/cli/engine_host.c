@@ -20,7 +20,8 @@ void engine_feed_host(struct engine *engine, const struct ev_head *head,
 	};
 
 	if (!config->is_enabled[RULE_HOST_STARVED] ||
-	    iteration->run_queue_ns + delay_ns < config->limit_ns[RULE_HOST_STARVED])
+	    iteration->run_queue_ns + delay_ns + iteration->off_ns[OFF_HOLDER_QUEUED] <
+		    config->limit_ns[RULE_HOST_STARVED])
 		return;
 	host_evidence(engine->host, head->target_id, start_ns > delay_ns ? start_ns - delay_ns : 0,
 		      now_ns, &ev);

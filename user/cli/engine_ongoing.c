@@ -71,12 +71,15 @@ static void book_rest(struct ev_iteration *ev, const struct loop_live *live, uin
 		ev->off_ns[i] = live->off_ns[i];
 		booked += live->off_ns[i];
 	}
+	ev->off_ns[OFF_HOLDER_QUEUED] = live->off_ns[OFF_HOLDER_QUEUED];
 	ev->run_queue_ns = live->run_queue_ns;
 	rest = off_total_ns > booked ? off_total_ns - booked : 0;
 	if (live->out_class == OFF_RUNNABLE || live->out_class >= OFF_CLASS_MAX)
 		ev->run_queue_ns += rest;
 	else
 		ev->off_ns[live->out_class] += rest;
+	if (live->out_class == OFF_GIL)
+		ev->off_ns[OFF_HOLDER_QUEUED] += min(rest, (uint64_t)live->gil_queued_ns);
 }
 
 /* The sleep that is under way for out_ns, with what was booked of it before. */
@@ -157,10 +160,10 @@ static uint64_t at_stake_ns(enum rule_id rule, const struct ev_iteration *ev)
 	switch (rule) {
 	case RULE_BLOCKING_CALL: return ev->off_ns[OFF_SYSCALL];
 	case RULE_CPU_BOUND: return ev->on_cpu_ns;
-	case RULE_GIL_WAIT: return ev->off_ns[OFF_GIL];
+	case RULE_GIL_WAIT: return ev->off_ns[OFF_GIL] - ev->off_ns[OFF_HOLDER_QUEUED];
 	case RULE_HOST_STARVED:
-		return ev->run_queue_ns + ev->wake_delay_ns + ev->off_ns[OFF_FAULT] +
-		       ev->off_ns[OFF_STOPPED];
+		return ev->run_queue_ns + ev->wake_delay_ns + ev->off_ns[OFF_HOLDER_QUEUED] +
+		       ev->off_ns[OFF_FAULT] + ev->off_ns[OFF_STOPPED];
 	default: return ev->end_ns - ev->start_ns;
 	}
 }

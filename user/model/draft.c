@@ -108,9 +108,12 @@ static void merge(struct model *model, struct sleep *sleep, const struct ev_slee
 		to->holder_stack_id = ev->holder_stack_id;
 	}
 	to->holder_still_us += ev->holder_still_us;
+	if (ev->off_class == OFF_GIL)
+		to->holder_queued_ns += ev->holder_queued_ns;
 	if (ev->first_ns < to->first_ns) {
 		to->first_ns = ev->first_ns;
-		memcpy(to->args, ev->args, sizeof(to->args));
+		if (ev->off_class != OFF_GIL)
+			memcpy(to->args, ev->args, sizeof(to->args));
 		to->task_id = ev->task_id;
 	}
 	to->last_ns = max(to->last_ns, ev->last_ns);

@@ -2,6 +2,7 @@
 #include "evidence.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "facts.h"
 #include "text.h"
@@ -15,8 +16,10 @@ static const char *stopped_by(const struct finding *finding)
 	return finding->iteration->ev.flags & ITERATION_TRACED ? "tracer" : "signal";
 }
 
-static void put_host(struct json *json, const struct ev_host *host)
+static void put_host(struct json *json, const struct finding *finding)
 {
+	const struct ev_host *host = &finding->host;
+
 	/* The counters are of this time, which holds the iteration. */
 	json_u64(json, "window_ns", host->head.ts_ns - host->since_ns);
 	json_string(json, "cgroup", host->cgroup[0] ? host->cgroup : NULL);
@@ -33,6 +36,7 @@ static void put_host(struct json *json, const struct ev_host *host)
 	json_u64(json, "steal_ns", host->steal_ns);
 	json_u64(json, "nr_running", host->nr_running);
 	json_u64(json, "nr_cpus", host->nr_cpus);
+	json_u64(json, "holder_run_queue_ns", finding->iteration->ev.off_ns[OFF_HOLDER_QUEUED]);
 }
 
 static bool has_evidence(const struct finding *finding)
@@ -58,7 +62,7 @@ void evidence_json(struct json *json, const struct finding *finding)
 	else if (finding->cause == CAUSE_STOPPED)
 		json_string(json, "stopped_by", stopped_by(finding));
 	else
-		put_host(json, &finding->host);
+		put_host(json, finding);
 	json_object_end(json);
 }
 
@@ -104,11 +108,33 @@ static void print_crowded(const struct report_opts *opts, const struct ev_host *
 		text_paragraph(opts, STYLE_PLAIN, "because", text, NULL);
 }
 
+/* Who was kept from a CPU: the loop, before and in its iteration, or who held the GIL that it waited for. */
+static void say_queued(const struct ev_iteration *ev, char *out, size_t size)
+{
+	uint64_t holder_ns = ev->off_ns[OFF_HOLDER_QUEUED];
+	char part[TEXT_FIGURE_LEN];
+
+	if (holder_ns >= NSEC_PER_MSEC && ev->run_queue_ns + ev->wake_delay_ns < NSEC_PER_MSEC) {
+		snprintf(out, size, "for the GIL, and who held it for a CPU");
+		return;
+	}
+	snprintf(out, size, "for a CPU, ready to run");
+	if (ev->wake_delay_ns >= NSEC_PER_MSEC) {
+		text_duration(ev->wake_delay_ns, part);
+		snprintf(out + strlen(out), size - strlen(out), "; %s of it before the iteration began", part);
+	}
+	if (holder_ns >= NSEC_PER_MSEC) {
+		text_duration(holder_ns, part);
+		snprintf(out + strlen(out), size - strlen(out),
+			 "; %s of it for the GIL, and who held it for a CPU", part);
+	}
+}
+
 void evidence_text_starved(const struct report_opts *opts, const struct finding *finding)
 {
 	const struct ev_iteration *ev = &finding->iteration->ev;
 	const char *by = stopped_by(finding);
-	char text[160], delay[TEXT_FIGURE_LEN];
+	char text[200];
 
 	if (finding->cause == CAUSE_PAGE_FAULT && iteration_is_ongoing(finding->iteration)) {
 		snprintf(text, sizeof(text), "for memory to be read in"); /* counted at the end */
@@ -121,11 +147,7 @@ void evidence_text_starved(const struct report_opts *opts, const struct finding 
 			 by[0] == 't' ? "stopped by a debugger or tracer (ptrace)" :
 				       "stopped by a signal (SIGSTOP and its kin)");
 	} else {
-		text_duration(ev->wake_delay_ns, delay);
-		snprintf(text, sizeof(text), "for a CPU, ready to run%s%s%s",
-			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : "; ",
-			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : delay,
-			 ev->wake_delay_ns < NSEC_PER_MSEC ? "" : " of it before the iteration began");
+		say_queued(ev, text, sizeof(text));
 	}
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
 	if (finding->cause == CAUSE_THROTTLED)

@@ -55,6 +55,7 @@ void holder_json(struct json *json, const struct finding *finding)
 	json_u64(json, "waited_ns", holder->waited_ns);
 	json_bool(json, "native", holder->is_native);
 	json_u64(json, "others", holder->nr_others);
+	json_u64(json, "run_queue_ns", holder->run_queue_ns);
 	if (site) {
 		json_object(json, "site");
 		jsonl_frame_members(json, site);
@@ -86,13 +87,19 @@ static void name_holder(const struct finding_holder *holder, char *out, size_t s
 static void print_wait(const struct report_opts *opts, const struct finding *finding)
 {
 	const struct finding_holder *holder = &finding->holder;
-	char text[160] = "for the GIL", waited[TEXT_FIGURE_LEN];
+	char text[200] = "for the GIL", waited[TEXT_FIGURE_LEN];
+	uint64_t queued_ns = finding->iteration->ev.off_ns[OFF_HOLDER_QUEUED];
 
 	/* The piece before the first look is nobody's: without others it is his as well, most likely. */
 	if (holder->nr_others) {
 		text_duration(holder->waited_ns, waited);
 		snprintf(text, sizeof(text), "for the GIL, %s of it for one thread, the rest for %u other%s",
 			 waited, holder->nr_others, holder->nr_others == 1 ? "" : "s");
+	}
+	if (queued_ns >= NSEC_PER_MSEC) {
+		text_duration(queued_ns, waited);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "; %s more while who held it had no CPU", waited);
 	}
 	text_paragraph(opts, STYLE_PLAIN, "waited", text, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * gil-wait: the loop could have run and another thread held the GIL.  All waits of an iteration count
- * together, also those whose records are not there; the site is where the loop waited most, the holder the
+ * together, also those whose records are not there, but not while that thread had no CPU, which is the host's
+ * doing (rule_host_starved.c); the site is where the loop waited most, the holder the
  * thread that it waited for most.
  */
 #include "rule.h"
@@ -18,7 +19,7 @@
 struct group {
 	const struct sleep *heaviest;
 	struct site site; /* of the loop's line */
-	uint64_t asleep_ns, total_ns, still_ns;
+	uint64_t blamed_ns, asleep_ns, total_ns, still_ns, queued_ns;
 };
 
 /* What is known of an iteration's waits for the GIL. */
@@ -38,15 +39,23 @@ static bool is_same_site(const struct group *group, const struct site *site,
 			    &stack->frames[site->site]);
 }
 
+/* Of a wait: what is not the host's doing. */
+static uint64_t blamed_ns(const struct ev_sleep *ev)
+{
+	return ev->asleep_ns - ev->holder_queued_ns;
+}
+
 static void add_to(struct group *group, const struct sleep *sleep)
 {
 	const struct ev_sleep *ev = &sleep->ev;
 
-	if (!group->heaviest || ev->asleep_ns > group->heaviest->ev.asleep_ns)
+	if (!group->heaviest || blamed_ns(ev) > blamed_ns(&group->heaviest->ev))
 		group->heaviest = sleep;
+	group->blamed_ns += blamed_ns(ev);
 	group->asleep_ns += ev->asleep_ns;
 	group->total_ns += ev->total_ns;
 	group->still_ns += ev->holder_still_us * NSEC_PER_USEC;
+	group->queued_ns += ev->holder_queued_ns;
 }
 
 static void add_site(const struct rules_config *config, const struct iteration *iteration,
@@ -107,13 +116,13 @@ static void drop_wait(const struct stack *stack, struct site *site)
 			site->callback = -1;
 }
 
-/* The one with most time; the first of equal ones; NULL: there is none. */
+/* The one with most time to be blamed for; the first of equal ones; NULL: there is none. */
 static const struct group *heaviest_of(const struct group *groups, unsigned int nr)
 {
 	const struct group *best = nr ? groups : NULL;
 
 	for (unsigned int i = 1; i < nr; i++)
-		if (groups[i].asleep_ns > best->asleep_ns)
+		if (groups[i].blamed_ns > best->blamed_ns)
 			best = &groups[i];
 	return best;
 }
@@ -137,6 +146,7 @@ static void fill_holder(const struct rules_config *config, const struct waits *w
 	holder->stack = sleep->holder_stack;
 	holder->site = site.site;
 	holder->waited_ns = group->asleep_ns;
+	holder->run_queue_ns = group->queued_ns;
 	holder->nr_others = waits->nr_holders - 1;
 	holder->is_native = group->still_ns >= group->total_ns / 100 * NATIVE_PCT;
 }
@@ -149,7 +159,7 @@ static bool is_allowed(const struct rules_config *config, const struct stack *st
 unsigned int rule_gil_wait(const struct rules_config *config, const struct iteration *iteration,
 			   struct finding *findings, unsigned int cap)
 {
-	uint64_t waited_ns = iteration->ev.off_ns[OFF_GIL];
+	uint64_t waited_ns = iteration->ev.off_ns[OFF_GIL] - iteration->ev.off_ns[OFF_HOLDER_QUEUED];
 	struct waits waits; /* large: made when it is needed */
 	struct site site = { .site = -1, .coroutine = -1, .callback = -1 };
 	const struct sleep *sleep;

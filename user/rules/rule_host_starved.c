@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * host-starved: the loop's thread could have run and the host did not let it.  Names no code, since
- * whatever line was current is not the reason.
+ * host-starved: the loop's thread could have run and the host did not let it, or not who had the GIL that it
+ * waited for.  Names no code, since whatever line was current is not the reason.
  */
 #include "rule.h"
 
@@ -73,7 +73,7 @@ unsigned int rule_host_starved(const struct rules_config *config, const struct i
 	const struct ev_iteration *ev = &iteration->ev;
 	uint64_t limit_ns = config->limit_ns[RULE_HOST_STARVED];
 	/* Ready since the wake-up: the wait for a CPU began before the iteration did. */
-	uint64_t queued_ns = ev->run_queue_ns + ev->wake_delay_ns;
+	uint64_t queued_ns = ev->run_queue_ns + ev->wake_delay_ns + ev->off_ns[OFF_HOLDER_QUEUED];
 	uint64_t ready_ns = ev->start_ns > ev->wake_delay_ns ? ev->start_ns - ev->wake_delay_ns : 0;
 	unsigned int nr = 0;
 

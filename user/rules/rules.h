@@ -129,6 +129,7 @@ struct finding_holder {
 	const struct stack *stack;	  /* where it mostly was; NULL: not taken or lost */
 	int site;	     /* in stack->frames, where the reader of the report can act; -1: none */
 	uint64_t waited_ns;  /* that the loop waited for it */
+	uint64_t run_queue_ns; /* of which it had no CPU itself: no part of the finding's duration */
 	uint32_t nr_others;  /* further holders in this iteration */
 	bool is_native;	     /* it stood in one call of C code */
 };

@@ -65,6 +65,8 @@ static bool stack_is_sane(const struct ev_stack *ev)
 
 static bool sleep_is_sane(const struct ev_sleep *ev)
 {
+	if (ev->off_class == OFF_GIL && ev->holder_queued_ns > ev->asleep_ns)
+		return false;
 	return ev->last_ns >= ev->first_ns && ev->asleep_ns <= ev->total_ns &&
 	       ev->max_ns <= ev->total_ns && ev->object.kind < OBJECT_KIND_MAX &&
 	       ev->object.name_len <= sizeof(ev->object.name) && HAS_NUL(ev->object.name) &&
@@ -82,7 +84,7 @@ static bool parts_are_sane(const struct ev_iteration *ev)
 {
 	uint64_t sum, within;
 
-	if (ev->end_ns < ev->start_ns || ev->off_ns[OFF_RUNNABLE])
+	if (ev->end_ns < ev->start_ns || ev->off_ns[OFF_HOLDER_QUEUED] > ev->off_ns[OFF_GIL])
 		return false;
 	if (__builtin_add_overflow(ev->on_cpu_ns, ev->run_queue_ns, &sum))
 		return false;
