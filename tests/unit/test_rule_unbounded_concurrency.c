@@ -60,6 +60,7 @@ static const struct caller program = { "/srv/app.py", "fetch" };
 static const struct caller nobody = { NULL, NULL };
 static const struct caller driver = { INSTALLED "asyncpg/connect_utils.py",
 				      "_create_ssl_connection" };
+static const struct caller anyio = { INSTALLED "anyio/_core/_sockets.py", "try_connect" };
 static const struct caller asyncio = { "/usr/lib/python3.11/asyncio/unix_events.py",
 				       "create_unix_connection" };
 
@@ -74,7 +75,7 @@ static void a_pools_own_burst_is_left_alone(void **state)
 {
 	static const struct caller pools[] = {
 		{ INSTALLED "aiohttp/connector.py", "connect" },
-		{ INSTALLED "anyio/_core/_sockets.py", "connect_tcp" },
+		{ INSTALLED "httpcore/_async/connection_pool.py", "handle_async_request" },
 		{ INSTALLED "asyncpg/pool.py", "connect" },
 	};
 
@@ -93,8 +94,10 @@ static void a_task_that_does_nothing_else_may_be_a_pool_s(void **state)
 	(void)state;
 	assert_int_equal(nr_told(driver, nobody, LIMIT), 0);
 	assert_int_equal(nr_told(asyncio, nobody, LIMIT), 0);
+	assert_int_equal(nr_told(anyio, nobody, LIMIT), 0);
 	assert_int_equal(nr_told(driver, program, LIMIT), 1);
 	assert_int_equal(nr_told(asyncio, program, LIMIT), 1);
+	assert_int_equal(nr_told(anyio, program, LIMIT), 1);
 }
 
 int main(void)

@@ -12,14 +12,10 @@
 #include "rule.h"
 #include "util.h"
 
-/*
- * Parts of the files that pools of connections are in.  anyio connects in tasks that nobody awaits, so who is behind
- * it is not to be seen: most often httpx with its pool.
- */
+/* Parts of the files that pools of connections are in. */
 static const char *const pools[] = {
 	"/aiohttp/connector.py", "/httpcore/",	   "/asyncpg/pool.py", "/aiomysql/pool.py", "/aiopg/pool.py",
 	"/psycopg_pool/",	 "/redis/asyncio/", "/urllib3/",       "/sqlalchemy/pool/",
-	"/anyio/_core/_sockets.py",
 };
 
 static bool is_pool(const struct stack *stack)
@@ -32,9 +28,9 @@ static bool is_pool(const struct stack *stack)
 }
 
 /*
- * Whether the task that connects does nothing else, as asyncpg's, and who waits for it is not known: it was made by
- * a library, and a pool may be behind it.  What programs call has a coroutine of its own around that,
- * open_connection() for one.
+ * Whether the task that connects does nothing else, as asyncpg's and anyio's, and who waits for it is not known: it
+ * was made by a library, and a pool may be behind it, as httpx's is.  What programs call has a coroutine of its own
+ * around that, open_connection() for one.
  */
 static bool is_own_task(const struct stack *stack)
 {
@@ -45,6 +41,8 @@ static bool is_own_task(const struct stack *stack)
 			outermost = &stack->frames[i];
 	if (!outermost)
 		return false;
+	if (strstr(outermost->file, "/anyio/_core/_sockets.py"))
+		return true;
 	if (strstr(outermost->file, "/asyncpg/"))
 		return !strcmp(outermost->name, "_create_ssl_connection");
 	return strstr(outermost->file, "/asyncio/") &&
