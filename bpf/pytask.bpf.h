@@ -8,6 +8,8 @@
 
 /* asyncio's task that a loop thread runs, in s->loop_addr; 0: none, or not known.  task_find() is for all loops. */
 extern u64 task_current(struct loop_thread *th, struct scratch *s);
+/* The task that the callback which stands at that address wakes; 0: none. */
+extern u64 task_of_callback(struct scratch *s, u64 at, u64 loop);
 /*
  * Finds the task (or callback in C) that a loop thread runs: 1 and its record in pytask_record(s), not
  * sent; 0: none, or not known.  After loop_take_stack(), whose layout it uses and whose frames it leaves

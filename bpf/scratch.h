@@ -25,7 +25,9 @@ struct scratch {
 	u32 dict_entry_bytes, dict_left, dict_is_unicode;
 	u32 status, flags, nr;
 	u32 is_taken; /* of those that several may want at once */
-	u32 nr_noted; /* pyawait.h */
+	/* pyawait.h */
+	u32 nr_noted, await_is_cells;
+	u64 await_of, await_enter, await_into; /* a future, the beginning of a type's name, an object */
 	u16 nr_awaiting, awaiting_at; /* for struct ev_stack */
 	u64 hash;
 	u64 passing[EV_MAX_FRAMES / 64]; /* a bit for each frame whose code object will not stay */

@@ -38,10 +38,10 @@ static const struct budget {
 	{ "on_import_done",    8913,  27912 },
 	{ "on_latent_exit",    8588,  35280 },
 	{ "on_audit",         5301,  17784 },
-	{ "on_tcp_state",     11409,  43040 },
+	{ "on_tcp_state",     12741,  48320 },
 	{ "on_tcp_destroy",      783,   3488 },
 	{ "look_through_fi",   3608,  16848 }, /* a name has 15 bytes */
-	{ "on_connect_exit",   11644,  42920 },
+	{ "on_connect_exit",   12976,  48200 },
 	{ "look_through_so",      577,   2608 },
 	{ "on_accept_exit",      2505,  11024 },
 	{ "on_listen_exit",      2519,  11152 },

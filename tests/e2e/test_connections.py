@@ -10,6 +10,7 @@ import pytest
 
 from clocks import Clocks
 from interpreters import system_interpreter
+from loops import environment_of
 from watch import Loophound, Outcome, Watch, outcome_of
 from workload import Workload, script
 
@@ -27,7 +28,8 @@ def run(
         words = where.split()
         program = words.pop() if words[-1].endswith("clients") else "connections"
         through = (script("under"), loop) if loop else ()
-        workload = stack.enter_context(Workload(program, interpreter, how, *words, through=through))
+        env = environment_of(interpreter) if program == "task_clients" else None
+        workload = stack.enter_context(Workload(program, interpreter, how, *words, through=through, env=env))
         workload.wait_ready()
         watch = stack.enter_context(Watch(workload.pid, "--rule", RULES, *(each.replace("PID", str(workload.pid)) for each in arguments)))
         watch.wait_attached()
@@ -105,26 +107,79 @@ def test_a_gather_on_uvloop():
     assert breach["site"]["function"] == "Client.connect", outcome.output
 
 
-def check_in_tasks(outcome: Outcome, wait: str) -> None:
-    (breach,) = breaches(outcome)
-    assert (breach["rule"], breach["cause"]) == ("unbounded-concurrency", "concurrent"), outcome.output
-    assert breach["site"]["function"] == wait, outcome.output
-    of_program = [frame["function"] for frame in breach["stack"] if frame["file"].endswith("/connections.py")]
-    assert of_program[:3] == [wait, "in_tasks", "plant"], outcome.output
+# How a program waits for tasks of a library's coroutine: its functions in the stack, the innermost first, besides that of the
+# way itself; from which version on.
+WAYS = {
+    "task": ([], 9),
+    "wait_for": ([], 9),
+    "wait_for_task": ([], 9),
+    "gather": ([], 9),
+    "gather_in_wait_for": ([], 9),
+    "gather_of_gather": ([], 9),
+    "wait": ([], 9),
+    "shield": ([], 14),
+    "as_completed": ([], 14),
+    "task_group": ([], 11),
+    "task_group_body": ([], 11),
+    "eager_gather": ([], 12),
+    "eager_group": ([], 12),
+    "anyio_group": ([], 9),
+    "anyio_group_body": ([], 9),
+    "many_waiters": (["same_task"], 9),
+    "async_generator": (["generated"], 9),
+    "context_manager": (["generated"], 9),
+    "awaitable": (["acquire"], 9),
+    "generator_awaitable": (["acquire", "__await__"], 9),
+}
 
 
-@pytest.mark.parametrize("wait", ["task", "wait_for", "wait_for_task"])
-def test_who_waits_for_the_task_that_connects(interpreter, wait):
-    outcome, truth = run(interpreter, "in_tasks", f"127.0.0.1 {wait}", "--limit", "unbounded-concurrency=14")
+def check_ways(interpreter, loop: str | None = None) -> None:
+    ways = {way: inward for way, (inward, since) in WAYS.items() if interpreter.version[1] >= since}
+    outcome, truth = run(interpreter, ",".join(ways), "task_clients", "--limit", "unbounded-concurrency=14", loop=loop)
 
     check_counts(outcome, truth)
-    check_in_tasks(outcome, wait)
+    told = {breach["connection"]["destination"]: breach for breach in breaches(outcome)}
+    assert set(told) == {destination({"address": address}) for address in truth["ways"].values()}, outcome.output
+    for way, inward in ways.items():
+        breach = told[destination({"address": truth["ways"][way]})]
+        assert (breach["rule"], breach["cause"]) == ("unbounded-concurrency", "concurrent"), (way, outcome.output)
+        of_program = [frame["function"].split(".")[-1] for frame in breach["stack"] if frame["file"].endswith("/task_clients.py")]
+        assert of_program[: len(inward) + 4] == [*inward, way, "one_after_the_other", "go_ways", "plant"], (way, outcome.output)
+        assert breach["site"]["function"].split(".")[-1] == of_program[0], (way, outcome.output)
+        if not loop:
+            assert breach["coroutine"]["function"].endswith("sock_connect"), (way, outcome.output)
+
+
+def test_who_waits_for_the_task_that_connects(interpreter):
+    check_ways(interpreter)
 
 
 def test_who_waits_on_uvloop():
-    outcome, _ = run(system_interpreter(), "in_tasks", "127.0.0.1 wait_for", "--limit", "unbounded-concurrency=14", loop="uvloop")
+    """Whose create_connection() is compiled, so that what connects has no frame at all."""
+    check_ways(system_interpreter(), loop="uvloop")
 
-    check_in_tasks(outcome, "wait_for")
+
+@pytest.mark.parametrize("how", ["fan_out_gather", "fan_out_group", "fan_out_anyio"])
+def test_a_fan_out_of_a_library_s_coroutine(how, interpreter):
+    """What connects could be a pool's own task, if it were not known who waits for it."""
+    if how == "fan_out_group" and interpreter.version < (3, 11):
+        how = "fan_out_gather"
+    outcome, truth = run(interpreter, how, "task_clients", "--limit", "unbounded-concurrency=200")
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["cause"]) == ("unbounded-concurrency", "iteration"), outcome.output
+    assert breach["site"]["function"] == how, outcome.output
+
+
+def test_who_waits_for_a_greenlet():
+    """Its stack has no frame of the loop, and so no place for them."""
+    outcome, truth = run(system_interpreter(), "in_greenlet", "task_clients", "--limit", "unbounded-concurrency=14")
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert [frame["function"] for frame in breach["stack"]] == ["create_connection", *["connect"] * 21], outcome.output
+    assert (breach["site"]["function"], breach["coroutine"]) == ("connect", None), outcome.output
 
 
 def test_a_gather_over_many_destinations():

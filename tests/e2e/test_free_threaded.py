@@ -13,6 +13,7 @@ from interpreters import find_free_threaded
 from match import check_breaches, check_summary
 from service import Service
 from task_counts import check_tasks
+from test_connections import check_ways
 from watch import Loophound, Outcome, watch_workload
 from workload import Workload, find_workloads
 
@@ -51,6 +52,11 @@ def check_no_gil(outcome: Outcome) -> None:
     assert not [each for each in breaches if each["rule"] == "gil-wait" or each["split"]["gil_wait_ns"]], outcome.output
     targets = [(each["free_threaded"], each["gil"]) for each in outcome.of_type("target") if each["status"] == "ok"]
     assert set(targets) == {(True, False)}, outcome.output
+
+
+@of_each
+def test_who_waits_for_the_task_that_connects(free):
+    check_ways(free)
 
 
 @pytest.mark.parametrize("workload", ["gil_python_thread", "gil_native_thread", "healthy_gil_released"])

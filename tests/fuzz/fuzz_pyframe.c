@@ -9,9 +9,8 @@
 #include <stddef.h>
 
 #define BPF_HOST_MEMORY_ELSEWHERE
-#include "../unit/bpf_host.h"
+#include "../unit/await_host.h"
 #include "layout.h"
-#include "pyawait.h"
 #include "pyending.h"
 #include "pyhandle.h"
 #include "pyimport.h"
@@ -30,7 +29,10 @@
 #define DICT_READS_MAX (16 + 3 * PYRUNNING_MAX_ENTRIES)
 #define TASK_READS_MAX (3 + 2 * PYTASK_MAX_READS + 20 + PYBUILTIN_BYTES)
 #define HANDLE_READS_MAX 6 /* of one word of the stack */
-#define AWAIT_READS_MAX (25 + 6 * PYAWAIT_MAX_COROUTINES)
+/* Of each step: so much of each look, and of each word in it; of each coroutine to note it and to walk its frame. */
+#define LOOK_READS_MAX	 (25 + 13 * PYAWAIT_MAX_WORDS)
+#define STEP_READS_MAX	 ((1 + PYAWAIT_MAX_LOOKS) * LOOK_READS_MAX + 20 * PYAWAIT_MAX_COROUTINES)
+#define AWAIT_READS_MAX (PYAWAIT_MAX_STEPS * STEP_READS_MAX)
 #define KIND_READS_MAX (16 + 3 * EV_MAX_FRAMES)
 #define FRAMES_READS_MAX (READS_MAX + 20 * (EV_MAX_FRAMES + 4))
 
@@ -41,7 +43,7 @@ static size_t memory_bytes;
 static unsigned nr_reads;
 
 #define PLANTED_BYTES 128
-static u8 planted[32][PLANTED_BYTES];
+static u8 planted[64][PLANTED_BYTES];
 
 static void plant_str(unsigned at, const char *text, u32 ascii_data, u32 shift)
 {
@@ -70,6 +72,10 @@ static void plant(const struct py_layout *layout)
 		"unrolled_run",  "doPoll",  "twisted/internet/epollreactor.py", "mainLoop",
 		"twisted/internet/base.py", "gevent/hub.py", "_bootstrap", "threading.py",
 	};
+	static const char *const types[] = {
+		"_asyncio.Task", "_asyncio.Future", "function",	 "method",	      "functools.partial",
+		"TaskGroup",	 "CancelScope",	    "coroutine", "coroutine_wrapper", "async_generator_asend",
+	};
 
 	memset(planted, 0, sizeof(planted));
 	plant_str(0, PYRUNNING_KEY, layout->str_ascii_data, layout->object_shift);
@@ -79,6 +85,10 @@ static void plant(const struct py_layout *layout)
 	plant_type(6, "NoneType", layout->object_shift);
 	for (unsigned i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
 		plant_str(8 + i, loops[i], layout->str_ascii_data, layout->object_shift);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		plant_type(24 + 2 * i, types[i], layout->object_shift);
+	plant_str(44, "gather.<locals>._done_callback", layout->str_ascii_data, layout->object_shift);
+	plant_str(45, "TaskGroup._spawn.<locals>.task_done", layout->str_ascii_data, layout->object_shift);
 }
 
 int host_read_user(void *to, __u32 size, __u64 addr)
@@ -193,18 +203,17 @@ static void find_handle_and_import(struct scratch *s)
 		demand(pytask_record(s)->name_bytes && pytask_record(s)->name_bytes <= EV_TASK_NAME_BYTES);
 }
 
-/* As pyawait.bpf.c does, with whatever is there for a task that waits; and whether the interpreter ends. */
+/* With whatever is there for a task that waits; and whether the interpreter ends. */
 static void find_awaiting(struct scratch *s)
 {
-	u64 task, coroutine;
+	struct loop_thread th = { .kind = LOOP_KIND_UVLOOP, .loop = s->loop_addr, .task = 0x80 };
+	u32 nr = s->nr;
 
 	nr_reads = 0;
-	task = pyawait_waiter(&s->layout, 0x80, s->loop_addr);
-	coroutine = pyawait_coroutine(&s->layout, task ? task : 0x80);
-	s->nr_noted = 0;
-	for (u32 i = 0; i < PYAWAIT_MAX_COROUTINES && coroutine; i++)
-		coroutine = pyawait_note(s, coroutine, i);
-	demand(s->nr_noted <= PYAWAIT_MAX_COROUTINES);
+	s->status = STACK_OK;
+	s->flags = 0;
+	await_walk(&th, s);
+	demand(s->nr <= EV_MAX_FRAMES && s->nr - nr == s->nr_awaiting && !s->awaiting_at);
 	pyending_is_ending(&s->layout);
 	demand_reads(AWAIT_READS_MAX);
 }

@@ -1,80 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* How the kernel half finds who waits for the current task, over fake memory of every layout. */
+/* How the kernel half adds the coroutines that wait for the current task, over fake memory of every layout. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "bpf_host.h"
-#include "fake_objects.h"
-#include "pyawait.h"
+#include "fake_awaiting.h"
 
 #include <cmocka.h>
 
-#define CORO_BYTES   192
-#define FUTURE_BYTES 192
-#define FRAME_ROOM   512
-#define NR_CORO	     3
-#define NO_STACK     0xdead0000
-
-static u64 loop;
-
-static u64 fake_future(const char *type)
-{
-	u64 addr = fake_named(FUTURE_BYTES, type);
-
-	fake_put64(fake_in(addr) + PYTASK_LOOP, loop);
-	return addr;
-}
-
-static void fake_wakes(u64 future, u64 task)
-{
-	fake_put64(fake_in(future) + 24, fake_builtin("task_wakeup", task));
-}
-
-/* A coroutine that is suspended on what it awaits; its frame, where CPython has it. */
-static u64 fake_coroutine(u64 awaited, u64 *frame)
-{
-	unsigned minor = fake_layout.minor;
-	u64 addr = fake_named(CORO_BYTES + FRAME_ROOM, "coroutine"), stack = fake_alloc(64);
-
-	if (minor <= 10) {
-		*frame = fake_alloc(FRAME_ROOM);
-		fake_put64(addr + 16, *frame);
-	} else {
-		*frame = fake_in(addr) + (minor == 11 ? 80 : 72);
-	}
-	if (minor == 9) {
-		fake_put64(*frame + 72, stack + 16);
-	} else if (minor == 10) {
-		fake_put64(*frame + 64, stack);
-		fake_put32(*frame + 80, 2);
-	} else if (minor <= 13) {
-		stack = *frame + fake_layout.frame_locals;
-		fake_put32(*frame + 64, 2);
-	} else {
-		fake_put64(*frame + 64, stack + (minor == 14 ? 16 : 24));
-	}
-	fake_put64(stack, NO_STACK);
-	fake_put64(stack + 8, awaited | (minor >= 14)); /* a reference that is borrowed */
-	fake_put64(stack + 16, minor == 15 ? 3 : NO_STACK);
-	return addr;
-}
-
-static u64 fake_task_of(u64 coroutine)
-{
-	u64 addr = fake_future("_asyncio.Task");
-
-	fake_put64(addr + fake_layout.task_name - 8, coroutine);
-	return addr;
-}
-
-static struct scratch *fake(unsigned minor)
-{
-	struct scratch *s = fake_python(minor);
-
-	loop = fake_alloc(64);
-	return s;
-}
+#define NR_CORO 3
 
 /* As pyawait.bpf.c does. */
 static u32 note_all(struct scratch *s, u64 task)
@@ -114,7 +48,7 @@ static void what_is_no_coroutine_is_not_followed(void **state)
 
 		assert_int_equal(note_all(s, fake_task_of(0)), 0);
 		assert_int_equal(note_all(s, fake_task_of(fake_named(CORO_BYTES,
-								     "async_generator"))),
+								     "async_generator_asend"))),
 				 0);
 		assert_int_equal(note_all(s, fake_task_of(NO_STACK)), 0);
 		assert_int_equal(
@@ -153,51 +87,99 @@ static void forged_coroutines_end_in_a_bound(void **state)
 	}
 }
 
-static void a_callback_tells_who_waits(void **state)
+static void generators_are_followed_inward(void **state)
 {
-	const struct py_layout *l = &fake_layout;
-	u64 task, waiter;
+	u64 frames[3], inner;
 
 	(void)state;
 	for FAKE_MINORS(minor) {
-		fake(minor);
-		task = fake_future("_asyncio.Task");
-		waiter = fake_future("_asyncio.Task");
-		assert_int_equal(pyawait_waiter(l, task, loop), 0);
-		fake_wakes(task, waiter);
-		assert_int_equal(pyawait_waiter(l, task, loop), waiter);
-		assert_int_equal(pyawait_waiter(l, task, loop + 8), 0);
-		fake_put64(fake_in(task) + 24,
-			   fake_named(64, "function")); /* gather()'s, a TaskGroup's */
-		assert_int_equal(pyawait_waiter(l, task, loop), 0);
-		assert_int_equal(pyawait_waiter(l, 0, loop), 0);
-		assert_int_equal(pyawait_waiter(l, NO_STACK, loop), 0);
+		struct scratch *s = fake(minor);
+
+		inner = fake_way_into("coroutine_wrapper", fake_coroutine(0, &frames[0]));
+		inner = fake_generator("generator", inner, &frames[1]);
+		inner = fake_generator("async_generator", inner, &frames[2]);
+		inner = fake_coroutine(fake_way_into("async_generator_asend", inner), &inner);
+		assert_int_equal(note_all(s, fake_task_of(inner)), 4);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(s->frame_addrs[EV_MAX_FRAMES - 2 - i], frames[2 - i]);
 	}
 }
 
-static void wait_for_stands_between(void **state)
+static void who_is_not_suspended_is_not_followed(void **state)
 {
-	const struct py_layout *l = &fake_layout;
-	u64 task, waiter, future, partial, arguments;
+	u64 frame, coroutine;
 
 	(void)state;
 	for FAKE_MINORS(minor) {
-		fake(minor);
-		task = fake_future("_asyncio.Task");
-		waiter = fake_future("_asyncio.Task");
-		future = fake_future("_asyncio.Future");
-		partial = fake_named(64, "functools.partial");
-		arguments = fake_object_alloc(48);
-		fake_put64(fake_in(task) + 24, partial);
-		fake_put64(fake_in(partial) + 24, arguments);
-		assert_int_equal(pyawait_waiter(l, task, loop), 0);
-		fake_put64(fake_in(arguments) + 24, future);
-		assert_int_equal(pyawait_waiter(l, task, loop), 0); /* nobody waits */
-		fake_wakes(future, waiter);
-		assert_int_equal(pyawait_waiter(l, task, loop),
-				 fake_layout.minor <= 11 ? waiter : 0);
-		fake_put64(fake_in(future) + PYTASK_LOOP, loop + 8); /* another's */
-		assert_int_equal(pyawait_waiter(l, task, loop), 0);
+		struct scratch *s = fake(minor);
+		int m = fake_layout.minor, running = m == 15 ? 4 : 0, ended = m == 15 ? 5 : 4;
+
+		coroutine = fake_coroutine(0, &frame);
+		set_state(coroutine, running);
+		assert_int_equal(note_all(s, fake_task_of(coroutine)), m <= 10);
+		set_state(coroutine, ended);
+		if (m <= 10)
+			fake_put64(coroutine + 16, 0);
+		assert_int_equal(note_all(s, fake_task_of(coroutine)), 0);
+	}
+}
+
+static u64 fake_task_in(const char *function, u64 awaited)
+{
+	u64 frame, coroutine = fake_coroutine(awaited, &frame);
+	u64 code = fake_code(function, 1, PY_CO_OPTIMIZED | PY_CO_COROUTINE);
+
+	fake_put64(frame + fake_layout.frame_code, code);
+	if (fake_layout.frame_owner)
+		fake_put8(frame + fake_layout.frame_owner, 1);
+	fake_set_offset(frame, code, 16);
+	return fake_task_of(coroutine);
+}
+
+static struct loop_thread fake_thread(struct scratch *s, u64 task)
+{
+	s->nr = 0;
+	s->status = STACK_OK;
+	s->flags = 0;
+	s->nr_awaiting = 0;
+	return (struct loop_thread){ .kind = LOOP_KIND_UVLOOP, .loop = loop, .task = task };
+}
+
+static void futures_are_passed_on_the_way(void **state)
+{
+	(void)state;
+	for FAKE_MINORS(minor) {
+		struct scratch *s = fake(minor);
+		u64 task = fake_future("_asyncio.Task"), outer = fake_gathering();
+		u64 future = fake_future("_asyncio.Future");
+		u64 parent = fake_task_in("parent", future), partial = fake_function("_wait.<locals>.x", &future, 1);
+		struct loop_thread th = fake_thread(s, task);
+
+		fake_calls(task, fake_function("gather.<locals>._done_callback", &outer, 1));
+		fake_calls(outer, partial);
+		fake_wakes(future, parent);
+		await_walk(&th, s);
+		assert_int_equal(s->nr_awaiting, 1);
+		assert_int_equal(s->awaiting_at, 0);
+		th = fake_thread(s, task);
+		th.nr_above = -1; /* a greenlet's */
+		await_walk(&th, s);
+		assert_int_equal(s->nr_awaiting, 0);
+	}
+}
+
+static void a_circle_of_tasks_ends_in_a_bound(void **state)
+{
+	(void)state;
+	for FAKE_MINORS(minor) {
+		struct scratch *s = fake(minor);
+		u64 one = fake_task_in("one", 0), other = fake_task_in("other", 0);
+		struct loop_thread th = fake_thread(s, one);
+
+		fake_wakes(one, other);
+		fake_wakes(other, one);
+		await_walk(&th, s);
+		assert_int_equal(s->nr_awaiting, PYAWAIT_MAX_STEPS);
 	}
 }
 
@@ -207,8 +189,10 @@ int main(void)
 		cmocka_unit_test(coroutines_are_followed_inward),
 		cmocka_unit_test(what_is_no_coroutine_is_not_followed),
 		cmocka_unit_test(forged_coroutines_end_in_a_bound),
-		cmocka_unit_test(a_callback_tells_who_waits),
-		cmocka_unit_test(wait_for_stands_between),
+		cmocka_unit_test(generators_are_followed_inward),
+		cmocka_unit_test(who_is_not_suspended_is_not_followed),
+		cmocka_unit_test(futures_are_passed_on_the_way),
+		cmocka_unit_test(a_circle_of_tasks_ends_in_a_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

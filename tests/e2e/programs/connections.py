@@ -62,28 +62,6 @@ async def unbounded(client):
     await asyncio.gather(*(client.fetch(everyone) for _ in range(COUNT)))
 
 
-async def task(opening):
-    return await asyncio.create_task(opening)
-
-
-async def wait_for(opening):
-    return await asyncio.wait_for(opening, 60)
-
-
-async def wait_for_task(opening):
-    return await asyncio.wait_for(asyncio.create_task(opening), 60)
-
-
-async def in_tasks(client):
-    """As a library does that connects in a task of its own: the program's lines are another's, which waits for it."""
-    wait, opened = globals()[sys.argv[3]], []
-    for _ in range(15):
-        opened.append(await wait(asyncio.open_connection(*client.address[:2])))
-    client.open = client.peak = len(opened)
-    for _, writer in opened:
-        await client.close(writer)
-
-
 async def bounded(client):
     semaphore = asyncio.Semaphore(10)
 
