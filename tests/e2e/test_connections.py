@@ -315,6 +315,31 @@ def test_real_clients_without(where, how, rule):
     assert ours & {frame["function"] for frame in breach["stack"]}, outcome.output
 
 
+@pytest.mark.parametrize(
+    "where, how, function",
+    [
+        ("clients", "gather_get", "gather_get"),
+        ("clients", "group_get", "group_get"),
+        ("clients", "httpx_gather_get", "httpx_gather_get"),
+        ("clients", "httpx_group_get", "httpx_group_get"),
+        ("redis_clients", "unbounded_blpop", "gather_blpop"),
+        ("tcp postgres_clients", "gather_connect", "gather_connect"),
+        ("unix postgres_clients", "group_connect", "group_connect"),
+    ],
+)
+@pytest.mark.parametrize("loop", [None, "uvloop"], ids=str)
+def test_what_only_a_library_does_in_tasks(where, how, function, loop):
+    """gather(*[session.get(url) for url in urls]): the program's line is where that is awaited."""
+    outcome, truth = run(system_interpreter(), how, where, loop=loop)
+
+    check_counts(outcome, truth)
+    (breach,) = breaches(outcome)
+    assert breach["rule"] == "unbounded-concurrency", outcome.output
+    assert breach["connection"]["peak"] == truth["peak"] >= 150, outcome.output
+    assert breach["site"]["function"] == function, outcome.output
+    assert breach["coroutine"]["function"] != function, outcome.output
+
+
 @pytest.mark.parametrize("how", ["bounded", "client_shared"])
 def test_redis_with_its_bounds(how):
     outcome, truth = run(system_interpreter(), how, "redis_clients")

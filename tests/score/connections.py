@@ -27,8 +27,9 @@ from test_connections import breaches, of_truth, run  # noqa: E402
 
 class Planted(NamedTuple):
     rule: str
-    function: str | None  # that breaks it; None: a library's own task
+    function: str  # that breaks it
     lines: int = 1  # that tell of it
+    since: int = 9  # the minor version that has it
 
 
 # What is run, where, and what it breaks.  Healthy: None.
@@ -40,6 +41,9 @@ OWN = {
     ("leak", "127.0.0.1"): Planted("connection-leak", "leak"),
     ("collected", "127.0.0.1"): Planted("connection-leak", "connect", lines=2),  # sockets, and files
     ("collected", "unix"): Planted("connection-leak", "connect", lines=2),
+    ("fan_out_gather", "task_clients"): Planted("unbounded-concurrency", "fan_out_gather"),
+    ("fan_out_group", "task_clients"): Planted("unbounded-concurrency", "fan_out_group", since=11),
+    ("fan_out_anyio", "task_clients"): Planted("unbounded-concurrency", "fan_out_anyio"),
     ("pool", "127.0.0.1"): None,
     ("pool", "unix"): None,
     ("kept", "127.0.0.1"): None,
@@ -47,14 +51,21 @@ OWN = {
 }
 REAL = {  # clients of the distribution, so for its interpreter
     ("no_limit", "clients"): Planted("unbounded-concurrency", "fetch"),
-    ("httpx_no_limit", "clients"): Planted("unbounded-concurrency", None),
+    ("httpx_no_limit", "clients"): Planted("unbounded-concurrency", "httpx_fetch"),
     ("unbounded", "redis_clients"): Planted("unbounded-concurrency", "fetch"),
-    ("unbounded", "tcp postgres_clients"): Planted("unbounded-concurrency", None),
-    ("unbounded", "unix postgres_clients"): Planted("unbounded-concurrency", None),
+    ("unbounded", "tcp postgres_clients"): Planted("unbounded-concurrency", "fetch"),
+    ("unbounded", "unix postgres_clients"): Planted("unbounded-concurrency", "fetch"),
+    ("gather_get", "clients"): Planted("unbounded-concurrency", "gather_get"),
+    ("group_get", "clients"): Planted("unbounded-concurrency", "group_get"),
+    ("httpx_gather_get", "clients"): Planted("unbounded-concurrency", "httpx_gather_get"),
+    ("httpx_group_get", "clients"): Planted("unbounded-concurrency", "httpx_group_get"),
+    ("unbounded_blpop", "redis_clients"): Planted("unbounded-concurrency", "gather_blpop"),
+    ("gather_connect", "tcp postgres_clients"): Planted("unbounded-concurrency", "gather_connect"),
+    ("group_connect", "unix postgres_clients"): Planted("unbounded-concurrency", "group_connect"),
     ("session_each", "clients"): Planted("connection-churn", "fetch"),
-    ("httpx_each", "clients"): Planted("connection-churn", None),
+    ("httpx_each", "clients"): Planted("connection-churn", "httpx_fetch"),
     ("client_each", "redis_clients"): Planted("connection-churn", "client_each"),
-    ("churn", "tcp postgres_clients"): Planted("connection-churn", None),
+    ("churn", "tcp postgres_clients"): Planted("connection-churn", "fetch"),
     ("default_pool", "clients"): None,
     ("httpx_pool", "clients"): None,
     ("threads", "clients"): None,
@@ -71,7 +82,7 @@ class Result:
     found: bool
     peak_exact: bool
     nr_others: int
-    line: bool | None  # None: no line of the program's is to be had
+    line: bool | None  # None: it is healthy
 
     def is_as_planted(self, planted: Planted | None) -> bool:
         return self.found == bool(planted) and self.peak_exact and not self.nr_others and self.line is not False
@@ -110,7 +121,7 @@ class Job:
 
     def function(self) -> str | None:
         """As the interpreter has it: the qualified name is not to be had before 3.11."""
-        if not self.planted or not self.planted.function or self.interpreter.version >= (3, 11):
+        if not self.planted or self.interpreter.version >= (3, 11):
             return self.planted and self.planted.function
         return self.planted.function.rsplit(".", 1)[-1]
 
@@ -128,6 +139,7 @@ def find_jobs() -> list[Job]:
         for loop in (None, "uvloop")
         if not loop or has_loop(interpreter, loop)
         for what, planted in OWN.items()
+        if not planted or interpreter.version[1] >= planted.since
     ]
     return jobs + [Job(*what, planted, system_interpreter()) for what, planted in REAL.items()]
 

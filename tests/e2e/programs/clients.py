@@ -58,6 +58,25 @@ async def session_each(url):
             await fetch(session, url)
 
 
+def no_bound():
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
+async def gather_get(url):
+    """This and the next: of the program's, no other coroutine than this one's has a part in it."""
+    async with no_bound() as session:
+        for response in await asyncio.gather(*[session.get(url) for _ in range(COUNT)]):
+            response.release()
+
+
+async def group_get(url):
+    async with no_bound() as session:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(session.get(url)) for _ in range(COUNT)]
+        for task in tasks:
+            task.result().release()
+
+
 async def httpx_all(url, limits):
     async with httpx.AsyncClient(limits=limits, timeout=None) as client:
         await asyncio.gather(*(httpx_fetch(client, url) for _ in range(COUNT)))
@@ -73,6 +92,17 @@ async def httpx_pool(url):
 
 async def httpx_no_limit(url):
     await httpx_all(url, httpx.Limits())
+
+
+async def httpx_gather_get(url):
+    async with httpx.AsyncClient(limits=httpx.Limits(), timeout=None) as client:
+        await asyncio.gather(*[client.get(url) for _ in range(COUNT)])
+
+
+async def httpx_group_get(url):
+    async with httpx.AsyncClient(limits=httpx.Limits(), timeout=None) as client, asyncio.TaskGroup() as group:
+        for _ in range(COUNT):
+            group.create_task(client.get(url))
 
 
 async def httpx_each(url):

@@ -109,6 +109,22 @@ async def unbounded():
     await asyncio.gather(*(fetch(peak) for _ in range(COUNT)))
 
 
+async def close_all(connections):
+    await count()
+    for connection in connections:
+        await connection.close()
+
+
+async def gather_connect():
+    await close_all(await asyncio.gather(*(asyncpg.connect(**server_at) for _ in range(COUNT))))
+
+
+async def group_connect():
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(asyncpg.connect(**server_at)) for _ in range(COUNT)]
+    await close_all([task.result() for task in tasks])
+
+
 async def churn():
     for _ in range(59):
         await fetch()

@@ -42,9 +42,17 @@ async def wait_blocked(control, count):
             return clients["connected_clients"]
 
 
-async def fetch_all(client, at_once):
+async def gather_fetch(client):
+    await asyncio.gather(*(fetch(client) for _ in range(COUNT)))
+
+
+async def gather_blpop(client):
+    await asyncio.gather(*(client.blpop("queue") for _ in range(COUNT)))
+
+
+async def fetch_all(client, at_once, gather=gather_fetch):
     control = redis.Redis(port=port)
-    fetches = asyncio.gather(*(fetch(client) for _ in range(COUNT)))
+    fetches = asyncio.create_task(gather(client))
     peak = await wait_blocked(control, at_once)
     await control.rpush("queue", *range(COUNT))
     await fetches
@@ -56,6 +64,10 @@ async def fetch_all(client, at_once):
 
 async def unbounded():
     return await fetch_all(redis.Redis(port=port), COUNT)
+
+
+async def unbounded_blpop():
+    return await fetch_all(redis.Redis(port=port), COUNT, gather_blpop)
 
 
 async def bounded():
