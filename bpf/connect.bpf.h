@@ -21,7 +21,7 @@ static __always_inline bool connect_is_in_gc(struct target_entry *target, struct
 		return th->gc_start_ns != 0;
 	if (!target->layout.valid || !target->layout.collecting_addr)
 		return false;
-	read_user(&collecting, sizeof(collecting), target->layout.collecting_addr);
+	read_user(&collecting, sizeof(collecting), target->layout.collecting_addr + th->interp_shift);
 	return collecting == 1 && (th->is_collecting || pyworld_is_ours(&target->layout, th->tstate_addr));
 }
 

@@ -223,7 +223,7 @@ __noinline int gil_begin(struct loop_thread *th, struct scratch *s, u64 now_ns)
 	target = bpf_map_lookup_elem(&targets, &tgid);
 	if (!target || !target->layout.gil_locked)
 		return 0;
-	at = target->layout.gil_addr;
+	at = th->gil_addr;
 	if (!gil_read(th, at + target->layout.gil_locked, at + target->layout.gil_last_holder))
 		return 0;
 	stack_id = loop_take_stack(th, s, now_ns);

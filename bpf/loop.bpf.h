@@ -4,6 +4,7 @@
 #define LOOP_BPF_H
 
 #include "emit.bpf.h"
+#include "pyinterp.h"
 #include "pystack.bpf.h"
 
 #define FUTEX_SYSCALL 202 /* x86-64 */
@@ -306,6 +307,7 @@ static __always_inline void loop_adopt(struct loop_thread *th, struct scratch *s
 	th->wait_fd = fd;
 	th->base_depth = s->nr;
 	th->tstate_addr = s->tstate_addr;
+	th->interp_shift = pyinterp_shift(&s->layout, s->tstate_addr);
 	th->slot_addr = s->slot_addr;
 	th->slot_value = s->slot_value;
 	th->run_code = s->run_code;

@@ -39,6 +39,7 @@ struct loop_thread {
 	 * is known by its frames, slot_value is the code object of the function that waits.
 	 */
 	u64 slot_addr, slot_value;
+	u64 interp_shift; /* of its interpreter: pyinterp.h */
 	u64 run_code; /* the code object of the frame at base_depth; 0: not known, or gevent, which has none */
 	s32 wait_fd;		   /* epoll descriptor of the loop's own wait; -1: not known yet */
 	u32 base_depth;		   /* Python frames from _run_once (or uvloop's caller) outward */
@@ -68,6 +69,7 @@ struct loop_thread {
 	u64 nvcsw, nivcsw, maj_flt; /* at start_ns */
 	u64 last_sample_ns, last_wakeup_ns;
 	u32 nr_sleeps, nr_samples; /* records of this iteration */
+	u64 gil_addr; /* of the GIL that it waits for */
 	/* What the last look at the GIL's holder found, and how sure each site is of its own: gil.bpf.c. */
 	u64 gil_tstate_addr, gil_ident, gil_stack_id, gil_walk_ns;
 	u64 gil_is_still, gil_piece_ns, gil_ended_ns;

@@ -130,13 +130,23 @@ __noinline int sleep_begin(struct loop_thread *th, struct scratch *s, u64 now_ns
 	return 0;
 }
 
-static __always_inline bool is_for_gil(const struct py_layout *layout, u64 word_addr)
+static __always_inline bool is_word_of_gil(const struct py_layout *layout, u64 gil_addr, u64 word_addr)
+{
+	if (word_addr - gil_addr < layout->gil_bytes)
+		return true;
+	return layout->tstate_slot >= PY_SLOT_MUSL && gil_waits_musl(gil_addr, word_addr);
+}
+
+/* An interpreter that is not the main one has a GIL of its own, or shares the main one's. */
+static __always_inline bool is_for_gil(struct loop_thread *th, const struct py_layout *layout, u64 word_addr)
 {
 	if (!layout->gil_addr)
 		return false;
-	if (word_addr - layout->gil_addr < layout->gil_bytes)
+	th->gil_addr = layout->gil_addr;
+	if (is_word_of_gil(layout, th->gil_addr, word_addr))
 		return true;
-	return layout->tstate_slot >= PY_SLOT_MUSL && gil_waits_musl(layout->gil_addr, word_addr);
+	th->gil_addr += th->interp_shift;
+	return th->interp_shift && is_word_of_gil(layout, th->gil_addr, word_addr);
 }
 
 static __always_inline void switch_out(struct loop_thread *th, struct task_struct *prev,
@@ -180,7 +190,7 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 		return;
 	}
 	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (nr == FUTEX_SYSCALL && target && is_for_gil(&target->layout, regs->di)) {
+	if (nr == FUTEX_SYSCALL && target && is_for_gil(th, &target->layout, regs->di)) {
 		th->out_class = OFF_GIL;
 		gil_begin(th, s, now_ns);
 		return;

@@ -315,7 +315,7 @@ __noinline int gc_estimate(struct loop_thread *th)
 	th->tick_on_cpu_ns = clock.on_cpu_ns;
 	target = bpf_map_lookup_elem(&targets, &tgid);
 	if (!target || !target->layout.collecting_addr ||
-	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)target->layout.collecting_addr))
+	    read_user(&collecting, sizeof(collecting), target->layout.collecting_addr + th->interp_shift))
 		return 0;
 	if (collecting != 1 || (th->slot_addr && slot_has_changed(th))) {
 		th->is_collecting = 0;

@@ -67,7 +67,7 @@ static __always_inline u32 gc_is_explicit(struct loop_thread *th)
 
 	if (!target || !target->layout.collecting_addr)
 		return 0;
-	at = target->layout.collecting_addr;
+	at = target->layout.collecting_addr + th->interp_shift;
 	minor = target->layout.minor;
 	enabled_at = minor >= 15 ? GC_ENABLED_315 : minor == 14 ? GC_ENABLED_314 : GC_ENABLED;
 	young_at = minor >= 13 ? target->layout.gc_young : GC_YOUNG;

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from interpreters import find_interpreters
 from loops import on_loop
 from match import check_breaches, check_summary
 from recording import wait_syscalls
 from watch import Watch, outcome_of, watch_workload
-from workload import Workload
+from workload import Workload, script
 
 SHIM = Path(__file__).with_name("epoll_shim.c")
 SYSCALLS = {"epoll_wait": 232, "epoll_pwait": 281, "epoll_pwait2": 441}
@@ -92,3 +93,17 @@ def test_both_boundaries(workload, python):
         assert bool(outcome.truths) != workload.startswith("healthy_"), outcome.output
         check_breaches(outcome)
         check_summary(outcome)
+
+
+# Where interpreters have a GIL each, and asyncio comes up in another one than the main one.
+HAVE_INTERPRETERS = [each for each in find_interpreters() if each.version >= (3, 13) and not each.free_threaded]
+
+
+@pytest.mark.parametrize("workload", ["time_sleep", "cpu_python", "lock_threading", "gil_python_thread", "task_names"])
+@pytest.mark.parametrize("python", HAVE_INTERPRETERS, ids=str)
+def test_another_interpreter(workload, python):
+    """A loop in a subinterpreter: its GIL, its tasks and its threads' names are its own."""
+    outcome = watch_workload(workload, python, through=(script("in_subinterpreter"),))
+
+    check_breaches(outcome)
+    check_summary(outcome)

@@ -115,6 +115,22 @@ int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version
 	return err ? err : procmem_read_u64(mem, interp_addr + row.interp_threads, tstate_addr);
 }
 
+unsigned layout_first_threads(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *tstate_addrs,
+			      unsigned max)
+{
+	struct layout_row row;
+	uint64_t addr = 0;
+	unsigned nr = 0;
+
+	if (!find_row(mem, runtime_addr, version, &row))
+		addr = procmem_word(mem, runtime_addr + row.interpreters_head);
+	while (addr && nr < max) {
+		tstate_addrs[nr++] = procmem_word(mem, addr + row.interp_threads);
+		addr = procmem_word(mem, addr + row.interp_next);
+	}
+	return nr;
+}
+
 int layout_interpreter(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *interp_addr)
 {
 	struct layout_row row;

@@ -80,6 +80,10 @@ bool layout_has_gil(struct mem *mem, const struct py_layout *layout);
 int layout_first_thread(struct mem *mem, uint64_t runtime_addr, uint32_t version,
 			uint64_t *tstate_addr);
 
+/* Likewise of each interpreter, the newest first, at most max of them; how many there are in tstate_addrs. */
+unsigned layout_first_threads(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *tstate_addrs,
+			      unsigned max);
+
 /* The main interpreter itself. */
 int layout_interpreter(struct mem *mem, uint64_t runtime_addr, uint32_t version, uint64_t *interp_addr);
 

@@ -19,6 +19,7 @@
 #include "util.h"
 
 #define MAX_THREADS	  4096
+#define MAX_INTERPRETERS  256
 #define MAX_FRAMES	  4096
 #define MAX_TRIES	  3 /* of a walk that a running thread tore */
 #define STATUS_BYTES_MAX  8192
@@ -37,13 +38,11 @@ void threads_begin(uint64_t ident, uint32_t tid, struct ev_thread *thread)
 	thread->tid = tid;
 }
 
-static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uint64_t ident)
+/* In a list of threads, of which *nr_left may still be looked at. */
+static uint64_t find_tstate(struct mem *mem, const struct py_layout *layout, uint64_t tstate, uint64_t ident,
+			    unsigned *nr_left)
 {
-	uint64_t tstate;
-
-	if (layout_first_thread(mem, layout->runtime_addr, layout->version, &tstate))
-		return 0;
-	for (unsigned i = 0; i < MAX_THREADS && tstate; i++) {
+	for (; *nr_left && tstate; --*nr_left) {
 		if (procmem_word(mem, tstate + layout->tstate_thread_id) == ident)
 			return tstate;
 		tstate = procmem_word(mem, tstate + TSTATE_NEXT);
@@ -87,18 +86,29 @@ static uint64_t find_thread(struct mem *mem, const struct py_layout *layout, uin
 	return procmem_word(mem, frame + layout->frame_locals) & ~REF_TAGS;
 }
 
+/* A thread has a state in each interpreter that it was in, and its Thread in the one that started it. */
+static uint64_t find_thread_of(struct mem *mem, const struct py_layout *layout, uint64_t ident)
+{
+	uint64_t lists[MAX_INTERPRETERS], tstate, thread = 0;
+	unsigned nr_left = MAX_THREADS,
+		 nr = layout_first_threads(mem, layout->runtime_addr, layout->version, lists, MAX_INTERPRETERS);
+
+	while (nr-- && !thread) {
+		tstate = find_tstate(mem, layout, lists[nr], ident, &nr_left);
+		thread = tstate ? find_thread(mem, layout, tstate) : 0;
+	}
+	return thread;
+}
+
 int threads_python_name(struct mem *mem, const struct py_layout *layout, uint64_t ident, char *name,
 			size_t room)
 {
-	uint64_t tstate = find_tstate(mem, layout, ident), thread, text;
+	uint64_t thread = find_thread_of(mem, layout, ident), text;
 	size_t bytes;
 	bool is_cut;
 	int err;
 
 	name[0] = '\0';
-	if (!tstate)
-		return -ENOENT;
-	thread = find_thread(mem, layout, tstate);
 	text = thread ? pyattribute_find(mem, layout, thread, "_name") : 0;
 	if (!text)
 		return -ENOENT;
