@@ -142,12 +142,13 @@ static void a_quiet_watch_says_so(void **state)
 	assert_null(reporter_find("xml"));
 }
 
-static void what_lasts_is_told_but_counted_once(void **state)
+/* It is told after 120 ms, and the watch ends that much later. */
+static void check_what_lasts(uint64_t later_ns, unsigned int lines)
 {
 	struct pipeline *pipeline;
 	struct ev_ongoing ev = { HEAD(ONGOING, ev_ongoing, 120 * MSEC) };
+	unsigned int before = count_of("blocking-call, lock, ");
 
-	(void)state;
 	assert_int_equal(pipeline_new(&pipeline, &report_text, &opts), 0);
 	ev.so_far = (struct ev_iteration){ .start_ns = START, .end_ns = START + 120 * MSEC,
 					   .off_ns = { [OFF_SYSCALL] = 120 * MSEC },
@@ -159,13 +160,24 @@ static void what_lasts_is_told_but_counted_once(void **state)
 	feed(pipeline, &ev);
 	assert_has("blocking-call, lock, 120 ms, and still ");
 	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 0);
-	ev.so_far.end = ITERATION_UNSEEN; /* the watch is over before it is */
+	ev.so_far.end = ITERATION_UNSEEN;
+	ev.so_far.end_ns = ev.head.ts_ns = ev.sleep.last_ns += later_ns;
+	ev.sleep.total_ns = ev.sleep.asleep_ns = ev.sleep.max_ns = ev.so_far.off_ns[OFF_SYSCALL] += later_ns;
 	feed(pipeline, &ev);
 	assert_int_equal(pipeline_breaches(pipeline, RULE_BLOCKING_CALL), 1);
 	assert_int_equal(pipeline_finish(pipeline), 0);
-	assert_has("Watched for 120 ms: 1 breach at 1 site.\n");
+	assert_int_equal(count_of("blocking-call, lock, ") - before, lines);
+	assert_has(" ms: 1 breach at 1 site.\n");
 	assert_has(" 1  breach reported without all its names\n");
 	pipeline_free(pipeline);
+}
+
+static void what_lasts_is_told_but_counted_once(void **state)
+{
+	(void)state;
+	check_what_lasts(0, 1); /* it was said a moment ago */
+	check_what_lasts(99 * MSEC, 1);
+	check_what_lasts(100 * MSEC, 2);
 }
 
 /* --- what a watch puts into its stream; kernel half, reader and targets are made up --- */

@@ -177,6 +177,7 @@ static int count_finding(struct pipeline *pipeline, const struct finding *findin
 /* Of an iteration that is over, or whose end nobody will see. */
 static int report_finding(struct pipeline *pipeline, struct finding *finding, uint64_t now_ns)
 {
+	bool is_said;
 	int err;
 
 	if (finding->is_latent && ranking_knows(pipeline->ranking, finding))
@@ -184,9 +185,11 @@ static int report_finding(struct pipeline *pipeline, struct finding *finding, ui
 	err = count_finding(pipeline, finding);
 	if (err)
 		return err;
+	is_said = told_is_said(pipeline->told, finding);
 	if (!told_end(pipeline->told, finding))
 		return fold_add(pipeline->fold, finding, now_ns);
-	fold_show(pipeline->fold, finding);
+	if (!is_said)
+		fold_show(pipeline->fold, finding);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 
 #define GRACE_NS (3 * NSEC_PER_SEC) /* an iteration waits for names: its end may be behind what says it is over */
 
+#define SAID_NS	 (100 * NSEC_PER_MSEC) /* the patience with which it is told first */
+
 static const char taken_back[] =
 	"none needed: while it lasted it looked longer than its end shows it to be";
 
@@ -132,6 +134,14 @@ int told_add(struct told *told, struct finding *finding)
 	site_key_of(finding, &key);
 	*entry = (struct entry){ .kept = kept, .site = key.hash };
 	return 1;
+}
+
+bool told_is_said(struct told *told, const struct finding *finding)
+{
+	const struct ev_iteration *ev = &finding->iteration->ev;
+	const struct entry *entry = ev->end == ITERATION_UNSEEN ? find(told, finding) : NULL;
+
+	return entry && ev->end_ns - entry->kept->iteration.ev.end_ns < SAID_NS;
 }
 
 bool told_end(struct told *told, struct finding *finding)
