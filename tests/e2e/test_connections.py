@@ -88,6 +88,39 @@ def test_a_gather_without_a_semaphore(where):
     assert "Client.fetch" in [frame["function"] for frame in breach["stack"]], outcome.output
 
 
+FAILURES = ("refused", "timed_out", "unreachable", "given_up", "reset", "descriptors", "other")
+
+
+def check_failed(seen: dict, **failed: int) -> None:
+    assert seen["failed"] == {**dict.fromkeys(FAILURES, 0), **failed}
+
+
+def test_a_gather_that_is_reset(interpreter):
+    outcome, truth = run(interpreter, "reset")
+
+    assert truth["peak"] == 150 and truth["failed"] == {"reset": 135}, truth
+    check_counts(outcome, truth, "out", "in")
+    (breach,) = breaches(outcome)
+    assert (breach["rule"], breach["connection"]["peak"]) == ("unbounded-concurrency", 150), outcome.output
+    check_failed(breach["connection"], reset=135)
+    (server,) = of_truth(outcome, truth, "in", outcome.summary()["connections"])
+    check_failed(server)  # who resets has lost nothing
+
+
+def test_a_gather_that_runs_out_of_descriptors(interpreter):
+    outcome, truth = run(interpreter, "out_of_descriptors")
+
+    lost = truth["failed"]["descriptors"]
+    assert truth["peak"] + lost == 150 and 100 < truth["peak"] <= 120, truth
+    check_counts(outcome, truth)
+    of = {breach["connection"]["direction"]: breach for breach in breaches(outcome)}
+    assert len(of) == len(breaches(outcome)) == 2, outcome.output
+    assert {breach["rule"] for breach in of.values()} == {"unbounded-concurrency"}, outcome.output
+    assert of["out"]["connection"]["begun"] == of["process"]["connection"]["burst"] == truth["peak"], outcome.output
+    check_failed(of["out"]["connection"])
+    check_failed(of["process"]["connection"], descriptors=lost)
+
+
 @pytest.mark.parametrize("how, loop", [("bounded", None), ("kept", None), ("pool", None), ("pool", "uvloop")])
 def test_who_bounds_and_keeps_is_not_told(how, loop):
     outcome, truth = run(system_interpreter(), how, "127.0.0.1", "--limit", "connection-churn=1000", loop=loop)

@@ -197,6 +197,37 @@ static void a_process_is_told_of_what_no_destination_did(void **state)
 	end();
 }
 
+/* Or of what had no descriptor: nobody knows for which destination it was. */
+static void a_process_is_told_of_what_had_no_descriptor(void **state)
+{
+	struct ev_connection process;
+
+	(void)state;
+	begin();
+	connects(60);
+	last.window_burst = 60;
+	second(60);
+	assert_int_equal(nr_findings, 1);
+	process = last;
+	process.serial = PROCESS;
+	process.peer = (struct connection_peer){ .kind = CONNECTION_PROCESS };
+	process.window_peak = 0;
+	process.counts.failed[FAILURE_DESCRIPTORS] = 30;
+	add(model, &process);
+	drain();
+	assert_int_equal(nr_findings, 1);
+	assert_int_equal(findings[0].connection.peer.kind, CONNECTION_PROCESS);
+	assert_int_equal(findings[0].connection.failed[FAILURE_DESCRIPTORS], 30);
+	/* They failed then, and not since. */
+	second(60);
+	process.head.ts_ns = last.head.ts_ns;
+	add(model, &process);
+	drain();
+	assert_int_equal(nr_findings, 1);
+	assert_false(iteration_is_ongoing(findings[0].iteration));
+	end();
+}
+
 static void short_connections_are_churn(void **state)
 {
 	unsigned told = 0;
@@ -401,6 +432,7 @@ int main(void)
 		cmocka_unit_test(a_destination_has_its_own_limit),
 		cmocka_unit_test(many_of_one_iteration_are_a_burst_too),
 		cmocka_unit_test(a_process_is_told_of_what_no_destination_did),
+		cmocka_unit_test(a_process_is_told_of_what_had_no_descriptor),
 		cmocka_unit_test(short_connections_are_churn),
 		cmocka_unit_test(few_or_long_connections_are_no_churn),
 		cmocka_unit_test(a_fan_out_is_no_churn),

@@ -50,6 +50,13 @@ static bool is_own_task(const struct stack *stack)
 		!strcmp(outermost->name, "create_unix_connection"));
 }
 
+/* Nobody knows where a socket that could not be made was to be connected to. */
+static bool ran_out(const struct connection *connection)
+{
+	return connection->ev.counts.failed[FAILURE_DESCRIPTORS] >
+	       connection->previous.counts.failed[FAILURE_DESCRIPTORS];
+}
+
 static enum cause cause_of(const struct rules_config *config, const struct connection *connection)
 {
 	const struct ev_connection *ev = &connection->ev;
@@ -62,8 +69,8 @@ static enum cause cause_of(const struct rules_config *config, const struct conne
 		return CAUSE_CONCURRENT;
 	if (ev->window_burst <= limit / 2)
 		return CAUSE_MAX;
-	/* One destination that did it alone is told of as itself. */
-	if (ev->peer.kind == CONNECTION_PROCESS && connection->other_burst > limit / 2)
+	/* One destination that did it alone is told of as itself, but what had no descriptor is of the process. */
+	if (ev->peer.kind == CONNECTION_PROCESS && connection->other_burst > limit / 2 && !ran_out(connection))
 		return CAUSE_MAX;
 	if (!connection->nr_sites)
 		return CAUSE_ITERATION;

@@ -1,9 +1,12 @@
 """Connects in a way that its argument names, and says how many it had open at its own peak, and from where."""
 
 import asyncio
+import errno
 import gc
 import os
+import resource
 import socket
+import struct
 import sys
 import weakref
 
@@ -29,6 +32,10 @@ class Client:
     def __init__(self, address):
         self.address = address
         self.open = self.peak = 0
+        self.failed = {}
+
+    def note_failed(self, reason):
+        self.failed[reason] = self.failed.get(reason, 0) + 1
 
     async def connect(self):
         if isinstance(self.address, str):
@@ -60,6 +67,61 @@ async def unbounded(client):
     """A gather over a list: all of them are connected at the same time."""
     everyone = {"left": COUNT, "event": asyncio.Event()}
     await asyncio.gather(*(client.fetch(everyone) for _ in range(COUNT)))
+
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s
+
+
+class Reckless:
+    """A server that, when everyone is there, resets all but one in ten."""
+
+    def __init__(self):
+        self.left, self.everyone = COUNT, asyncio.Event()
+
+    async def serve(self, reader, writer):
+        await reader.readexactly(5)
+        self.left -= 1
+        if self.left % 10:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        if not self.left:
+            self.everyone.set()
+        await self.everyone.wait()
+        writer.transport.abort()
+
+
+async def reset(client):
+    """The gather over a list, to such a server."""
+
+    async def fetch():
+        reader, writer = await client.connect()
+        writer.write(b"hello")
+        try:
+            await reader.read(5)
+        except ConnectionResetError:
+            client.note_failed("reset")
+        writer.close()
+        client.open -= 1
+
+    server = await asyncio.start_server(Reckless().serve, "127.0.0.1", 0, backlog=1000)
+    client.address = server.sockets[0].getsockname()
+    await asyncio.gather(*(fetch() for _ in range(COUNT)))
+
+
+async def out_of_descriptors(client):
+    """The gather over a list, with fewer descriptors than that. Nobody accepts: that would take some, too."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1000)
+        client.address = server.getsockname()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (server.fileno() + 121, before[1]))
+        opened = await asyncio.gather(*(client.connect() for _ in range(COUNT)), return_exceptions=True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for each in opened:
+            if isinstance(each, OSError) and each.errno == errno.EMFILE:
+                client.note_failed("descriptors")
+            else:
+                await client.close(each[1])
 
 
 async def bounded(client):
@@ -219,7 +281,7 @@ async def plant():
     client = Client(address)
     try:
         await globals()[how](client)
-        emit(peak=client.peak, address=address)
+        emit(peak=client.peak, address=client.address, failed=client.failed)
     finally:
         if where == "unix":
             os.unlink(address)
