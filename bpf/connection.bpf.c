@@ -12,8 +12,6 @@
 
 #define ECONNRESET   104
 #define ETIMEDOUT    110
-#define EHOSTUNREACH 113
-#define ENETUNREACH  101
 #define EPIPE	     32
 
 static __always_inline u32 failure_of(int err)

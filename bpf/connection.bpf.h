@@ -24,7 +24,9 @@ enum connection_class {
 
 #define IPPROTO_TCP 6
 
+#define ENETUNREACH  101
 #define ECONNREFUSED 111
+#define EHOSTUNREACH 113
 
 /* The contexts of tracepoints of system calls. */
 struct syscall_exit {
@@ -189,6 +191,9 @@ static __always_inline u64 address_of(const void *pointer)
 
 /* The address of an INET socket: its peer's, or (is_local) its own. False: it is neither IPv4 nor IPv6. */
 extern int peer_of_inet(u64 sk_addr, u32 is_local, struct connection_peer *peer);
+
+/* The address that connect() is given, likewise. */
+extern int peer_as_asked(u64 user_addr, struct connection_peer *peer);
 
 static __always_inline u32 class_of_state(u32 state)
 {

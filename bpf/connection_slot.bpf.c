@@ -224,11 +224,16 @@ __noinline int connection_move(struct connection *connection, u32 slot)
 	return 0;
 }
 
-static __always_inline bool is_mapped_v4(const u8 *addr)
+/* An IPv6 address that is one of IPv4 becomes that. */
+static __always_inline void shorten(struct connection_peer *peer)
 {
-	const u32 *words = (const u32 *)addr;
+	const u32 *words = (const u32 *)peer->addr;
 
-	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+	if (words[0] || words[1] || words[2] != __builtin_bswap32(0xffff))
+		return;
+	peer->family = AF_INET;
+	__builtin_memcpy(peer->addr, peer->addr + 12, 4);
+	__builtin_memset(peer->addr + 4, 0, 12);
 }
 
 __noinline int peer_of_inet(u64 sk_addr, u32 is_local, struct connection_peer *peer)
@@ -253,10 +258,28 @@ __noinline int peer_of_inet(u64 sk_addr, u32 is_local, struct connection_peer *p
 	else
 		BPF_CORE_READ_INTO(&v6, sk, __sk_common.skc_v6_daddr);
 	__builtin_memcpy(peer->addr, &v6, sizeof(v6));
-	if (is_mapped_v4(peer->addr)) {
-		peer->family = AF_INET;
-		__builtin_memcpy(peer->addr, peer->addr + 12, 4);
-		__builtin_memset(peer->addr + 4, 0, 12);
+	shorten(peer);
+	return 1;
+}
+
+__noinline int peer_as_asked(u64 user_addr, struct connection_peer *peer)
+{
+	struct { /* sockaddr_in, or sockaddr_in6 */
+		u16 family, port;
+		u32 v4;
+		u8 v6[16];
+	} asked;
+
+	if (!peer || bpf_probe_read_user(&asked, 8, (void *)user_addr))
+		return 0;
+	peer->family = asked.family;
+	peer->port = __builtin_bswap16(asked.port);
+	if (asked.family == AF_INET) {
+		__builtin_memcpy(peer->addr, &asked.v4, sizeof(asked.v4));
+		return 1;
 	}
+	if (asked.family != AF_INET6 || bpf_probe_read_user(peer->addr, sizeof(peer->addr), (void *)(user_addr + 8)))
+		return 0;
+	shorten(peer);
 	return 1;
 }

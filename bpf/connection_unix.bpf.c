@@ -3,15 +3,15 @@
  * Streams of AF_UNIX, which have no tracepoint of their own: the system calls that begin and end them, and the
  * ends of processes.  What these do not show (an exec, the last of several holders that lets go without a
  * call of its own) is found by the next look through the descriptors (connection_scan.bpf.c).  And sockets
- * that could not be made at all, and what the collector closes.
+ * that could not be made at all, TCP that had no way to go, and what the collector closes.
  *
  * A process without such a socket pays a byte.
  */
 #include "connection_unix.bpf.h"
 #include "connect.bpf.h"
 
-#define EINPROGRESS 115
 #define EISCONN	    106
+#define EINPROGRESS 115
 #define ENOENT	    2
 #define EMFILE	    24
 #define ENFILE	    23
@@ -158,11 +158,18 @@ static __always_inline int begin_now(const struct descriptor *stream, u32 target
 	return unix_begin(stream->sk_addr, stream->inode, owner, place_of(slot, class), bpf_ktime_get_ns());
 }
 
-static __always_inline u32 failure_of_unix(long ret)
+static __always_inline u32 failure_of_call(long ret)
 {
-	return ret == -ECONNREFUSED || ret == -EAGAIN ? FAILURE_REFUSED :
-	       ret == -ENOENT			      ? FAILURE_UNREACHABLE :
-							FAILURE_OTHER;
+	switch (ret) {
+	case -ECONNREFUSED:
+	case -EAGAIN:
+		return FAILURE_REFUSED;
+	case -ENOENT:
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+		return FAILURE_UNREACHABLE;
+	}
+	return FAILURE_OTHER;
 }
 
 /* A connect that failed leaves no peer: what was asked for is in its argument. */
@@ -191,42 +198,71 @@ static __always_inline bool asks_for_unix(struct pt_regs *regs)
 	return !bpf_probe_read_user(&family, sizeof(family), (void *)regs->si) && family == AF_UNIX;
 }
 
+/* The stream of AF_UNIX, and what it is connected to or was to be. */
+static __always_inline bool find_asked(struct descriptor *stream, struct connection_peer *peer,
+				       struct task_struct *task, struct pt_regs *regs, long ret)
+{
+	struct unix_sock *sk;
+
+	find_stream(stream, task, (s32)regs->di);
+	sk = (struct unix_sock *)stream->sk_addr;
+	if (!sk)
+		return false;
+	return ret ? name_as_given(peer, regs) : name_of_unix(BPF_CORE_READ(sk, peer), peer);
+}
+
+/*
+ * TCP that the kernel knew no way for: it has not begun, so there is no change of state that would tell.  What had
+ * begun was given a hash for its packets, and failed by a change of state.
+ */
+static __always_inline bool find_unrouted(struct connection_peer *peer, struct task_struct *task,
+					  struct pt_regs *regs)
+{
+	struct file *file = task_file(task, (s32)regs->di);
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!is_socket(file))
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	return sk && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP && !BPF_CORE_READ(sk, sk_txhash) &&
+	       peer_as_asked(regs->si, peer);
+}
+
 SEC("tp/syscalls/sys_exit_connect")
 int on_connect_exit(struct syscall_exit *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection_peer peer = { .kind = CONNECTION_OUT };
 	struct connection_slot *slot;
-	struct descriptor stream;
+	struct descriptor stream = {};
 	u32 tgid = task->tgid;
-	struct unix_sock *sk;
 	struct target_entry *target;
 	struct pt_regs *regs;
 	long ret = ctx->ret;
+	bool is_routed;
 	u32 id;
 
 	/* What goes on is no stream of AF_UNIX. */
 	if (ret == -EISCONN || ret == -EINPROGRESS || !target_hints[tgid & (TARGET_HINTS - 1)])
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (!asks_for_unix(regs))
+	is_routed = ret == -ENETUNREACH || ret == -EHOSTUNREACH;
+	if (!is_routed && !asks_for_unix(regs))
 		return 0;
 	target = counted_target(tgid);
 	if (!target)
 		return 0;
-	find_stream(&stream, task, (s32)regs->di);
-	if (!stream.sk_addr)
+	if (is_routed ? !find_unrouted(&peer, task, regs) : !find_asked(&stream, &peer, task, regs, ret))
 		return 0;
-	sk = (struct unix_sock *)stream.sk_addr;
-	if (ret ? !name_as_given(&peer, regs) : !name_of_unix(BPF_CORE_READ(sk, peer), &peer))
-		return 0;
-	id = connection_slot_find(target->target_id, &peer, name_hash(&peer));
+	id = connection_slot_find(target->target_id, &peer, is_routed ? 0 : name_hash(&peer));
 	slot = slot_get(id);
 	if (!slot)
 		return 0;
 	if (ret) {
 		connect_begun(id);
-		__sync_fetch_and_add(&slot->counts.failed[failure_of_unix(ret)], 1);
+		__sync_fetch_and_add(&slot->counts.failed[failure_of_call(ret)], 1);
 		return 0;
 	}
 	if (begin_now(&stream, target->target_id, id, CLASS_ESTABLISHED)) {

@@ -220,6 +220,7 @@ struct sock {
 	int sk_wmem_queued;
 	refcount_t sk_wmem_alloc;
 	int sk_err;
+	u32 sk_txhash;
 	struct socket *sk_socket; /* NULL: nobody has accepted it, or it was closed */
 };
 

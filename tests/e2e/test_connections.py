@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from clocks import Clocks
 from interpreters import system_interpreter
 from loops import environment_of
+from service import Service
 from watch import Loophound, Outcome, Watch, outcome_of
 from workload import Workload, script
 
@@ -119,6 +121,38 @@ def test_a_gather_that_runs_out_of_descriptors(interpreter):
     assert of["out"]["connection"]["begun"] == of["process"]["connection"]["burst"] == truth["peak"], outcome.output
     check_failed(of["out"]["connection"])
     check_failed(of["process"]["connection"], descriptors=lost)
+
+
+NO_WAY = [  # no route, one that says so, a host that does not answer
+    ("10.7.0.1", "ENETUNREACH", "10.7.0.1:80"),
+    ("2001:db8::1", "ENETUNREACH", "[2001:db8::1]:80"),
+    ("::ffff:10.7.0.1", "ENETUNREACH", "10.7.0.1:80"),
+    ("10.9.0.1", "EHOSTUNREACH", "10.9.0.1:80"),
+    ("10.8.0.2", "EHOSTUNREACH", "10.8.0.2:80"),
+]
+
+
+@pytest.mark.parametrize("host, reason, where", NO_WAY)
+def test_a_gather_to_where_there_is_no_way(host, reason, where):
+    outcome, truth = run(system_interpreter(), "unreachable", f"127.0.0.1 {host} {reason}", "--limit", "unbounded-concurrency=30")
+
+    assert truth["failed"] == {"unreachable": 41}, truth
+    (breach,) = breaches(outcome)
+    assert breach["rule"] == "unbounded-concurrency", outcome.output
+    seen = breach["connection"]
+    assert (seen["destination"], seen["begun"], seen["burst"]) == (where, 41, 40), outcome.output
+    check_failed(seen, unreachable=41)
+    assert breach["site"]["function"] == "Client.connect", outcome.output
+
+
+@pytest.mark.parametrize("host, reason, where", NO_WAY)
+def test_what_is_unreachable_is_in_the_metrics(host, reason, where):
+    with Service("--breaches.to", "none") as service, Workload("connections", system_interpreter(), "unreachable", "127.0.0.1", host, reason) as program:
+        service.wait_serving()
+        service.run(program)
+        failures = re.compile(rf'loophound_outbound_connect_failures_total{{.*destination="{re.escape(where)}",reason="(\w+)"}} ([1-9]\d*)')
+        service.wait_metrics(lambda text: failures.findall(text) == [("unreachable", "41")])
+        program.end()
 
 
 @pytest.mark.parametrize("how, loop", [("bounded", None), ("kept", None), ("pool", None), ("pool", "uvloop")])

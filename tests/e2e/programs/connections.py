@@ -10,7 +10,7 @@ import struct
 import sys
 import weakref
 
-from network import enter_network_namespace
+from network import enter_network_namespace, enter_network_without_ways
 from truth import emit, run
 
 COUNT = 150
@@ -122,6 +122,26 @@ async def out_of_descriptors(client):
                 client.note_failed("descriptors")
             else:
                 await client.close(each[1])
+
+
+def failure_of_blocking(address):
+    """That call itself says what the kernel found out meanwhile."""
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as sock:
+        try:
+            sock.connect(address)
+        except OSError as error:
+            return error
+
+
+async def unreachable(client):
+    """A gather over fewer than the kernel tells at a time (icmp_msgs_burst). What it knows at once was never open."""
+    enter_network_without_ways()
+    client.address = sys.argv[3], 80
+    opened = await asyncio.gather(*(client.connect() for _ in range(40)), return_exceptions=True)
+    opened.append(await asyncio.to_thread(failure_of_blocking, client.address))
+    reasons = {each.errno for each in opened}
+    assert reasons == {getattr(errno, sys.argv[4])}, reasons
+    client.failed["unreachable"] = len(opened)
 
 
 async def bounded(client):

@@ -23,6 +23,28 @@ def enter_network_namespace():
         fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 
 
+def _address(text):
+    return struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(text))
+
+
+def enter_network_without_ways():
+    """10.8.0.0/24 is an Ethernet on which nobody answers, 10.9.0.0/24 is said to be unreachable, all else has no route."""
+    enter_network_namespace()
+    ethernet = os.open("/dev/net/tun", os.O_RDWR)  # as long as the program lives
+    name = b"dark".ljust(16, b"\0")
+    fcntl.ioctl(ethernet, 0x400454CA, struct.pack("16sH22x", name, 0x1002))  # TUNSETIFF: a TAP, as it is
+    for setting, value in (("mcast_solicit", 1), ("retrans_time_ms", 20)):  # who is there is asked once
+        with open(f"/proc/sys/net/ipv4/neigh/dark/{setting}", "w") as file:
+            file.write(str(value))
+    nowhere, netmask = _address("0.0.0.0"), _address("255.255.255.0")
+    rejected = struct.pack("@L16s16s16sHhLPhPLLH", 0, _address("10.9.0.0"), nowhere, netmask, 0x201, *[0] * 8)
+    with socket.socket() as sock:
+        fcntl.ioctl(sock, 0x8916, name + _address("10.8.0.1"))  # SIOCSIFADDR
+        fcntl.ioctl(sock, 0x891C, name + netmask)  # SIOCSIFNETMASK
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", name, 1))  # SIOCSIFFLAGS
+        fcntl.ioctl(sock, 0x890B, rejected)  # SIOCADDRT, up and rejecting
+
+
 def _sockets(request):
     """The answers to a request for all sockets of a kind."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as diag:  # NETLINK_SOCK_DIAG
