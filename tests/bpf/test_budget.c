@@ -41,7 +41,7 @@ static const struct budget {
 	{ "on_tcp_state",     12741,  48320 },
 	{ "on_tcp_destroy",      783,   3488 },
 	{ "look_through_fi",   3608,  16848 }, /* a name has 15 bytes */
-	{ "on_connect_exit",   13717,  50092 },
+	{ "on_connect_exit",   13373,  49784 },
 	{ "look_through_so",      577,   2608 },
 	{ "on_accept_exit",      2505,  11024 },
 	{ "on_listen_exit",      2519,  11152 },
