@@ -1,13 +1,14 @@
 """Many connections to itself: connections_target.py [CPU CPU OF WHO ACCEPTS].
 
-On standard input: "connect SECONDS" connects and closes for so long, and says how many that were and the CPU time, in
-ns; "hold COUNT" opens so many and says so; "drop" closes them.  A child accepts, so that each end is in a process of its own.
+On standard input: "connect SECONDS" connects and closes for so long, "connect SECONDS PER_SECOND" at that pace if there is
+CPU enough, and says how many that were and the CPU time, in ns; "hold COUNT" opens so many and says so; "drop" closes them.  A child accepts, so that each end is in a process of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import resource
 import socket
@@ -53,11 +54,14 @@ def connect(port: int, number: int) -> socket.socket:
     return client
 
 
-def connect_for(port: int, seconds: float) -> tuple[int, int]:
-    number, end, began_ns = 0, time.monotonic() + seconds, time.thread_time_ns()
-    while time.monotonic() < end:
-        connect(port, number).close()
-        number += 1
+def connect_for(port: int, seconds: float, per_second: float = math.inf) -> tuple[int, int]:
+    number, began, began_ns = 0, time.monotonic(), time.thread_time_ns()
+    while (now := time.monotonic()) < began + seconds:
+        if number < (now - began) * per_second:
+            connect(port, number).close()
+            number += 1
+        else:
+            time.sleep(0.001)
     return number, time.thread_time_ns() - began_ns
 
 
@@ -68,7 +72,7 @@ async def main(port: int) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         what, *arguments = line.split()
         if what == "connect":
-            print(*connect_for(port, float(arguments[0])), flush=True)
+            print(*connect_for(port, *map(float, arguments)), flush=True)
         elif what == "hold":
             held += [connect(port, number) for number in range(int(arguments[0]))]
             print(len(held), flush=True)

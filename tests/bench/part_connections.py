@@ -21,6 +21,7 @@ from table import Row, row, verdict_of
 RULES = "unbounded-concurrency,connection-churn,connection-leak"
 LEAST_RATIO = 0.95
 HELD = 100_000
+PACE = 20_000  # connects/s
 SLICE_S = 0.3
 PER_CPU_S, PER_S = operator.attrgetter("per_cpu_s"), operator.attrgetter("per_s")
 
@@ -33,19 +34,19 @@ class Work:
     per_s: float
 
 
-def _work(who: Child) -> Work:
-    connects, cpu_ns = map(int, who.ask(f"connect {SLICE_S}").split())
+def _work(who: Child, pace: float) -> Work:
+    connects, cpu_ns = map(int, who.ask(f"connect {SLICE_S} {pace}").split())
     return Work(connects * 1e9 / cpu_ns, connects / SLICE_S)
 
 
-def _quads(client: Child, who: Child, seconds: float) -> tuple[list[Quad], float]:
+def _quads(client: Child, who: Child, seconds: float, pace: float = math.inf) -> tuple[list[Quad], float]:
     """Of who, beside a client that is watched and not watched in turn; cores of the daemon while it is."""
     quads: list[Quad] = []
     end = time.monotonic() + seconds
     wait_alone()
     with SwitchedWatch(client.pid).wait_attached() as watch:
         while time.monotonic() < end:
-            quads.append(Quad("", build(), take(watch, len(quads), lambda: _work(who))))
+            quads.append(Quad("", build(), take(watch, len(quads), lambda: _work(who, pace))))
         watch.turn(True)
         usage = Usage(watch)
         who.ask("connect 2")
@@ -68,6 +69,18 @@ def _rows(what: str, client: Child, who: Child, seconds: float) -> list[Row]:
         row(f"{what}: connects/s ({spread(list(map(PER_S, plain))).median:.0f}), watched / not",
             f"{ratio_of(by_clock).text()}, {spread(list(map(math.exp, by_clock))).text()}"),
         row(f"{what}: the daemon meanwhile, cores", f"{cores:.3f}"),
+    ]  # fmt: skip
+
+
+def _paced_rows(client: Child, seconds: float) -> list[Row]:
+    quads, _ = _quads(client, client, seconds, PACE)
+    ratio, by_cpu = (ratio_of([quad.log_ratio(value) for quad in quads]) for value in (PER_S, PER_CPU_S))
+    plain = [work for quad in quads for is_watched, work in quad.slices if not is_watched]
+    return [
+        row(f"{PACE} connects/s offered: achieved/s ({spread(list(map(PER_S, plain))).median:.0f}), watched / not", ratio.text(),
+            f">= {LEAST_RATIO}", verdict_of(ratio, least=LEAST_RATIO)),
+        row(f"{PACE} connects/s offered: per second of its CPU ({spread(list(map(PER_CPU_S, plain))).median:.0f}), watched / not",
+            by_cpu.text()),
     ]  # fmt: skip
 
 
@@ -130,11 +143,13 @@ def run(is_quick: bool) -> list[Row]:
     cpus = (CPU_MEASURED, CPU_OTHER)
     with target("connections_target.py", *cpus) as client, target("connections_target.py", *cpus) as stranger:
         watched = _rows("one process", client, client, seconds)
+        paced = _paced_rows(client, seconds)
         other = _rows("a process that is not watched", client, stranger, seconds)
         ours, ours_without = _program_us(client, client, rounds, 0.5)
         theirs, theirs_without = _program_us(client, stranger, rounds, 0.5)
     return [
         *watched,
+        *paced,
         *other,
         row("our programs for a connect and close, both ends, us: counted, not", f"{ours:.2f}, {ours_without:.2f}"),
         row("the same of a process that is not watched, us", f"{theirs:.2f}, {theirs_without:.2f}"),
