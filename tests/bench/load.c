@@ -2,7 +2,8 @@
 /*
  * load PORT PATH CONNECTIONS: customers of an HTTP server on the loopback, each of whom asks again as soon as it is
  * answered.  Says "ready" once all have been; then, for each line of standard input, what came since the one
- * before: "ANSWERS P50_NS P99_NS MAX_NS".  Ends with its standard input, or with an error when an answer is none.
+ * before: "US:ANSWERS ..." for each 20 microseconds in which some were, from the quickest on.  Ends with its standard
+ * input, or with an error when an answer is none.
  *
  * Always under way: a slice of a measurement needs no start and no end of its own, as those of wrk do.
  */
@@ -24,6 +25,7 @@
 #define MAX_ANSWER    16384 /* bytes, head and body */
 #define MAX_LATENCIES (1u << 20)
 #define MAX_REQUEST   512
+#define STEP_NS	      20000 /* latencies are told apart by */
 
 struct customer {
 	int fd;
@@ -108,14 +110,18 @@ static int compare(const void *a, const void *b)
 
 static void say(void)
 {
-	size_t nr = nr_latencies;
+	size_t nr = nr_latencies, first = 0;
 
 	if (nr == MAX_LATENCIES)
 		errx(1, "more than %u answers since the last question", MAX_LATENCIES);
 	qsort(latencies, nr, sizeof(*latencies), compare);
-	printf("%zu %llu %llu %llu\n", nr, (unsigned long long)(nr ? latencies[nr / 2] : 0),
-	       (unsigned long long)(nr ? latencies[nr * 99 / 100] : 0),
-	       (unsigned long long)(nr ? latencies[nr - 1] : 0));
+	for (size_t i = 1; i <= nr; i++) {
+		if (i < nr && latencies[i] / STEP_NS == latencies[first] / STEP_NS)
+			continue;
+		printf("%llu:%zu ", (unsigned long long)latencies[first] / STEP_NS * STEP_NS / 1000, i - first);
+		first = i;
+	}
+	puts("");
 	fflush(stdout);
 	nr_latencies = 0;
 }

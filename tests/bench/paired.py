@@ -22,8 +22,8 @@ class Ratio:
     sure_to: float
     nr_quads: int
 
-    def text(self) -> str:
-        return f"{self.value:.4f} (95 %: {self.sure_from:.4f} .. {self.sure_to:.4f}; {self.nr_quads} quads)"
+    def text(self, of: str = "quads") -> str:
+        return f"{self.value:.4f} (95 %: {self.sure_from:.4f} .. {self.sure_to:.4f}; {self.nr_quads} {of})"
 
 
 def middle_mean(values: list[float]) -> float:

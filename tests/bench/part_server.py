@@ -18,6 +18,7 @@ from server import Server, Work
 from slices import Quad
 from spread import spread
 from table import Row, row, verdict_of
+from tail import GROUPS, p99, p99_drift, p99_ratio
 
 LEAST_RATIO = {"asyncio": 0.99, "uvloop": 0.985}
 MOST_P99_RATIO = 1.02
@@ -41,15 +42,19 @@ def _own_share(server: Server, seconds: float) -> tuple[float, float]:
     return taken_ns / work.cpu_ns, cores
 
 
+def _left_alone(quads: list[Quad], most_disturbed: float) -> list[Quad]:
+    return [quad for quad in quads if quad.disturbed() <= most_disturbed]
+
+
 def _ratio(quads: list[Quad], most_disturbed: float, value: Callable[[Work], float], confidence: float = 0.95) -> Ratio:
-    return ratio_of([quad.log_ratio(value) for quad in quads if quad.disturbed() <= most_disturbed], confidence)
+    return ratio_of([quad.log_ratio(value) for quad in _left_alone(quads, most_disturbed)], confidence)
 
 
 def _rate_and_p99(quads: list[Quad], confidence: float = 0.95) -> tuple[Ratio, Ratio]:
     """The two that have a budget."""
     return (
         _ratio(quads, MOST_DISTURBED, lambda work: 1 / work.cpu_gauges(), confidence),
-        _ratio(quads, MOST_DISTURBED_LATENCY, Work.p99_gauges, confidence),
+        p99_ratio(_left_alone(quads, MOST_DISTURBED_LATENCY), Work.latency_gauges, confidence),
     )
 
 
@@ -70,14 +75,13 @@ def _rows(loop: str, is_quick: bool) -> list[Row]:
         quads = slices.measure(server, loop, lambda so_far: _is_decided(loop, so_far))
     if not quads:
         raise RuntimeError("no slices, and no time to measure any")
-    rate, p99 = _rate_and_p99(quads)
-    rate_verdict, p99_verdict = _verdicts(loop, rate, p99)
-    wall, raw_p99 = (_ratio(quads, MOST_DISTURBED_LATENCY, value) for value in
-                     (Work.requests_per_gauge, lambda work: work.p99_us))  # fmt: skip
-    control = ratio_of([quad.log_drift(lambda work: 1 / work.cpu_gauges()) for quad in quads if quad.disturbed() <= MOST_DISTURBED])
+    rate, p99_seen = _rate_and_p99(quads)
+    rate_verdict, p99_verdict = _verdicts(loop, rate, p99_seen)
+    wall = _ratio(quads, MOST_DISTURBED_LATENCY, Work.requests_per_gauge)
+    quiet = _left_alone(quads, MOST_DISTURBED_LATENCY)
+    control = ratio_of([quad.log_drift(lambda work: 1 / work.cpu_gauges()) for quad in _left_alone(quads, MOST_DISTURBED)])
     plain = [work for quad in quads for is_watched, work in quad.slices if not is_watched]
-    per_s, cpu_us, p99_us = (statistics.median(map(value, plain)) for value in
-                             (Work.requests_per_s, Work.cpu_us, lambda work: work.p99_us))  # fmt: skip
+    per_s, cpu_us = (statistics.median(map(value, plain)) for value in (Work.requests_per_s, Work.cpu_us))
     own, cores = (spread([100 * value for value in values]) for values in zip(*shares))
     what = f"aiohttp on {loop}"
     return [
@@ -85,8 +89,10 @@ def _rows(loop: str, is_quick: bool) -> list[Row]:
             f">= {LEAST_RATIO[loop]}", rate_verdict),
         row(f"{what}: the same, not watched / not watched: 1 if this is sound", control.text()),
         row(f"{what}: requests/s, watched / not ({per_s:.0f})", wall.text()),
-        row(f"{what}: p99 latency, watched / not ({p99_us:.0f} us)", p99.text(), f"<= {MOST_P99_RATIO}", p99_verdict),
-        row(f"{what}: the same, not gauged", raw_p99.text()),
+        row(f"{what}: p99 latency, watched / not ({p99(plain, Work.latency_us):.0f} us)", p99_seen.text(GROUPS),
+            f"<= {MOST_P99_RATIO}", p99_verdict),
+        row(f"{what}: p99 latency, not watched / not watched: 1 if this is sound", p99_drift(quiet, Work.latency_gauges).text(GROUPS)),
+        row(f"{what}: p99 latency, watched / not, not gauged", p99_ratio(quiet, Work.latency_us).text(GROUPS)),
         row(f"{what}: quads in all", f"{len(quads)}"),
         row(f"{what}: all our BPF programs (the customers' calls too), % of its CPU", own.text("{:.2f}")),
         row(f"{what}: the daemon meanwhile, % of a core", cores.text("{:.2f}")),

@@ -21,7 +21,7 @@ class Work:
     requests: int
     cpu_ns: int
     gauge_ns: float  # how long a fixed piece of work took meanwhile: the machine's speed
-    p99_us: float  # as the customers have it
+    latencies: list[tuple[int, int]]  # as the customers have them: us, answers; from the quickest on
     disturbed_s: float  # of both CPUs: the hypervisor gave it to other machines, or others here had it
 
     def requests_per_s(self) -> float:
@@ -39,9 +39,12 @@ class Work:
         """As cpu_us()."""
         return self.cpu_us() * 1e3 / self.gauge_ns
 
-    def p99_gauges(self) -> float:
-        """As p99_us."""
-        return self.p99_us * 1e3 / self.gauge_ns
+    def latency_us(self) -> list[tuple[float, int]]:
+        return [(us, answers) for us, answers in self.latencies]
+
+    def latency_gauges(self) -> list[tuple[float, int]]:
+        """As latency_us()."""
+        return [(us * 1e3 / self.gauge_ns, answers) for us, answers in self.latencies]
 
 
 class Server(Child):
@@ -55,11 +58,11 @@ class Server(Child):
         before = self._numbers()
         time.sleep(seconds)
         after = self._numbers()
-        _, _, p99_ns, _ = map(int, self.load.ask("").split())
+        latencies = [tuple(map(int, pair.split(":"))) for pair in self.load.ask("").split()]
         took_ns, requests, cpu_ns, gauging_ns, gauges = (b - a for a, b in zip(before, after))
         if not requests or not gauges:
             raise RuntimeError(f"{requests} requests answered in {seconds} s")
-        return Work((took_ns - gauging_ns) / 1e9, requests, cpu_ns - gauging_ns, gauging_ns / gauges, p99_ns / 1e3,
+        return Work((took_ns - gauging_ns) / 1e9, requests, cpu_ns - gauging_ns, gauging_ns / gauges, latencies,
                     self._disturbed_s() - disturbed_s)  # fmt: skip
 
     def _numbers(self) -> list[int]:

@@ -57,8 +57,9 @@ def kept(loop: str) -> list[Quad]:
     if Pieces.file and Pieces.file.exists():
         for line in Pieces.file.read_text().splitlines():
             said = json.loads(line)
-            quads.append(Quad(said["loop"], said["build"], [(is_watched, Work(**work)) for is_watched, work in said["slices"]]))
-    return [quad for quad in quads if (quad.loop, quad.build) == (loop, build())]
+            if (said["loop"], said["build"]) == (loop, build()):
+                quads.append(Quad(loop, build(), [(is_watched, Work(**work)) for is_watched, work in said["slices"]]))
+    return quads
 
 
 def _keep(quad: Quad) -> None:
