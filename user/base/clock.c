@@ -38,3 +38,13 @@ uint64_t clock_host_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec - (uint64_t)offset_ns;
 }
+
+/* The coarse clocks advance with the tick, so their resolution is its length. */
+uint64_t clock_tick_ns(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec <= 0)
+		return 10 * NSEC_PER_MSEC;
+	return (uint64_t)tick.tv_nsec;
+}

@@ -7,14 +7,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "clock.h"
 #include "destinations.h"
 #include "detacher.h"
 #include "entries.h"
 #include "latent.h"
 #include "log.h"
 #include "multi.h"
+#include "parts.h"
 #include "probes.skel.h"
 #include "pyprobes.h"
 #include "refusal.h"
@@ -24,6 +25,7 @@
 struct probes {
 	struct probes_config config;
 	struct probes__kernel_half *skel;
+	struct parts parts; /* have its programs */
 	struct bpf_link *links[3 + DESTINATIONS_MAX_LINKS]; /* those that the skeleton does not own */
 	unsigned nr_links;
 	struct tracepoints tracepoints;
@@ -129,8 +131,8 @@ static int attach(struct probes *probes, enum probes_boundary boundary)
 		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
 	if (!err && probes->config.has_connections)
 		probes->config.has_connections =
-			destinations_attach(skel->obj, &probes->tracepoints, probes->links, &probes->nr_links,
-					    probes->config.spared);
+			destinations_attach(probes->parts.objects[1], &probes->tracepoints, probes->links,
+					    &probes->nr_links, probes->config.spared);
 	return err;
 }
 
@@ -140,16 +142,7 @@ static void unload(struct probes *probes)
 		detacher_destroy(probes->detacher, probes->links[--probes->nr_links]);
 	probes->tracepoints.nr = 0;
 	probes__kernel_half__destroy(take(probes->skel));
-}
-
-/* The coarse clocks advance with the tick, so their resolution is its length. */
-static uint64_t tick_ns(void)
-{
-	struct timespec tick;
-
-	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec <= 0)
-		return 10 * NSEC_PER_MSEC;
-	return (uint64_t)tick.tv_nsec;
+	parts_close(&probes->parts);
 }
 
 void probes_set_limits(struct probes *probes, const struct probes_config *limits)
@@ -174,14 +167,18 @@ void probes_tell_moves(struct probes *probes, bool tells, bool of_targets)
 static int load(struct probes *probes, enum probes_boundary boundary)
 {
 	const struct probes_config *config = &probes->config;
-	struct probes__kernel_half *skel = probes__kernel_half__open();
-	int err;
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct probes__kernel_half *skel;
+	int err = parts_open(&probes->parts, &opts);
 
+	if (err)
+		return err;
+	skel = probes__kernel_half__open_opts(&opts);
 	if (!skel)
 		return -errno;
 	probes->skel = skel;
 	skel->rodata->cfg_sample_gap_ns = config->sample_gap_ns;
-	skel->rodata->cfg_tick_ns = tick_ns();
+	skel->rodata->cfg_tick_ns = clock_tick_ns();
 	probes_set_limits(probes, config);
 	skel->bss->tells_moves = config->finds_moved;
 	skel->rodata->cfg_pidns = config->pid_namespace;
@@ -201,7 +198,7 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 		set_uprobes(skel);
 	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
 	destinations_prepare(skel->obj, config->has_connections, config->spared);
-	err = probes__kernel_half__load(skel);
+	err = parts_load(&probes->parts, skel->skeleton);
 	return err ? err : attach(probes, boundary);
 }
 
@@ -216,7 +213,7 @@ static struct numbers numbers_of(const struct probes *probes)
 static int open_destinations(struct probes *probes)
 {
 	struct probes__kernel_half *skel = probes->skel;
-	const struct destinations_half half = { skel->obj, (void *)&skel->bss->connection_scan,
+	const struct destinations_half half = { probes->parts.objects[1], (void *)&skel->bss->connection_scan,
 						&skel->data->connection_window,
 						&skel->bss->connection_high, numbers_of(probes) };
 
@@ -326,7 +323,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	if (!err && probes->config.has_connections)
 		err = open_destinations(probes);
 	if (!err)
-		err = usage_new(&probes->usage, probes->skel->obj, &probes->skel->bss->nr_loop_ids_taken);
+		err = usage_new(&probes->usage, &probes->parts, &probes->skel->bss->nr_loop_ids_taken);
 	if (!err) {
 		probes->ring = ring_buffer__new(bpf_map__fd(probes->skel->maps.events),
 						on_ring_record, probes, NULL);

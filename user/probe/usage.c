@@ -2,7 +2,6 @@
 #include "usage.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "parts.h"
 #include "util.h"
 
 #define BATCH 256 /* entries that the kernel copies at once: more than share a bucket */
@@ -21,7 +21,7 @@ static const char *const tables[USAGE_MAP_MAX] = { "targets", NULL, "connection_
 						   "unix_connections" };
 
 struct usage {
-	struct bpf_object *obj;
+	const struct parts *parts;
 	const int32_t *nr_loops;
 	struct usage_map maps[USAGE_MAP_MAX];
 	uint64_t walked_ns; /* 0: never */
@@ -33,7 +33,7 @@ struct usage {
 
 static struct bpf_map *find(const struct usage *usage, const char *name)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(usage->obj, name);
+	struct bpf_map *map = bpf_object__find_map_by_name(usage->parts->objects[0], name);
 
 	return map && bpf_map__fd(map) >= 0 ? map : NULL;
 }
@@ -55,14 +55,14 @@ static int map_ring(struct usage *usage)
 	return 0;
 }
 
-int usage_new(struct usage **out, struct bpf_object *obj, const int32_t *nr_loops)
+int usage_new(struct usage **out, const struct parts *parts, const int32_t *nr_loops)
 {
 	struct usage *usage = calloc(1, sizeof(*usage));
 	int err;
 
 	if (!usage)
 		return -ENOMEM;
-	usage->obj = obj;
+	usage->parts = parts;
 	usage->nr_loops = nr_loops;
 	for (unsigned i = 0; i < USAGE_MAP_MAX; i++) {
 		const struct bpf_map *map = find(usage, tables[i] ? tables[i] : "free_loop_ids");
@@ -152,20 +152,23 @@ void usage_maps(struct usage *usage, uint64_t now_ns, struct usage_map maps[USAG
 	memcpy(maps, usage->maps, sizeof(usage->maps));
 }
 
+static void tell(const struct bpf_program *program, usage_program_fn on_program, void *ctx)
+{
+	struct bpf_prog_info info = {};
+	uint32_t bytes = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes))
+		return;
+	on_program(ctx, &(struct usage_program){ bpf_program__name(program), info.run_time_ns, info.run_cnt,
+						 info.recursion_misses });
+}
+
 void usage_programs(const struct usage *usage, usage_program_fn on_program, void *ctx)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, usage->obj)
-	{
-		struct bpf_prog_info info = {};
-		uint32_t bytes = sizeof(info);
-		int fd = bpf_program__fd(program);
-
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes))
-			continue;
-		on_program(ctx,
-			   &(struct usage_program){ bpf_program__name(program), info.run_time_ns,
-						    info.run_cnt, info.recursion_misses });
-	}
+	for (unsigned i = 0; i < PARTS_NR; i++)
+		bpf_object__for_each_program(program, usage->parts->objects[i])
+			tell(program, on_program, ctx);
 }

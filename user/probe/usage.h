@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-struct bpf_object;
+struct parts;
 struct usage;
 
 /* Maps whose entries are taken out by hand; the others are arrays, or caches that forget by
@@ -36,8 +36,8 @@ struct usage_program {
 	uint64_t missed;       /* not run: it was running already, on the same CPU */
 };
 
-/* The object is loaded and stays longer. 0 or a negative errno. */
-int usage_new(struct usage **out, struct bpf_object *obj, const int32_t *nr_loops);
+/* The parts are loaded and stay longer. 0 or a negative errno. */
+int usage_new(struct usage **out, const struct parts *parts, const int32_t *nr_loops);
 void usage_free(struct usage *usage);
 
 /* Before records are taken out of the ring. */
