@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from split import OTHER_MAX, other_share, parts_of
+from split import OTHER_MAX, other_share, other_unsure_ns, parts_of
 from watch import Outcome
 
 MILLISECOND = 1_000_000
@@ -110,13 +110,15 @@ def _check_splits(outcome: Outcome, breaches: list[dict]) -> list[str]:
     A time slice of another whose beginning and end the kernel did not deliver is found out, and is `other`.
     """
     wrong, truths = [], outcome.truths
-    slack_ns = outcome.summary()["lost"]["events_missed"] * 2 * TICK_NS + SPLIT_SLACK_NS
+    missed_ns = outcome.summary()["lost"]["events_missed"] * 2 * TICK_NS
+    slack_ns = missed_ns + SPLIT_SLACK_NS
     of_iterations = [each for each in breaches if each["iteration_ns"]]  # those about connections have none
     for breach in {(each["tid"], each["iteration_start_ns"]): each for each in of_iterations}.values():
         parts = parts_of(truths, breach)
         wrong += [f"{breach['rule']}: {part}, more than {part.bound_ns} off" for part in parts if part.error_ns > part.bound_ns + slack_ns]
         share = other_share(truths, breach)
-        if parts and share is not None and share >= OTHER_MAX + slack_ns / breach["iteration_ns"]:
+        unsure_ns = missed_ns + min(other_unsure_ns(truths, breach), SPLIT_SLACK_NS)
+        if parts and share is not None and share >= OTHER_MAX + unsure_ns / breach["iteration_ns"]:
             wrong.append(f"{breach['rule']}: {100 * share:.1f} % of the iteration is other: {breach['split']}")
     return wrong
 

@@ -2,7 +2,8 @@
 
 The workload's clocks are read at both ends of a stall, the iteration goes from wait to wait.  What is in the
 iteration and around the stall can be in any part of the split: the truth of a part is a range, and it is as wide as
-that time is long.  To it come 5 % or 1 ms.  A build without probes has its collections and imports counted in timer ticks:
+that time is long.  To it come 5 % or 1 ms.  What was stolen of a CPU is `other`, or, where the scheduler's sum is too far
+behind for so little, a part of what ran.  A build without probes has its collections and imports counted in timer ticks:
 right to one tick for each, of which two are allowed.
 """
 
@@ -25,7 +26,6 @@ SLEEPS_IN = {
     "page-fault": "page_fault_ns",
     "stopped": "other_ns",
 }
-NEVER_ASLEEP = ("cpu-bound", "loop-overload", "gc-pause")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ def stated(truth: dict) -> dict[str, int]:
     return parts
 
 
+def _stolen_ns(truths: list[dict]) -> int:
+    """A little too much: what is done with each switch of the thread for who watches it is in none of its accounts either."""
+    return sum(max(0, truth.get("stolen_ns", 0)) for truth in truths)
+
+
 def _true_parts(truths: list[dict]) -> dict[str, int]:
     """Parts that are known of all of an iteration's truths."""
     parts: dict[str, int] = {}
@@ -87,9 +92,10 @@ def _true_parts(truths: list[dict]) -> dict[str, int]:
     cpu_ns = sum(truth["cpu_ns"] for truth in truths)
     delay_ns = sum(truth["run_delay_ns"] for truth in truths)
     rest_ns = sum(map(_wall_ns, truths)) - cpu_ns - delay_ns
+    asleep_ns = rest_ns - _stolen_ns(truths)
     kinds = {SLEEPS_IN.get(truth["rule"]) or SLEEPS_IN.get(truth["cause"]) for truth in truths}
     if kinds == {"import_ns"}:  # on the CPU or asleep, all of it
-        parts.setdefault("import_ns", cpu_ns + rest_ns - parts.get("gc_ns", 0))
+        parts.setdefault("import_ns", cpu_ns + asleep_ns - parts.get("gc_ns", 0))
         parts.setdefault("on_cpu_ns", 0)
         parts.setdefault("syscall_ns", 0)
     elif "import_ns" not in kinds:
@@ -97,17 +103,9 @@ def _true_parts(truths: list[dict]) -> dict[str, int]:
         parts["rest"] = rest_ns
         if len(kinds) == 1 and None not in kinds:
             said_ns = sum(parts.get(part, 0) for part in set(SLEEPS_IN.values()))
-            parts.setdefault(kinds.pop(), rest_ns - said_ns)
+            parts.setdefault(kinds.pop(), asleep_ns - said_ns)
     parts.setdefault("run_queue_ns", delay_ns)
     return parts
-
-
-def _stolen_ns(truths: list[dict]) -> int:
-    """What interrupts and the hypervisor took of a CPU: in neither of its clocks, and of a stall that never sleeps
-    all that they leave.  `other` for us, or, where the clocks are too coarse for so little, a part of what ran."""
-    if any(truth["rule"] not in NEVER_ASLEEP and truth["cause"] not in ("run-queue", "throttled") for truth in truths):
-        return 0
-    return max(0, _true_parts(truths).get("rest", 0))
 
 
 def parts_of(truths: list[dict], breach: dict) -> list[Part]:
@@ -131,7 +129,7 @@ def parts_of(truths: list[dict], breach: dict) -> list[Part]:
         seen_ns = rest_ns if name == "rest" else split[name]
         more_ns = around_ns + (0 if name == "run_queue_ns" else stolen_ns)
         mixed_ns = unsure_ns + (stolen_ns if name == "rest" else 0)
-        if stolen_ns or name == "run_queue_ns":
+        if stolen_ns > MILLISECOND or name == "run_queue_ns":
             mixed_ns += TICK_NS  # stolen right where the CPU changes hands: a wait for it by one clock and not the other
         parts.append(Part(name, seen_ns, true_ns, more_ns, mixed_ns, is_estimated))
     return parts
@@ -143,3 +141,8 @@ def other_share(truths: list[dict], breach: dict) -> float | None:
         return None
     other_ns = breach["split"]["other_ns"] - _stolen_ns(truths_within(truths, breach))
     return max(0, other_ns) / breach["iteration_ns"]
+
+
+def other_unsure_ns(truths: list[dict], breach: dict) -> int:
+    """So much more of `other` may be right: stolen around the stalls, or half a tick that the scheduler's sum is behind."""
+    return breach["iteration_ns"] - sum(map(_wall_ns, truths_within(truths, breach))) + TICK_NS // 2

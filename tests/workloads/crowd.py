@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from truth import call_soon, emit, event, off_cpu_ns, run_delay_ns
+from truth import call_soon, emit, event, off_cpu_ns, run_delay_ns, stolen_ns
 
 MILLISECOND = 1_000_000
 
@@ -31,6 +31,7 @@ class Crowd:
         if not self.nr_done:
             self.unsure_ns = -off_cpu_ns()
             self.run_delay_ns = run_delay_ns()
+            self.stolen_ns = stolen_ns()
             self.start_ns = time.monotonic_ns()
             self.start_cpu_ns = time.thread_time_ns()
             self.unsure_ns += off_cpu_ns()
@@ -44,6 +45,7 @@ class Crowd:
             self.unsure_ns -= off_cpu_ns()
             self.end_ns = time.monotonic_ns()
             self.end_cpu_ns = time.thread_time_ns()
+            self.stolen_ns = stolen_ns() - self.stolen_ns
             self.run_delay_ns = run_delay_ns() - self.run_delay_ns
             self.unsure_ns += off_cpu_ns()
             self.over.set()
@@ -72,6 +74,7 @@ class Crowd:
             end_ns=self.end_ns,
             cpu_ns=cpu_ns,
             run_delay_ns=self.run_delay_ns,
+            stolen_ns=self.stolen_ns,
             unsure_ns=self.unsure_ns,
             callbacks=self.size,
             ready_at_end=self.nr_more,

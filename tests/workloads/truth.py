@@ -14,7 +14,8 @@ A truth may have a `split`: what the stall's time was spent on, as far as the wo
 Any of on_cpu_ns, syscall_ns, gil_wait_ns, gc_ns, import_ns, run_queue_ns, page_fault_ns and other_ns, with the
 meaning that they have in a breach's `split`: gc_ns is in no other part, nor import_ns.  Parts that are left out are
 not compared, but for on_cpu_ns, run_queue_ns and the sum of all sleeps: cpu_ns and run_delay_ns say those of any
-stall.  unsure_ns is how long the thread had no CPU while these clocks were read: so much of it may be in run_delay_ns
+stall.  stolen_ns is in none of them: how long the thread had a CPU that others had (a hypervisor, and interrupts where the
+kernel counts them apart), 0 where that cannot be known.  unsure_ns is how long the thread had no CPU while these clocks were read: so much of it may be in run_delay_ns
 and not in the stall, or in the stall and not in cpu_ns.
 holder_delay_ns is how long the thread that keeps the loop waiting for the GIL had no CPU itself, 0 without one.
 """
@@ -28,6 +29,7 @@ import inspect
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -66,6 +68,39 @@ def run_delay_ns(thread: str = "thread-self") -> int:
 def off_cpu_ns() -> int:
     """A clock of this thread that only runs while it has no CPU: asleep or waiting for one."""
     return time.monotonic_ns() - time.thread_time_ns()
+
+
+PERF_EVENT_OPEN = 298  # x86-64
+# A perf_event_attr of 112 bytes: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK; without the kernel, which needs no right.
+TASK_CLOCK = struct.pack("=IIQ24xQ64x", 1, 112, 1, 1 << 5)
+CLOEXEC = 1 << 3
+
+_task_clocks: dict[int, int | None] = {}  # by thread: the descriptor of its clock
+
+
+def _open_task_clock() -> int | None:
+    """A clock of the calling thread that runs while it has a CPU, whoever has that CPU; None: it may have none."""
+    try:
+        import ctypes
+
+        fd = ctypes.CDLL(None).syscall(PERF_EVENT_OPEN, TASK_CLOCK, 0, -1, -1, ctypes.c_ulong(CLOEXEC))
+    except (ImportError, AttributeError):
+        return None
+    return fd if fd >= 0 else None
+
+
+def stolen_ns() -> int:
+    """How much of the time that this thread had a CPU is in no account of its own: the scheduler leaves out of it what
+    a hypervisor took, and that is no wait for a CPU to it either.  It tells by difference only."""
+    tid = threading.get_native_id()
+    if tid not in _task_clocks:
+        _task_clocks[tid] = _open_task_clock()
+    if _task_clocks[tid] is None:
+        return 0
+    return int.from_bytes(os.read(_task_clocks[tid], 8), sys.byteorder) - time.thread_time_ns()
+
+
+stolen_ns()  # the first of a host waits until all its CPUs know: not on a loop
 
 
 def emit_done() -> None:
@@ -247,6 +282,7 @@ class planted:
         self.holder_delay_ns = -self._holder_delay_ns()
         self.unsure_ns = -off_cpu_ns()
         self.run_delay_ns = run_delay_ns()
+        self.stolen_ns = stolen_ns()
         self.gc_ns = _collector.cpu_ns
         self.cpu_ns = time.thread_time_ns()
         self.start_ns = time.monotonic_ns()
@@ -261,6 +297,7 @@ class planted:
         end_ns = time.monotonic_ns()
         cpu_ns = time.thread_time_ns() - self.cpu_ns
         gc_ns = _collector.cpu_ns - self.gc_ns
+        stolen = stolen_ns() - self.stolen_ns
         delay_ns = run_delay_ns() - self.run_delay_ns
         self.unsure_ns += off_cpu_ns()
         self.holder_delay_ns += self._holder_delay_ns()
@@ -274,6 +311,7 @@ class planted:
             cpu_ns=cpu_ns,
             gc_ns=gc_ns,
             run_delay_ns=delay_ns,
+            stolen_ns=stolen,
             unsure_ns=self.unsure_ns,
             holder_delay_ns=self.holder_delay_ns,
         )
