@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from interpreters import find_interpreters
-from loops import on_loop
+from interpreters import Interpreter, find_interpreters
+from loops import has_loop, on_loop
 from match import check_breaches, check_summary
 from recording import wait_syscalls
 from watch import Watch, outcome_of, watch_workload
@@ -107,3 +107,27 @@ def test_another_interpreter(workload, python):
 
     check_breaches(outcome)
     check_summary(outcome)
+
+
+def _unreadable() -> list[tuple[Interpreter, str, str]]:
+    """From 3.13 on the slot that names the running loop is in the thread's state; trio is known by its frames."""
+    found = find_interpreters()
+    slots = [(each, "asyncio", "state") for each in found if each.version[1] >= 13]
+    return slots + [(each, "trio", "frame") for each in found if has_loop(each, "trio")]
+
+
+@pytest.mark.parametrize(("of", "loop", "what"), _unreadable(), ids=str)
+def test_what_cannot_be_read_has_not_been_left(of, loop, what, tmp_path):
+    """A page may be on its way elsewhere: the stall is told, without a stack, and the loop goes on."""
+    library = tmp_path / "out_of_reach.so"
+    source = script("out_of_reach").replace(".py", ".c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True, timeout=60)
+    how = {} if loop == "asyncio" else on_loop(of, loop)
+    outcome = watch_workload("out_of_reach", of, given=(str(library), what), **how)
+    sleeps = [each for each in outcome.of_type("breach") if each["rule"] == "blocking-call" and not each["ongoing"]]
+
+    assert [each["site"] and each["site"]["function"] for each in sleeps] == [None, None, None, "readable"], outcome.output
+    for truth, breach in zip(outcome.truths, sleeps):
+        assert breach["cause"] == "sleep" and breach["count"] == 1 and not breach["partial"], outcome.output
+        assert breach["start_ns"] < truth["end_ns"] and truth["start_ns"] < breach["start_ns"] + breach["duration_ns"], outcome.output
+    assert outcome.summary()["lost"]["stacks_unreadable"] >= 3, outcome.output
