@@ -30,7 +30,7 @@ LDFLAGS ?= -Wl,-z,relro,-z,now
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLOOPHOUND_VERSION='"$(VERSION)"' $(WARN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) \
 	-Ibpf $(STAGES:%=-Iuser/%) -I$(OUT) -MMD -MP
-LDLIBS  := -lbpf -lelf -lz -lcap-ng -lmicrohttpd -lgnutls -lseccomp -lyaml -lcrypt -lm
+LDLIBS  := -lbpf -lelf -lz -lcap-ng -lseccomp -lyaml -lcrypt -lm
 
 # maps.bpf.o first: the linker of libbpf 1.1 loses the offset of a map whose extern it meets before it.
 BPF_OBJ   := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
@@ -213,11 +213,10 @@ FUZZED     := $(wildcard user/base/*.c user/stream/*.c user/model/*.c user/rules
 	$(addprefix user/reader/,layout.c layout_table.c debugoffsets.c tstateslot.c procmem.c pydict.c pymodules.c pystr.c pyattribute.c loops.c tasks.c)
 FUZZED_IN_fuzz_config := $(FUZZED) \
 	$(addprefix user/serve/,config.c config_rules.c config_targets.c web_config.c yamltree.c yamlwalk.c)
-FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_address.c web_auth.c web_encoding.c web_listen.c)
+FUZZED_IN_fuzz_web    := $(addprefix user/serve/,web_address.c web_auth.c web_encoding.c web_library.c web_listen.c)
 FUZZED_IN_fuzz_http   := $(addprefix user/,base/json.c base/log.c base/sanitize.c base/utf8.c reader/sandbox.c report/exposition.c) $(addprefix user/serve/, \
-	web_address.c web_ask.c web_auth.c web_connections.c web_encoding.c web_process.c web_routes.c web_sandbox.c)
-FUZZLIBS_fuzz_web     := -lgnutls
-FUZZLIBS_fuzz_http    := -lmicrohttpd -lgnutls -lseccomp -lcap-ng
+	web_address.c web_ask.c web_auth.c web_connections.c web_encoding.c web_library.c web_process.c web_routes.c web_sandbox.c)
+FUZZLIBS_fuzz_http    := -lseccomp -lcap-ng
 FUZZED_IN_fuzz_proc   := $(addprefix user/reader/,elffile.c maps.c place.c procinfo.c procmem.c usdt.c)
 FUZZED_IN_fuzz_elf    := $(addprefix user/reader/,elffile.c procmem.c usdt.c)
 

@@ -98,8 +98,11 @@ class Service(Loophound):
 
 def children(pid: int) -> dict[str, int]:
     """Its processes by what they call themselves."""
-    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode(): int(each) for each in pids}
+    found = {}
+    for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            found[Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode()] = int(each)
+    return found
 
 
 def labels_of(text: str) -> dict[str, str]:

@@ -210,8 +210,21 @@ def test_kubernetes_and_container_files(tmp_path):
     arguments = json.loads(re.search(r"^CMD (.*)", file, re.MULTILINE)[1])
     assert set(re.findall(r"--\S+", " ".join(arguments))) <= options_of(arguments[0])
     needed = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
-    for library in re.findall(r"lib(bpf|elf|cap-ng|microhttpd|gnutls|seccomp|yaml|crypt)[-.]", needed):
+    for library in re.findall(r"lib(bpf|elf|cap-ng|seccomp|yaml|crypt)[-.]", needed):
         assert f"lib{library}" in file
+
+
+def test_what_is_loaded_by_name_is_named_where_it_is_installed():
+    """Neither ldd nor dpkg-shlibdeps sees it; what tools for that see is the note."""
+    said = subprocess.run(["readelf", "--string-dump=.note.dlopen", BINARY], capture_output=True, text=True, check=True).stdout
+    (note,) = json.loads(re.search(r"\[\{.*\}\]", said)[0])
+    assert sorted(note["soname"]) == ["libgnutls.so.30", "libmicrohttpd.so.12"]
+    linked = subprocess.run(["readelf", "-d", BINARY], capture_output=True, text=True, check=True).stdout
+    for soname in note["soname"]:
+        package = soname.replace(".so.", "")  # as Debian calls it
+        assert soname not in linked
+        for file in "container/Containerfile", "debian/control.in":
+            assert re.search(rf"\b{package}\b", (PACKAGING / file).read_text()), (package, file)
 
 
 def daemonset() -> tuple[dict, dict]:

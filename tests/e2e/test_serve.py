@@ -8,6 +8,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service import Prometheus, Service, children, labels_of, prometheus_tool
-from watch import Loophound
+from watch import BINARY, Loophound
 from workload import Workload
 
 PATIENCE = 30
@@ -323,3 +324,18 @@ def test_breaches_go_to_a_file(python, tmp_path):
         assert service.wait() == 0
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines and all(line["type"] == "breach" for line in lines)
+
+
+def test_without_its_library_it_says_which_package_is_missing():
+    """And nothing else needs it."""
+    listed = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    library = re.search(r"libmicrohttpd\.so\.12 .*=> (/\S+)", listed)[1]
+    without = ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', os.path.realpath(library)]
+    found = subprocess.run(
+        [*without, BINARY, "serve", "--web.listen-address", "127.0.0.1:0", "--breaches.to", "none"],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert found.returncode == 1
+    assert "libmicrohttpd.so.12: HTTP needs it; it is in the package libmicrohttpd12 (" in found.stderr
+    assert "serve: the web process ended as it began" in found.stderr
+    subprocess.run([*without, BINARY, "rules"], check=True, stdout=subprocess.DEVNULL)

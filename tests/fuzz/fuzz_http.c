@@ -22,6 +22,7 @@
 
 #define IDLE_TURNS 6 /* after which nothing more comes: it waits for the rest of a request */
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct web_server server;
@@ -102,7 +103,7 @@ static size_t receive_all(int fd, char *out, size_t most)
 		bool is_rest = bytes == most;
 		ssize_t n;
 
-		MHD_run(server.daemon);
+		sym_MHD_run(server.daemon);
 		n = recv(fd, is_rest ? rest : out + bytes, is_rest ? sizeof(rest) : most - bytes,
 			 MSG_DONTWAIT);
 		if (!n)
@@ -132,6 +133,15 @@ static void check(const char *reply, size_t bytes, bool is_asked_for_password)
 		assert(status != 200 && !nr_asked);
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	char why[256];
+
+	(void)argc, (void)argv;
+	assert(!web_library_load(why, sizeof(why)));
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char reply[512];
@@ -155,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)send(fd, data + 1, size - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	bytes = receive_all(fd, reply, sizeof(reply));
 	close(fd);
-	MHD_run(server.daemon);
+	sym_MHD_run(server.daemon);
 	check(reply, bytes, wants_password);
 	return 0;
 }

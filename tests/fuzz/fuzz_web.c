@@ -13,7 +13,9 @@
 #include "web_auth.h"
 #include "web_client.h"
 #include "web_encoding.h"
+#include "web_library.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The next line as a text of its own, so that a byte too far is seen; NULL: there is none. */
@@ -59,6 +61,15 @@ static void listen_on(const char *address)
 
 	if (fd >= 0)
 		close(fd);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	char why[256];
+
+	(void)argc, (void)argv;
+	assert(!web_library_load(why, sizeof(why)));
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

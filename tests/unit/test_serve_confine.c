@@ -19,6 +19,7 @@
 #include "sandbox.h"
 #include "service_sandbox.h"
 #include "util.h"
+#include "web_library.h"
 #include "web_sandbox.h"
 
 #define CANNOT_CONFINE 255
@@ -117,6 +118,14 @@ static void the_web_process_has_its_sockets(void **state)
 	assert_int_equal(try(web_confine, run_memory), -SIGSYS);
 }
 
+static int load_library(void **state)
+{
+	char why[256];
+
+	(void)state;
+	return web_library_load(why, sizeof(why));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,5 +133,5 @@ int main(void)
 		cmocka_unit_test(the_web_process_has_its_sockets),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, load_library, NULL);
 }

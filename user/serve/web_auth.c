@@ -11,11 +11,11 @@
 
 #include <crypt.h>
 #include <errno.h>
-#include <gnutls/crypto.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "util.h"
+#include "web_library.h"
 
 /* Of one address, and of all that were wrong lately, or were not. */
 #define CLIENT_PER_SECOND 1.0
@@ -39,8 +39,8 @@ static bool digest(const struct web_auth *auth, const char *name, const char *pa
 		return false;
 	memcpy(pair, name, name_bytes);
 	memcpy(pair + name_bytes, password, bytes - name_bytes);
-	err = gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key), pair, bytes,
-			       out->bytes);
+	err = sym_gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key), pair, bytes,
+				   out->bytes);
 	explicit_bzero(pair, bytes);
 	return !err;
 }

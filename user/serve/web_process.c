@@ -26,7 +26,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 			  enum MHD_ConnectionNotificationCode code)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		sym_MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	int fd = info ? info->connect_fd : -1;
 	struct web_server *server = context;
 
@@ -35,7 +35,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		web_connections_end(&server->connections, fd);
 		return;
 	}
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	info = sym_MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	web_connections_begin(&server->connections, fd, info ? info->client_addr : NULL,
 			      web_now_ns());
 }
@@ -100,9 +100,9 @@ static void stop_http(struct MHD_Daemon *daemon)
 
 	if (!daemon)
 		return;
-	listen_fd =
-		MHD_quiesce_daemon(daemon); /* or it would shut the socket of all of them down */
-	MHD_stop_daemon(daemon);
+	/* Or it would shut the socket of all of them down. */
+	listen_fd = sym_MHD_quiesce_daemon(daemon);
+	sym_MHD_stop_daemon(daemon);
 	if (listen_fd >= 0)
 		close(listen_fd);
 }
@@ -136,7 +136,7 @@ int web_restart(struct web_server *server, char *why, size_t why_bytes)
 		err = -errno;
 	web_connections_init(&server->connections, settings->max_connections);
 	if (!err)
-		server->daemon = MHD_start_daemon(
+		server->daemon = sym_MHD_start_daemon(
 			flags, 0, NULL, NULL, web_route, server, MHD_OPTION_EXTERNAL_LOGGER,
 			on_error, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
 			MHD_OPTION_CONNECTION_LIMIT, server->connections.most,
@@ -161,15 +161,15 @@ static void run_http(struct web_server *server)
 
 	if (!server->daemon)
 		return;
-	MHD_run(server->daemon);
+	sym_MHD_run(server->daemon);
 	if (was_full && !web_connections_is_full(&server->connections))
-		MHD_run(server->daemon);
+		sym_MHD_run(server->daemon);
 }
 
 static int turn(struct web_server *server)
 {
 	const union MHD_DaemonInfo *info =
-		server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)
+		server->daemon ? sym_MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)
 			       : NULL;
 	MHD_UNSIGNED_LONG_LONG timeout_ms = TURN_MS;
 	struct pollfd fds[3] = { { .fd = server->socket_fd, .events = POLLIN },
@@ -180,7 +180,7 @@ static int turn(struct web_server *server)
 
 	if (is_watched)
 		fds[2].fd = server->listen_fd;
-	if (server->daemon && MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
+	if (server->daemon && sym_MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
 		room_ms = (int)min(timeout_ms, (MHD_UNSIGNED_LONG_LONG)room_ms);
 	if (poll(fds, ARRAY_SIZE(fds), room_ms) < 0 && errno != EINTR)
 		return -errno;
@@ -195,10 +195,13 @@ static int turn(struct web_server *server)
 int web_main(int socket_fd, int listen_fd)
 {
 	cleanup_free struct web_server *server = calloc(1, sizeof(*server));
+	char why[256];
 	int err;
 
 	if (!server)
 		return 1;
+	if (web_library_load(why, sizeof(why)))
+		return log_err(1, "web: %s", why);
 	server->socket_fd = socket_fd;
 	server->listen_fd = listen_fd;
 	web_connections_init(&server->connections, 0);

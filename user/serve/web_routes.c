@@ -25,7 +25,7 @@ static const struct {
 
 static void add(struct MHD_Response *response, const char *name, const char *value)
 {
-	MHD_add_response_header(response, name, value);
+	sym_MHD_add_response_header(response, name, value);
 }
 
 static void add_common(struct MHD_Response *response)
@@ -39,8 +39,8 @@ static void add_common(struct MHD_Response *response)
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
 				 const char *text, const char *header, const char *value)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *response = sym_MHD_create_response_from_buffer(
+		strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result;
 
 	if (!response)
@@ -49,14 +49,14 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned sta
 	add(response, "Content-Type", "text/plain; charset=utf-8");
 	if (header)
 		add(response, header, value);
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+	result = sym_MHD_queue_response(connection, status, response);
+	sym_MHD_destroy_response(response);
 	return result;
 }
 
 static const char *header_of(struct MHD_Connection *connection, const char *name)
 {
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+	return sym_MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
 /* Questions a second are bounded: each costs the daemon a rendering. */
@@ -132,7 +132,8 @@ static enum MHD_Result send_body(struct MHD_Connection *connection, struct web_b
 	} else {
 		is_packed = false;
 	}
-	response = MHD_create_response_from_buffer(body->bytes, body->data, MHD_RESPMEM_MUST_FREE);
+	response =
+		sym_MHD_create_response_from_buffer(body->bytes, body->data, MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		return MHD_NO;
 	body->data = NULL;
@@ -141,8 +142,8 @@ static enum MHD_Result send_body(struct MHD_Connection *connection, struct web_b
 	add(response, "Vary", "Accept, Accept-Encoding");
 	if (is_packed)
 		add(response, "Content-Encoding", "gzip");
-	result = MHD_queue_response(connection, (unsigned)body->status, response);
-	MHD_destroy_response(response);
+	result = sym_MHD_queue_response(connection, (unsigned)body->status, response);
+	sym_MHD_destroy_response(response);
 	return result;
 }
 
@@ -187,7 +188,7 @@ static enum MHD_Result refuse(struct MHD_Connection *connection)
 static enum web_auth_result check_user(struct web_server *server, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		sym_MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct web_address address;
 	enum web_auth_result result;
 	char *password = NULL;
@@ -196,12 +197,12 @@ static enum web_auth_result check_user(struct web_server *server, struct MHD_Con
 	if (!server->settings.nr_users)
 		return WEB_AUTH_OK;
 	web_address_of(info ? info->client_addr : NULL, &address);
-	name = MHD_basic_auth_get_username_password(connection, &password);
+	name = sym_MHD_basic_auth_get_username_password(connection, &password);
 	result = web_auth_check(&server->auth, name, password, &address, web_now_ns());
 	if (password)
 		explicit_bzero(password, strlen(password));
-	MHD_free(name);
-	MHD_free(password);
+	sym_MHD_free(name);
+	sym_MHD_free(password);
 	return result;
 }
 
@@ -209,7 +210,7 @@ static enum web_auth_result check_user(struct web_server *server, struct MHD_Con
 static void note_asked(struct web_server *server, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		sym_MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	if (info)
 		web_connections_asked(&server->connections, info->connect_fd);

@@ -4,7 +4,6 @@
 #include "web_sandbox.h"
 
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -55,7 +54,7 @@ int web_confine(void)
 
 	/* What these read from files, they read now. */
 	tzset();
-	if (gnutls_global_init() < 0)
+	if (sym_gnutls_global_init() < 0)
 		return -ENOTSUP;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;

@@ -3,11 +3,11 @@
 #ifndef WEB_SERVER_H
 #define WEB_SERVER_H
 
-#include <microhttpd.h>
 #include <stddef.h>
 
 #include "web_auth.h"
 #include "web_connections.h"
+#include "web_library.h"
 
 #define WEB_ANSWER_MS 2000 /* how long the daemon may take */
 
