@@ -196,6 +196,11 @@ $(OUT)/tests/unit/test_target_%: $(OUT)/tests/unit/test_target_%.o $(call obj,us
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -o $@
 
+# Which process is asked about when; the reader and the kernel half are the test's.
+$(OUT)/tests/unit/test_cli_%: $(OUT)/tests/unit/test_cli_%.o $(PURE_OBJ) $(call obj,user/cli/targets*.c user/target/*.c user/reader/place.c)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -lm -o $@
+
 $(OUT)/tests/unit/test_serve_%: $(OUT)/tests/unit/test_serve_%.o $(LIVE_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(filter-out $(OUT)/user/serve/$(TESTED_IN_$*).o,$^) $(LDLIBS) -lcmocka -o $@

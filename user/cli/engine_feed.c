@@ -160,7 +160,7 @@ void engine_feed_answer(void *ctx, const struct ev_head *ev)
 	    targets_on_answer(engine->targets, (const struct ev_target *)ev, now_ns))
 		engine_feed(engine, ev);
 	if (ev->type == EV_TASKS)
-		targets_on_tasks(engine->targets, (const struct ev_tasks *)ev, now_ns);
+		targets_on_tasks(engine->targets, (const struct ev_tasks *)ev);
 	if (ev->type == EV_PROBES)
 		held_back = targets_on_probes(engine->targets, (const struct ev_probes *)ev);
 	if (held_back)

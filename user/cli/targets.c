@@ -38,6 +38,7 @@ struct entry *targets_entry(const struct targets *targets, uint32_t target_id)
 void targets_drop(struct targets *targets, struct entry *entry)
 {
 	reader_forget(targets->reader, entry->target_id);
+	targets_end_counting(targets, entry);
 	probes_detach(targets->probes, entry->target_id);
 	if (targets->policies)
 		policies_end(targets->policies, entry->target_id, targets->last_ns);

@@ -70,11 +70,11 @@ const struct ev_target *targets_on_probes(struct targets *targets, const struct 
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t now_ns);
 
 /*
- * With each tick, as long as somebody wants to know: asks how many tasks targets have, one after the other, none more
- * often than every_ns, and no more of them than the reader has time for.  The answers are records.
+ * With each tick, as long as somebody wants to know: asks how many tasks targets have, none more often than
+ * every_ns, and no more of them than the reader has time for.  The answers are records.
  */
 void targets_count_tasks(struct targets *targets, uint64_t every_ns, uint64_t now_ns);
-void targets_on_tasks(struct targets *targets, const struct ev_tasks *ev, uint64_t now_ns);
+void targets_on_tasks(struct targets *targets, const struct ev_tasks *ev);
 
 /*
  * Compares with what the kernel half watches: an exit or an exec whose record was lost in a full ring

@@ -92,6 +92,7 @@ void targets_on_loop(struct targets *targets, const struct ev_loop *ev, uint64_t
 	if (!entry || !entry->is_known || entry->info.status != TARGET_OK)
 		return;
 	entry->loop_kind = ev->kind;
+	targets->counting_due_ns = 0;
 	if (!entry->is_looked_at_again && entry->looks_again < MAX_LOOKS_AGAIN &&
 	    !is_complete(&entry->info.layout, ev->kind))
 		targets_look_again(targets, entry, now_ns);

@@ -36,6 +36,8 @@ struct entry {
 	bool is_inherited; /* number is that of whom it descends from */
 	int number; /* of the selector that it is watched by, or SELECTION_* */
 	uint64_t names; /* of selection_names(), when they were last known */
+	bool is_counting; /* its tasks, and the answer is on its way */
+	uint32_t tasks_took_ns; /* the last time; 0: there was none */
 	uint64_t tasks_ns; /* when its tasks were to be counted last; 0: never; UINT64_MAX: not again */
 	uint64_t select_ns; /* when to look at its selection again; 0: not */
 	struct ev_target info;
@@ -62,8 +64,9 @@ struct targets {
 	struct let_go *let_go; /* by target_id */
 	uint64_t last_ns;      /* time of the last tick */
 	uint64_t due_ns;       /* no entry has a retry_ns or select_ns before; UINT64_MAX: none has any */
-	uint32_t counting;	/* the target whose tasks are being counted; 0: none */
+	unsigned nr_counting;	/* entries whose tasks are being counted */
 	uint64_t counting_every_ns; /* those of one target */
+	uint64_t counting_due_ns; /* nobody's are to be counted before; UINT64_MAX: nobody's */
 	int64_t counting_credit_ns; /* of the reader's time, for that */
 	bool has_host_clock; /* start times of the kernel half and of /proc can be compared */
 	struct ev_target failed;
@@ -77,6 +80,8 @@ void targets_drop(struct targets *targets, struct entry *entry);
 uint64_t targets_start_ticks(const struct targets *targets, uint64_t start_ns);
 /* Asks the reader what it is; later, if there is no room now. 0 or a negative errno. */
 int targets_ask(struct targets *targets, struct entry *entry, uint64_t now_ns);
+/* Its tasks were counted, or it is gone: no answer about it comes. */
+void targets_end_counting(struct targets *targets, struct entry *entry);
 /* When an entry is to be looked at again, of which retry_ns or select_ns says so: *of. */
 void targets_look_at(struct targets *targets, uint64_t *of, uint64_t at_ns);
 /* Asks again about one that is known, for what was not imported yet. */

@@ -4,6 +4,8 @@
  * waits. Only a few requests are in flight, and they are answered in order: when the deadline
  * passes, the oldest one names the target that is stuck.  Callbacks run with the state consistent
  * and may ask and forget.
+ *
+ * To wake the daemon for a count of tasks costs as much as the count: those wait until somebody looks.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,12 +16,12 @@
 #include "queue.h"
 #include "reader.h"
 #include "child.h"
+#include "stuck.h"
 #include "util.h"
 
-#define IN_FLIGHT_MAX	 4
+#define IN_FLIGHT_MAX	 32
 #define ANSWERS_AT_ONCE	 256 /* of one call: the daemon has other work */
 #define UNREAPED_MAX	 16  /* killed readers that do not go away; past it no new one is started */
-#define STUCK_MAX	 1024
 #define BACKOFF_FIRST_NS (100 * NSEC_PER_MSEC)
 #define BACKOFF_LAST_NS	 (10 * NSEC_PER_SEC)
 #define FREE_TIMEOUT_MS	 200
@@ -31,6 +33,7 @@ struct reader {
 	int socket_fd; /* -1: no process */
 	pid_t pid;
 	bool has_answered; /* this process has: it works */
+	bool is_listening; /* reader_fd() tells of its answers; else of its end alone */
 	uint64_t backoff_ns, restart_at_ns;
 	uint64_t oldest_since_ns; /* when the oldest in flight became that */
 	uint64_t next_seq;
@@ -38,38 +41,10 @@ struct reader {
 	struct queue queue;
 	pid_t unreaped[UNREAPED_MAX];
 	unsigned nr_unreaped;
-	uint32_t stuck[STUCK_MAX]; /* target ids, the oldest overwritten */
-	unsigned nr_stuck, next_stuck;
+	struct stuck stuck;
 	struct reader_stats stats;
 	uint64_t buffer[(sizeof(struct protocol_answer) + EV_RECORD_MAX) / sizeof(uint64_t)];
 };
-
-static bool is_stuck(const struct reader *reader, uint32_t target_id)
-{
-	for (unsigned i = 0; target_id && i < reader->nr_stuck; i++) {
-		if (reader->stuck[i] == target_id)
-			return true;
-	}
-	return false;
-}
-
-static void mark_stuck(struct reader *reader, uint32_t target_id)
-{
-	if (is_stuck(reader, target_id))
-		return;
-	reader->stuck[reader->next_stuck] = target_id;
-	reader->next_stuck = (reader->next_stuck + 1) % STUCK_MAX;
-	reader->nr_stuck = min(reader->nr_stuck + 1u, (unsigned)STUCK_MAX);
-}
-
-static void unmark_stuck(struct reader *reader, uint32_t target_id)
-{
-	for (unsigned i = 0; i < reader->nr_stuck; i++) {
-		/* 0 is no target's: the place is free until the ring comes round. */
-		if (reader->stuck[i] == target_id)
-			reader->stuck[i] = 0;
-	}
-}
 
 static void deliver(struct reader *reader, const struct protocol_request *request,
 		    struct ev_head *record, uint64_t now_ns)
@@ -112,6 +87,7 @@ static int start_process(struct reader *reader)
 	reader->pid = pid;
 	reader->socket_fd = take_fd(&fd);
 	reader->has_answered = false;
+	reader->is_listening = true;
 	return 0;
 }
 
@@ -139,6 +115,18 @@ static int ensure_process(struct reader *reader, uint64_t now_ns)
 	return err;
 }
 
+/* Does anybody wait for what comes? */
+static void listen_if_urgent(struct reader *reader)
+{
+	bool is_urgent = !queue_is_patient(&reader->queue);
+	struct epoll_event event = { .events = is_urgent ? EPOLLIN : 0 };
+
+	if (reader->socket_fd < 0 || is_urgent == reader->is_listening)
+		return;
+	if (epoll_ctl(reader->epoll_fd, EPOLL_CTL_MOD, reader->socket_fd, &event) == 0)
+		reader->is_listening = is_urgent;
+}
+
 /* Sends while there is room.  Stops before a request that needs a made-up answer. */
 static void send_requests(struct reader *reader, uint64_t now_ns)
 {
@@ -149,7 +137,7 @@ static void send_requests(struct reader *reader, uint64_t now_ns)
 		const struct queue_entry *entry = queue_at(queue, queue->in_flight);
 		ssize_t n;
 
-		if (entry->is_forgotten || is_stuck(reader, entry->request.target_id))
+		if (entry->is_forgotten || stuck_has(&reader->stuck, entry->request.target_id))
 			return;
 		/* A failure is tried again; if the process died, the socket says so when it is read. */
 		n = send(reader->socket_fd, &entry->request, sizeof(entry->request),
@@ -170,13 +158,14 @@ static void pump(struct reader *reader, uint64_t now_ns)
 	while (queue->in_flight < queue->nr) {
 		struct queue_entry entry = *queue_at(queue, queue->in_flight);
 
-		if (!entry.is_forgotten && !is_stuck(reader, entry.request.target_id))
-			return;
+		if (!entry.is_forgotten && !stuck_has(&reader->stuck, entry.request.target_id))
+			break;
 		queue_pop_unsent(queue);
 		if (!entry.is_forgotten)
 			deliver_stuck(reader, &entry.request, now_ns);
 		send_requests(reader, now_ns);
 	}
+	listen_if_urgent(reader);
 }
 
 /*
@@ -215,7 +204,7 @@ static int replace_process(struct reader *reader, bool is_overdue, uint64_t now_
 	blamed = take_blamed(reader, is_overdue);
 	/* A forgotten number may be in use again for another target. */
 	if (!blamed.is_forgotten)
-		mark_stuck(reader, blamed.request.target_id);
+		stuck_add(&reader->stuck, blamed.request.target_id);
 	/* One that works, or whose end has a culprit, is replaced at once. */
 	if (is_overdue || reader->has_answered || !blamed.is_forgotten)
 		reader->backoff_ns = 0;
@@ -294,7 +283,7 @@ int reader_expire(struct reader *reader, uint64_t now_ns)
 
 static int ask(struct reader *reader, struct protocol_request *request, uint64_t now_ns)
 {
-	if (is_stuck(reader, request->target_id)) {
+	if (stuck_has(&reader->stuck, request->target_id)) {
 		reader->stats.refused++;
 		return -ETIMEDOUT;
 	}
@@ -306,6 +295,7 @@ static int ask(struct reader *reader, struct protocol_request *request, uint64_t
 	if (request->kind == PROTOCOL_CODE)
 		reader->stats.asked++;
 	send_requests(reader, now_ns);
+	listen_if_urgent(reader);
 	return 0;
 }
 
@@ -379,7 +369,7 @@ void reader_set_deadline(struct reader *reader, uint64_t deadline_ns)
 void reader_forget(struct reader *reader, uint32_t target_id)
 {
 	reader->stats.failed += queue_forget(&reader->queue, target_id);
-	unmark_stuck(reader, target_id);
+	stuck_remove(&reader->stuck, target_id);
 }
 
 int reader_fd(const struct reader *reader)

@@ -40,10 +40,9 @@ _Static_assert(offsetof(struct packet, record) == sizeof(struct protocol_answer)
 /* A forked child is known by its parent's answer, which cannot tell when the child started: 0. */
 static bool is_same_life(const struct protocol_request *request)
 {
-	cleanup_close int proc_fd = procinfo_open(request->pid);
 	struct procinfo_stat stat;
 
-	return proc_fd >= 0 && procinfo_stat(proc_fd, &stat) == 0 &&
+	return procinfo_stat_of(request->pid, &stat) == 0 &&
 	       (!request->start_ticks || stat.start_ticks == request->start_ticks);
 }
 

@@ -156,15 +156,36 @@ bool procinfo_parse_number(const char *text, size_t bytes, const char *name, uns
 	}
 }
 
+/* The kernel makes all of it for one read. */
+static int read_stat(int fd, struct procinfo_stat *stat)
+{
+	char text[STAT_BYTES_MAX];
+	ssize_t n = read(fd, text, sizeof(text));
+
+	return n < 0 ? -errno : procinfo_parse_stat(text, (size_t)n, stat);
+}
+
 int procinfo_stat(int proc_fd, struct procinfo_stat *stat)
 {
-	cleanup_free char *text = NULL;
-	size_t bytes;
-	int err = procinfo_read(proc_fd, "stat", STAT_BYTES_MAX, &text, &bytes);
+	cleanup_close int fd = openat(proc_fd, "stat", O_RDONLY | O_CLOEXEC);
 
-	if (err)
-		return err == -ENOENT ? -ESRCH : err;
-	return procinfo_parse_stat(text, bytes, stat);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return read_stat(fd, stat);
+}
+
+int procinfo_stat_of(pid_t pid, struct procinfo_stat *stat)
+{
+	cleanup_close int fd = -1;
+	char path[32];
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return read_stat(fd, stat);
 }
 
 bool procinfo_is_kernel_thread(const struct procinfo_stat *stat)

@@ -39,6 +39,8 @@ bool procinfo_parse_number(const char *text, size_t bytes, const char *name, uns
 			   uint32_t *value);
 
 int procinfo_stat(int proc_fd, struct procinfo_stat *stat);
+/* Of who has the number now. */
+int procinfo_stat_of(pid_t pid, struct procinfo_stat *stat);
 /* By its flag: no exe and no command line would say it of a process that is about to end, too. */
 bool procinfo_is_kernel_thread(const struct procinfo_stat *stat);
 

@@ -74,6 +74,14 @@ unsigned queue_forget(struct queue *queue, uint32_t target_id)
 	return dropped_codes;
 }
 
+bool queue_is_patient(const struct queue *queue)
+{
+	for (unsigned i = 0; i < queue->nr; i++)
+		if (queue_at(queue, i)->request.kind != PROTOCOL_TASKS)
+			return false;
+	return queue->nr > 0;
+}
+
 unsigned queue_wanted(const struct queue *queue, bool names_only)
 {
 	unsigned nr = 0;

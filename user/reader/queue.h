@@ -40,6 +40,8 @@ void queue_pop_unsent(struct queue *queue);
  * dropped.
  */
 unsigned queue_forget(struct queue *queue, uint32_t target_id);
+/* Is there something, and nothing but counts of tasks? */
+bool queue_is_patient(const struct queue *queue);
 /* How many somebody wants the answer of; or of those the names: of code, and of threads. */
 unsigned queue_wanted(const struct queue *queue, bool names_only);
 

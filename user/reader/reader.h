@@ -36,11 +36,14 @@ int reader_start(struct reader **out, reader_answer_fn on_answer, void *ctx);
 /* Kills it. NULL is fine. */
 void reader_free(struct reader *reader);
 
-/* Readable when there are answers, or when the process died; the same through all restarts. */
+/*
+ * Readable when there are answers, or when the process died; the same through all restarts.  Answers of
+ * reader_ask_tasks() alone do not make it readable: the next tick takes them.
+ */
 int reader_fd(const struct reader *reader);
 /* Takes what has arrived.  Returns 0, or a negative errno if the process died and could not be replaced. */
 int reader_dispatch(struct reader *reader, uint64_t now_ns);
-/* Ends what is overdue.  Call it with every tick. */
+/* Takes what has arrived and ends what is overdue.  Call it with every tick. */
 int reader_expire(struct reader *reader, uint64_t now_ns);
 
 /* Asks what a process is; the answer is an ev_target with this target_id. */
