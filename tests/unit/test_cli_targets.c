@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -28,8 +29,6 @@
 	}
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-STAND_IN(int, probes_watch_life, struct probes *probes, pid_t pid, uint32_t target_id, uint64_t start_ticks)
-STAND_IN(int, probes_set_descendant, struct probes *probes, pid_t pid, uint32_t target_id)
 STAND_IN(int, probes_identify, struct probes *probes, pid_t pid, uint32_t target_id,
 	 const struct py_layout *layout)
 STAND_IN(int, probes_update_layout, struct probes *probes, pid_t pid, uint32_t target_id,
@@ -48,6 +47,18 @@ void probes_hold_exe(struct probes *probes, const struct exe_key *exe)
 }
 void probes_detach(struct probes *probes, uint32_t target_id)
 {
+}
+
+static int watch_err, descendant_err;
+
+int probes_watch_life(struct probes *probes, pid_t pid, uint32_t target_id, uint64_t start_ticks)
+{
+	return watch_err;
+}
+
+int probes_set_descendant(struct probes *probes, pid_t pid, uint32_t target_id)
+{
+	return descendant_err;
 }
 
 /* ---- the reader: what it was asked, and what it says to that ---- */
@@ -91,6 +102,7 @@ static struct targets *targets;
 static int set_up(void **state)
 {
 	memset(&asked, 0, sizeof(asked));
+	watch_err = descendant_err = 0;
 	return targets_new(&targets, NULL, NULL, NULL, NULL);
 }
 
@@ -162,6 +174,24 @@ static void who_has_no_room_again_is_due_again(void **state)
 	begins(1, NOW);
 	assert_int_equal(targets_tick(targets, NOW + 20 * MS), NOW + 40 * MS);
 	assert_int_equal(targets_tick(targets, NOW + 50 * MS), NOW + 70 * MS);
+}
+
+/* ---- who is followed ---- */
+
+static void who_ends_meanwhile_is_not_refused(void **state)
+{
+	assert_int_equal(targets_add(targets, getpid(), TARGETS_DESCENDANT, NOW), 0);
+	assert_int_equal(targets_alive(targets), 1);
+	ends(1);
+	descendant_err = -ENOENT; /* the kernel half had it, and has it no more */
+	assert_int_equal(targets_add(targets, getpid(), TARGETS_DESCENDANT, NOW), -ESRCH);
+	descendant_err = -ESTALE; /* it has another of that number */
+	assert_int_equal(targets_add(targets, getpid(), TARGETS_DESCENDANT, NOW), -ESRCH);
+	watch_err = -E2BIG;
+	assert_int_equal(targets_add(targets, getpid(), TARGETS_SEARCHED, NOW), -E2BIG);
+	watch_err = -ENOMEM;
+	assert_int_equal(targets_add(targets, getpid(), TARGETS_SEARCHED, NOW), -ENOMEM);
+	assert_int_equal(targets_alive(targets), 0);
 }
 
 /* ---- when to count tasks ---- */
@@ -294,6 +324,7 @@ int main(void)
 		TEST(who_was_not_asked_for_want_of_room_is_due_soon),
 		TEST(the_first_of_many_says_when),
 		TEST(who_has_no_room_again_is_due_again),
+		TEST(who_ends_meanwhile_is_not_refused),
 		TEST(many_are_counted_with_one_tick_once_it_is_known_what_they_take),
 		TEST(what_takes_long_is_counted_seldom),
 		TEST(nothing_more_is_asked_before_the_answers),

@@ -11,19 +11,30 @@
 /* Processes that are being born while /proc is read are found by the next look, if at all not told of. */
 #define MAX_ROUNDS 4
 
+void watch_tell_refused(const char *prefix, unsigned nr_refused, unsigned nr, int err)
+{
+	if (nr_refused && err == -E2BIG)
+		log_warn("%s%u of %u processes %s not looked at: more than there is room for; "
+			 "--name or --cgroup name fewer", prefix, nr_refused, nr, nr_refused == 1 ? "is" : "are");
+	else if (nr_refused)
+		log_warn("%s%u of %u processes %s not looked at: %s", prefix, nr_refused, nr,
+			 nr_refused == 1 ? "is" : "are", strerror(-err));
+}
+
 /* Follows processes that nobody named; one that is refused is said, and not the end. How many are new. */
 static unsigned add_all(struct engine *engine, const pid_t *pids, int nr, enum targets_why why)
 {
 	unsigned nr_before = engine_targets(engine), nr_refused = 0;
-	int err;
+	int err, refusal = 0;
 
 	for (int i = 0; i < nr; i++) {
 		err = engine_watch_pid(engine, pids[i], why);
-		nr_refused += err && err != -ESRCH;
+		if (!err || err == -ESRCH)
+			continue;
+		refusal = err;
+		nr_refused++;
 	}
-	if (nr_refused)
-		log_warn("%u of %d processes are not looked at: more than there is room for; --name or --cgroup "
-			 "name fewer", nr_refused, nr);
+	watch_tell_refused("", nr_refused, (unsigned)nr, refusal);
 	return nr_refused ? 0 : engine_targets(engine) - nr_before;
 }
 

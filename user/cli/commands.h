@@ -17,5 +17,7 @@ int cmd_serve(int argc, char **argv); /* it has options of its own */
 
 /* Follows the processes that the options search for. An exit code. */
 int watch_search(struct engine *engine, const struct opts *opts);
+/* Says how many of nr processes are not watched, if any, and why the last of them is not; prefix is before it. */
+void watch_tell_refused(const char *prefix, unsigned nr_refused, unsigned nr, int err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "commands.h"
 #include "engine.h"
 #include "log.h"
 #include "ps.h"
@@ -90,7 +91,7 @@ int ps_live(const struct opts *opts, struct ps_table *to_fill)
 	struct opts live = *opts;
 	struct engine *engine;
 	unsigned nr = 0, nr_refused = 0;
-	int code, no_status;
+	int code, no_status, err, refusal = 0;
 
 	live.duration_s = opts->live_s;
 	live.output = live.record_to = NULL;
@@ -105,11 +106,13 @@ int ps_live(const struct opts *opts, struct ps_table *to_fill)
 		if (table->rows[i].target.status != TARGET_OK)
 			continue;
 		nr++;
-		nr_refused += engine_watch_pid(engine, (pid_t)table->rows[i].target.pid,
-						TARGETS_SEARCHED) != 0;
+		err = engine_watch_pid(engine, (pid_t)table->rows[i].target.pid, TARGETS_SEARCHED);
+		if (!err || err == -ESRCH)
+			continue;
+		refusal = err;
+		nr_refused++;
 	}
-	if (nr_refused)
-		log_warn("--live: %u of %u processes are not looked at: more than there is room for", nr_refused, nr);
+	watch_tell_refused("--live: ", nr_refused, nr, refusal);
 	code = nr ? engine_run(engine, 0, &no_status) : EXIT_OK;
 	engine_free(engine);
 	return code;

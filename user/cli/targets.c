@@ -140,7 +140,8 @@ int targets_add(struct targets *targets, pid_t pid, enum targets_why why, uint64
 		probes_unwatch(targets->probes, pid, entry->target_id);
 		targets_drop(targets, entry);
 	}
-	return err;
+	/* It ended or was replaced in the middle of that: what it is now, if anything, the kernel half tells. */
+	return err == -ENOENT || err == -ESTALE ? -ESRCH : err;
 }
 
 void targets_on_fork(struct targets *targets, const struct ev_fork *ev, uint64_t now_ns)

@@ -53,7 +53,7 @@ enum targets_why {
 	TARGETS_SEARCHED,   /* found under /proc: if it is no Python it is forgotten */
 };
 
-/* Follows a process and asks what it is. 0, or a negative errno: -ESRCH, -E2BIG. */
+/* Follows a process and asks what it is. 0, or a negative errno: -ESRCH: it is gone, -E2BIG: there is no room. */
 int targets_add(struct targets *targets, pid_t pid, enum targets_why why, uint64_t now_ns);
 
 /* What the kernel half said. */
