@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The host as it is, seen from this process: what is asked for is there, whoever asks. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,7 +21,8 @@
 
 #define NOW (1000 * NSEC_PER_SEC)
 
-static struct ev_host evidence(struct host *host, uint32_t target_id, uint64_t start_ns, uint64_t now_ns)
+static struct ev_host evidence(struct host *host, uint32_t target_id, uint64_t start_ns,
+			       uint64_t now_ns)
 {
 	struct ev_host ev = { .head = { .type = EV_HOST } };
 
@@ -33,7 +41,8 @@ static void the_look_before_the_stall_is_its_start(void **state)
 	(void)state;
 	assert_int_equal(host_new(&host), 0);
 	host_watch(host, 1, getpid(), NOW);
-	for (i = 0; i <= 100; i++) /* more than are kept, ten times a second: it looks each second */
+	for (i = 0; i <= 100;
+	     i++) /* more than are kept, ten times a second: it looks each second */
 		host_look(host, NOW + i * NSEC_PER_SEC / 10);
 	ev = evidence(host, 1, NOW + 10 * NSEC_PER_SEC - 1, NOW + 11 * NSEC_PER_SEC);
 	assert_int_equal(ev.head.ts_ns, NOW + 11 * NSEC_PER_SEC);
@@ -66,11 +75,94 @@ static void a_target_that_is_gone_has_no_cgroup(void **state)
 	host_free(NULL);
 }
 
+/* ---- a cgroup with a quota, where this user can make one ---- */
+
+static bool write_file(const char *folder, const char *file, const char *text)
+{
+	cleanup_close int fd = -1;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* Of 50 ms in 100; what it is called below its root. NULL: it cannot be made. */
+static const char *make_group(char folder[128])
+{
+	const char *root =
+		access("/sys/fs/cgroup/cpu", X_OK) ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
+
+	snprintf(folder, 128, "%s/loophound-test-%d", root, getpid());
+	if (mkdir(folder, 0755))
+		return NULL;
+	if (!write_file(folder, "cpu.cfs_quota_us", "50000") &&
+	    !write_file(folder, "cpu.max", "50000 100000")) {
+		rmdir(folder);
+		return NULL;
+	}
+	return folder + strlen(root);
+}
+
+static pid_t start_in(const char *folder)
+{
+	char number[16];
+	pid_t pid = fork();
+
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	snprintf(number, sizeof(number), "%d", pid);
+	assert_true(write_file(folder, "cgroup.procs", number));
+	return pid;
+}
+
+static void targets_of_one_cgroup_share_its_quota(void **state)
+{
+	char folder[128];
+	const char *name = make_group(folder);
+	struct host *host;
+	struct ev_host ev;
+	pid_t pids[3];
+
+	(void)state;
+	if (!name) {
+		print_message("no cgroup can be made here: %s\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(host_new(&host), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		pids[i] = start_in(folder);
+		host_watch(host, i + 1, pids[i], NOW);
+	}
+	host_watch(host, 4, getpid(), NOW); /* elsewhere */
+	/* Looked for anew, twice; then by and by nobody is left of them. */
+	for (unsigned int gone = 0; gone < 3; gone++) {
+		host_look(host, NOW + (gone + 1) * 20 * NSEC_PER_SEC);
+		for (unsigned int i = gone; i < 3; i++) {
+			ev = evidence(host, i + 1, NOW, NOW + (gone + 1) * 20 * NSEC_PER_SEC);
+			assert_string_equal(ev.cgroup, name);
+			assert_int_equal(ev.quota_ns, 50 * NSEC_PER_MSEC);
+			assert_int_equal(ev.period_ns, 100 * NSEC_PER_MSEC);
+		}
+		assert_string_not_equal(evidence(host, 4, NOW, NOW).cgroup, name);
+		host_unwatch(host, gone + 1);
+	}
+	host_free(host);
+	for (unsigned int i = 0; i < 3; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_look_before_the_stall_is_its_start),
 		cmocka_unit_test(a_target_that_is_gone_has_no_cgroup),
+		cmocka_unit_test(targets_of_one_cgroup_share_its_quota),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

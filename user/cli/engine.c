@@ -13,6 +13,7 @@
 
 #define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
 #define HINTS_SECONDS 10 /* hints that were set for processes that are gone are looked for so often */
+#define RECONCILE_SECONDS 5 /* targets are compared with the kernel half's so often, and each second after a loss */
 #define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
 /* After a wake-up: what a thread makes within the gap asks for none, as the end of a stall behind a new stack. */
 #define LOOK_AGAIN_NS (WAKEUP_GAP_NS + WAKEUP_GAP_NS / 10)
@@ -52,6 +53,19 @@ static void tidy_hints(struct engine *engine)
 		probes_clear_hints(engine->probes);
 }
 
+/* Once a second. A record that was lost is missed the second time that it is looked for, so once more than that. */
+static bool is_time_to_reconcile(struct engine *engine)
+{
+	if (engine->ring_full != engine->ring_full_before) {
+		engine->ring_full_before = engine->ring_full;
+		engine->reconciles_left = 3;
+	}
+	if (!engine->reconciles_left)
+		return engine->ticks / SECOND_TICKS % RECONCILE_SECONDS == 0;
+	engine->reconciles_left--;
+	return true;
+}
+
 static void on_tick(struct engine *engine)
 {
 	uint64_t expirations, now_ns = engine_now_ns();
@@ -65,7 +79,8 @@ static void on_tick(struct engine *engine)
 		engine_feed_counters(engine, now_ns);
 		engine_round_of_connections(engine, now_ns);
 		engine_feed_connections(engine, now_ns);
-		targets_reconcile(engine->targets, now_ns, on_lost, engine);
+		if (is_time_to_reconcile(engine))
+			targets_reconcile(engine->targets, now_ns, on_lost, engine);
 		tidy_hints(engine);
 	}
 	host_look(engine->host, now_ns);

@@ -180,6 +180,7 @@ void engine_feed_counters(struct engine *engine, uint64_t now_ns)
 	probes_stats(engine->probes, stats);
 	for (unsigned i = 0; i < STAT_MAX; i++)
 		loss.stats[i] = stats[i];
+	engine->ring_full = stats[STAT_RING_FULL];
 	reader_get_stats(engine->reader, &reader);
 	loss.stats[STAT_RECORDS_CONSUMED] = engine->consumed;
 	loss.stats[STAT_NAMES_ASKED] = reader.asked;

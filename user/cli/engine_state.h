@@ -39,6 +39,8 @@ struct engine {
 	struct told *told; /* by loop_id */
 	struct engine_connections *connections;
 	uint64_t consumed;
+	uint64_t ring_full, ring_full_before; /* records that it had no room for: now, and when that was seen to */
+	unsigned reconciles_left;
 	uint64_t look_again_ns; /* at the ring: see LOOK_AGAIN_NS; UINT64_MAX: no need */
 	unsigned nr_at_once; /* records taken out of the ring in this turn */
 	int err;	  /* first error that ends the watch */

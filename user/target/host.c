@@ -64,6 +64,7 @@ struct host {
 	struct looks steal; /* .throttled_ns is the time stolen */
 	uint32_t nr_running;
 	struct watched *targets;
+	struct watched *resolved; /* the one of them that was last; NULL: it is gone */
 	struct group *groups;
 };
 
@@ -198,12 +199,40 @@ static void drop_limits(struct host *host, struct group *limits[MAX_LIMITS], uns
 	}
 }
 
-/* Where the target is, and which cgroups above it have a quota. */
+/* The cgroups with a quota from path upwards. */
+static void find_limits(struct host *host, struct watched *target, char path[EV_PATH_LEN])
+{
+	for (int depth = 0; depth < CGROUP_MAX_DEPTH && target->nr_limits < MAX_LIMITS; depth++) {
+		struct cgroup_cpu cpu;
+		struct group *group;
+
+		if (!cgroup_read_quota(&host->root, path, &cpu) && cpu.quota_ns) {
+			group = hold_group(host, path, &cpu);
+			if (group)
+				target->limits[target->nr_limits++] = group;
+		}
+		if (!cgroup_parent(path))
+			break;
+	}
+}
+
+/* As of another in the same cgroup. */
+static void copy_limits(struct watched *target, const struct watched *from)
+{
+	for (unsigned int i = 0; i < from->nr_limits; i++) {
+		target->limits[i] = from->limits[i];
+		target->limits[i]->nr_targets++;
+	}
+	target->nr_limits = from->nr_limits;
+}
+
+/* Where the target is, and which cgroups above it have a quota. Most are where the one before is. */
 static void resolve(struct host *host, struct watched *target, uint64_t now_ns)
 {
 	struct group *before[MAX_LIMITS];
 	char file[64], text[4096], path[EV_PATH_LEN];
 	unsigned int nr_before = target->nr_limits;
+	const struct watched *last = host->resolved;
 
 	memcpy(before, target->limits, sizeof(before));
 	target->resolved_ns = now_ns;
@@ -212,18 +241,11 @@ static void resolve(struct host *host, struct watched *target, uint64_t now_ns)
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", target->pid);
 	if (!read_text(file, text, sizeof(text)) && !cgroup_path_of(&host->root, text, path)) {
 		memcpy(target->own, path, sizeof(path));
-		for (int depth = 0; depth < CGROUP_MAX_DEPTH && target->nr_limits < MAX_LIMITS; depth++) {
-			struct cgroup_cpu cpu;
-			struct group *group;
-
-			if (!cgroup_read_quota(&host->root, path, &cpu) && cpu.quota_ns) {
-				group = hold_group(host, path, &cpu);
-				if (group)
-					target->limits[target->nr_limits++] = group;
-			}
-			if (!cgroup_parent(path))
-				break;
-		}
+		if (last && last != target && last->resolved_ns == now_ns && !strcmp(last->own, path))
+			copy_limits(target, last);
+		else
+			find_limits(host, target, path);
+		host->resolved = target;
 	}
 	drop_limits(host, before, nr_before); /* after: what stays keeps its looks */
 }
@@ -266,6 +288,8 @@ static void forget(struct host *host, struct watched *target)
 {
 	drop_limits(host, target->limits, target->nr_limits);
 	HASH_DEL(host->targets, target);
+	if (host->resolved == target)
+		host->resolved = NULL;
 	free(target);
 }
 
