@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service import Prometheus, Service, children, labels_of, prometheus_tool
+from task_counts import worker_of
 from watch import BINARY, Loophound
 from workload import Workload
 
@@ -150,10 +151,8 @@ def test_a_child_that_is_killed_is_replaced(python, victim):
             assert service.err.wait_for(lambda line: "the web process ended, signal 9;" in line), service.dump()
         service.run(program)
         expected = len(program.truths())
-        found = [
-            service.wait_value(lambda value: value >= expected, "loophound_breaches_total", rule="blocking-call", cause="sleep")
-        ]
-        assert found
+        mine = worker_of(service.metrics(), program.pid)
+        service.wait_value(lambda value: value >= expected, "loophound_breaches_total", **mine, rule="blocking-call", cause="sleep")
         program.end()
 
 

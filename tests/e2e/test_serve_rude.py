@@ -12,6 +12,7 @@ import time
 
 from process import PATIENCE
 from service import Service
+from task_counts import worker_of
 from watch import Loophound
 from workload import Workload
 
@@ -62,7 +63,8 @@ def test_thousands_of_clients_leave_watching_untouched(python):
         program.wait_done()
         stack.close()
         planted = len(program.truths())
-        service.wait_value(lambda value: value == planted, "loophound_breaches_total", rule="blocking-call", cause="sleep")
+        mine = worker_of(service.metrics(), program.pid)
+        service.wait_value(lambda value: value == planted, "loophound_breaches_total", **mine, rule="blocking-call", cause="sleep")
         assert service.value("loophound_web_process_restarts_total") == 0
         assert service.value("loophound_events_dropped_total", reason="ring_full") == 0
         program.end()

@@ -13,6 +13,7 @@ import pytest
 from container import APP, ID, App, hierarchies, in_cgroup
 from process import poll
 from service import Service, prometheus_tool
+from task_counts import worker_of
 from watch import Loophound, parse
 from workload import Workload
 
@@ -184,7 +185,7 @@ def test_what_repeats_is_folded_and_counted(python):
         service.wait_serving()
         service.run(program)
         planted = len(program.truths())
-        breaches = {"rule": "blocking-call", "cause": "sleep"}
+        breaches = {**worker_of(service.metrics(), program.pid), "rule": "blocking-call", "cause": "sleep"}
         service.wait_value(lambda value: value == planted, "loophound_breaches_total", **breaches)
 
         def lines() -> list[dict]:
