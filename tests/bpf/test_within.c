@@ -27,20 +27,23 @@ static struct probes_config quiet_config(void)
 
 #define RUN "go()\nasyncio.run(main())\n"
 
-static void attach(struct watch *w, struct child *child, const char *python, const char *script)
+static int attach_probes(const struct watch *w, const struct child *child)
 {
 	struct ev_probes probes;
 
+	identify_probes(child->pid, &probes);
+	probes.head.target_id = child->target_id;
+	assert_int_equal(probes.nr_sites, 5); /* with that of audit, which only --latent uses */
+	return probes_attach(w->probes, &probes);
+}
+
+static void attach(struct watch *w, struct child *child, const char *python, const char *script)
+{
 	child_start(child, python, script);
 	child->target_id = ++w->last_target_id;
 	watch_layout(w, child, child->pid);
-	if (child->target.flags & TARGET_USDT) {
-		identify_probes(child->pid, &probes);
-		probes.head.target_id = child->target_id;
-		assert_int_equal(probes.nr_sites,
-				 5); /* with that of audit, which only --latent uses */
-		assert_int_equal(probes_attach(w->probes, &probes), 4);
-	}
+	if (child->target.flags & TARGET_USDT)
+		assert_int_equal(attach_probes(w, child), 4);
 }
 
 /* The iteration that had most of it. */
@@ -223,6 +226,28 @@ static void a_child_is_attached_to_by_itself(void **state)
 	watch_close(w);
 }
 
+static void at_the_end_all_are_let_go_of(void **state)
+{
+	struct probes_config config = quiet_config();
+	struct watch *w = watch_open(&config);
+	struct child child;
+
+	(void)state;
+	attach(w, &child, pythons[0], HEAP "def work(): pass\n" RUN);
+	if (!(child.target.flags & TARGET_USDT)) {
+		child_end(&child);
+		watch_close(w);
+		skip();
+	}
+	assert_int_equal(attach_probes(w, &child), 4); /* as it is already */
+	probes_detach(w->probes, child.target_id);
+	assert_int_equal(attach_probes(w, &child), 4);
+	probes_detach(w->probes, PROBES_OF_ALL);
+	assert_int_equal(attach_probes(w, &child), -ENOENT);
+	child_end(&child);
+	watch_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +256,7 @@ int main(void)
 		cmocka_unit_test(the_collectors_own_run_is_seen),
 		cmocka_unit_test(an_import_is_seen_once_with_all_it_causes),
 		cmocka_unit_test(a_child_is_attached_to_by_itself),
+		cmocka_unit_test(at_the_end_all_are_let_go_of),
 	};
 
 	require_host();

@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from container import App
 from fusetrap import FuseTrap
 from growth import figures, rss_kib
@@ -77,6 +79,58 @@ def test_it_ends_while_names_are_awaited(python):
         ended = [line for line in service.records() if line["type"] == "breach" and line["pid"] == program.pid and not line["ongoing"]]
         assert sum(line["count"] for line in ended) == len(program.truths()), "told without names"
         program.end()
+
+
+def test_names_that_come_at_its_end_are_told(python):
+    with Service("--breaches.to", "stdout") as service, Workload("time_sleep", python) as program:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        reader = children(service.pid)["loophound-reader"]
+        os.kill(reader, signal.SIGSTOP)
+        program.go()
+        program.wait_done()
+        service.send(signal.SIGTERM)
+        os.kill(reader, signal.SIGCONT)
+        assert service.wait() == 0
+        lines = [line for line in service.records() if line["type"] == "breach" and line["pid"] == program.pid]
+        last = max(lines, key=lambda line: line["start_ns"])  # those before may have waited for too long
+        assert last["site"]["function"] == "handler", service.dump()
+        program.end()
+
+
+def nr_uprobe_links(pid: int) -> int:
+    """Attachments to probes within targets."""
+    nr = 0
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # it is closed meanwhile
+            nr += "uprobe_multi" in path.read_text()
+    return nr
+
+
+def lets_go_while_names_are_awaited(python) -> bool:
+    with Service("--breaches.to", "none") as service, Workload("time_sleep", python) as program:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        reader = children(service.pid)["loophound-reader"]
+        if not nr_uprobe_links(service.pid):
+            pytest.skip("no probes in this interpreter, or a kernel that attaches to them one by one")
+        os.kill(reader, signal.SIGSTOP)
+        program.go()
+        program.wait_done()
+        service.send(signal.SIGTERM)
+        is_early = False
+        while not is_early and reader in children(service.pid).values():
+            is_early = not nr_uprobe_links(service.pid) and reader in children(service.pid).values()
+        assert service.wait() == 0
+        program.end()
+        return is_early
+
+
+def test_it_lets_go_of_probes_while_names_are_awaited(python):
+    """The reader is ended after names are; on a machine that is busy we may look too late, so more than once."""
+    assert any(lets_go_while_names_are_awaited(python) for _ in range(5))
 
 
 def hangs(pid: int) -> bool:

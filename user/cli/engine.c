@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The turn of a watch: waits for one thing, handles all that happened, ends when it is time. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -198,23 +199,51 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 	return is_over || engine->err || engine_caught_signal();
 }
 
-/* A service says what happened; what else it asked for, it wanted for what comes. */
-static unsigned awaited(const struct engine *engine)
+/* Waits for the reader alone: nothing that happens from now on is looked at. */
+static void wait_for_names(struct engine *engine, uint64_t end_ns)
 {
-	return engine->opts->service ? reader_pending_names(engine->reader) : reader_pending(engine->reader);
+	struct pollfd answers = { .fd = reader_fd(engine->reader), .events = POLLIN };
+	uint64_t now_ns;
+
+	while (reader_pending_names(engine->reader) && (now_ns = engine_now_ns()) < end_ns && !engine->err) {
+		poll(&answers, 1, (int)((end_ns - now_ns) / NSEC_PER_MSEC) + 1);
+		reader_expire(engine->reader, engine_now_ns());
+	}
+}
+
+/*
+ * A service says what happened until now; what else it asked for, it wanted for what comes.  Probes within targets
+ * end meanwhile, which takes as long, and not all at a time: what the others say from then on is half of the truth,
+ * so the ring is not looked at again.
+ */
+static void drain_service(struct engine *engine, uint64_t end_ns)
+{
+	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
+	probes_detach(engine->probes, PROBES_OF_ALL);
+	wait_for_names(engine, end_ns);
+}
+
+static void drain_watch(struct engine *engine, uint64_t end_ns)
+{
+	int no_status;
+
+	while (reader_pending(engine->reader) && engine_now_ns() < end_ns && !engine->err)
+		turn(engine, 0, &no_status);
+	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
 }
 
 /* Takes what is left in the ring and waits, a short time, for the names that were asked for. */
 static void drain(struct engine *engine)
 {
-	uint64_t end_ns = engine_now_ns() + (engine->opts->service ? DRAIN_SERVICE_NS : DRAIN_NS);
-	int no_status;
+	bool is_service = engine->opts->service;
+	uint64_t end_ns = engine_now_ns() + (is_service ? DRAIN_SERVICE_NS : DRAIN_NS);
 
 	while (engine_feed_ring(engine) && engine_now_ns() < end_ns)
 		;
-	while (awaited(engine) && engine_now_ns() < end_ns && !engine->err)
-		turn(engine, 0, &no_status);
-	engine_feed_ongoing(engine, engine_now_ns(), ITERATION_UNSEEN);
+	if (is_service)
+		drain_service(engine, end_ns);
+	else
+		drain_watch(engine, end_ns);
 	engine_feed_latent(engine, EV_NO_LOOP, UINT64_MAX);
 	engine_feed_counters(engine, engine_now_ns());
 	if (!targets_alive(engine->targets))

@@ -123,6 +123,8 @@ void probes_hold_exe(struct probes *probes, const struct exe_key *exe);
 
 /* Attaches to the probes that the target's build has. How many sites; negative errno: none, no failure. */
 int probes_attach(struct probes *probes, const struct ev_probes *where);
+#define PROBES_OF_ALL UINT32_MAX
+/* PROBES_OF_ALL: from all targets, for good; none is attached any more. It goes on beside the caller. */
 void probes_detach(struct probes *probes, uint32_t target_id);
 
 /* Counters of a loop as they are now; NULL: no such slot. */

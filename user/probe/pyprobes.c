@@ -11,6 +11,7 @@
 #include "detacher.h"
 #include "log.h"
 #include "multi.h"
+#include "probes.h"
 #include "util.h"
 
 /*
@@ -39,6 +40,7 @@ struct pyprobes {
 	bool is_multi;
 	unsigned max_attached;
 	bool has_said_full;
+	bool is_over; /* attaches to no more */
 	struct attached attached[MAX_ATTACHED];
 	struct detacher *detacher; /* its owner's */
 };
@@ -86,12 +88,18 @@ static void let_go(struct pyprobes *pyprobes, struct attached *attached)
 	*attached = (struct attached){ 0 };
 }
 
+static void let_go_of_all(struct pyprobes *pyprobes)
+{
+	pyprobes->is_over = true;
+	for (unsigned i = 0; i < pyprobes->max_attached; i++)
+		let_go(pyprobes, &pyprobes->attached[i]);
+}
+
 void pyprobes_free(struct pyprobes *pyprobes)
 {
 	if (!pyprobes)
 		return;
-	for (unsigned i = 0; i < pyprobes->max_attached; i++)
-		let_go(pyprobes, &pyprobes->attached[i]);
+	let_go_of_all(pyprobes);
 	free(pyprobes);
 }
 
@@ -212,6 +220,8 @@ int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where)
 
 	if (attached)
 		return (int)attached->nr;
+	if (pyprobes->is_over)
+		return -ENOENT;
 	if (where->nr_sites > PROBE_MAX_SITES)
 		return -EINVAL;
 	attached = find(pyprobes, 0);
@@ -238,6 +248,8 @@ void pyprobes_detach(struct pyprobes *pyprobes, uint32_t target_id)
 {
 	struct attached *attached = target_id ? find(pyprobes, target_id) : NULL;
 
-	if (attached)
+	if (target_id == PROBES_OF_ALL)
+		let_go_of_all(pyprobes);
+	else if (attached)
 		let_go(pyprobes, attached);
 }

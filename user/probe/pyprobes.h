@@ -26,6 +26,7 @@ void pyprobes_free(struct pyprobes *pyprobes);
  * why it is at none.  A pair of probes (start, done) is attached as a whole or not at all.
  */
 int pyprobes_attach(struct pyprobes *pyprobes, const struct ev_probes *where);
+/* PROBES_OF_ALL: from all, and from then on there is no probe to attach to: -ENOENT. */
 void pyprobes_detach(struct pyprobes *pyprobes, uint32_t target_id);
 
 #endif
