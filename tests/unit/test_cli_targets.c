@@ -260,9 +260,11 @@ static void what_takes_long_is_counted_seldom(void **state)
 {
 	unsigned total = 0;
 
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(count_at(NOW + i * 100 * MS, 20 * MS), 0); /* and nothing is saved up */
 	for (unsigned id = 1; id <= 50; id++)
 		has_a_loop(id);
-	for (unsigned i = 0; i < 1000; i++)
+	for (unsigned i = 1000; i < 2000; i++)
 		total += count_at(NOW + i * 100 * MS, 20 * MS);
 	assert_in_range(total, 40, 55); /* 100 s: 1 s of it */
 }
@@ -282,6 +284,17 @@ static void nothing_more_is_asked_before_the_answers(void **state)
 	targets_count_tasks(targets, EVERY, NOW + 300 * MS);
 	assert_int_equal(asked.nr, 3);
 	assert_int_equal(asked.ids[2], 3);
+}
+
+static void who_there_is_no_room_for_keeps_nobody_else_waiting(void **state)
+{
+	for (unsigned id = 1; id <= 2; id++)
+		has_a_loop(id);
+	asked.err = -ENOSPC;
+	assert_int_equal(count_at(NOW, 40000), 0);
+	asked.err = 0;
+	assert_int_equal(count_at(NOW + 100 * MS, 40000), 1);
+	assert_int_equal(asked.ids[0], 2);
 }
 
 static void a_loop_that_begins_is_counted_at_once(void **state)
@@ -328,6 +341,7 @@ int main(void)
 		TEST(many_are_counted_with_one_tick_once_it_is_known_what_they_take),
 		TEST(what_takes_long_is_counted_seldom),
 		TEST(nothing_more_is_asked_before_the_answers),
+		TEST(who_there_is_no_room_for_keeps_nobody_else_waiting),
 		TEST(a_loop_that_begins_is_counted_at_once),
 		TEST(who_asks_more_often_is_heeded_at_once),
 		TEST(who_costs_the_reader_its_life_is_left_alone),

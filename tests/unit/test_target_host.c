@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,6 +111,7 @@ static pid_t start_in(const char *folder)
 	pid_t pid = fork();
 
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails ends at once */
 		pause();
 		_exit(0);
 	}
@@ -132,22 +134,22 @@ static void targets_of_one_cgroup_share_its_quota(void **state)
 		skip();
 	}
 	assert_int_equal(host_new(&host), 0);
+	host_watch(host, 4, getpid(), NOW); /* elsewhere */
 	for (unsigned int i = 0; i < 3; i++) {
 		pids[i] = start_in(folder);
 		host_watch(host, i + 1, pids[i], NOW);
 	}
-	host_watch(host, 4, getpid(), NOW); /* elsewhere */
-	/* Looked for anew, twice; then by and by nobody is left of them. */
+	/* Looked for anew, twice; then by and by nobody is left of them, and first who was looked for last. */
 	for (unsigned int gone = 0; gone < 3; gone++) {
 		host_look(host, NOW + (gone + 1) * 20 * NSEC_PER_SEC);
-		for (unsigned int i = gone; i < 3; i++) {
+		for (unsigned int i = 0; i < 3 - gone; i++) {
 			ev = evidence(host, i + 1, NOW, NOW + (gone + 1) * 20 * NSEC_PER_SEC);
 			assert_string_equal(ev.cgroup, name);
 			assert_int_equal(ev.quota_ns, 50 * NSEC_PER_MSEC);
 			assert_int_equal(ev.period_ns, 100 * NSEC_PER_MSEC);
 		}
 		assert_string_not_equal(evidence(host, 4, NOW, NOW).cgroup, name);
-		host_unwatch(host, gone + 1);
+		host_unwatch(host, 3 - gone);
 	}
 	host_free(host);
 	for (unsigned int i = 0; i < 3; i++) {
