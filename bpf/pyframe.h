@@ -117,12 +117,14 @@ static __always_inline int pyframe_thread(struct scratch *s, u64 fs_base)
 /* Points s at the innermost frame of s->tstate_addr. */
 static __always_inline void pyframe_begin(struct scratch *s, u32 target_id)
 {
-	u64 frame = read_user_u64(s->tstate_addr + s->layout.tstate_frame);
+	u64 frame = 0;
 
+	s->status = STACK_OK;
+	if (read_user(&frame, sizeof(frame), s->tstate_addr + s->layout.tstate_frame))
+		s->status = STACK_BAD_THREAD_STATE;
 	if (s->layout.has_cframe && frame)
 		frame = read_user_u64(frame + s->layout.cframe_frame);
 	s->frame_addr = frame;
-	s->status = STACK_OK;
 	s->flags = 0;
 	s->nr = 0;
 	s->hash = hash_mix(0, target_id);

@@ -113,7 +113,9 @@ def _unreadable() -> list[tuple[Interpreter, str, str]]:
     """From 3.13 on the slot that names the running loop is in the thread's state; trio is known by its frames."""
     found = find_interpreters()
     slots = [(each, "asyncio", "state") for each in found if each.version[1] >= 13]
-    return slots + [(each, "trio", "frame") for each in found if has_loop(each, "trio")]
+    with_trio = [each for each in found if has_loop(each, "trio")]
+    ends = {with_trio[0], with_trio[-1]} if with_trio else set()  # a frame of its own to begin at, and one within it
+    return slots + [(each, "trio", "frame") for each in with_trio] + [(each, "trio", "state") for each in sorted(ends, key=str)]
 
 
 @pytest.mark.parametrize(("of", "loop", "what"), _unreadable(), ids=str)
