@@ -103,9 +103,14 @@ def stolen_ns() -> int:
 stolen_ns()  # the first of a host waits until all its CPUs know: not on a loop
 
 
+def note_run_delay(tid: int) -> None:
+    """A thread takes the account of it with it when it ends."""
+    _run_delays[tid] = max(run_delay_ns(f"self/task/{tid}"), _run_delays.get(tid, 0))
+
+
 def emit_done() -> None:
     for tid in map(int, os.listdir("/proc/self/task")):
-        _run_delays[tid] = max(run_delay_ns(f"self/task/{tid}"), _run_delays.get(tid, 0))
+        note_run_delay(tid)
     emit(done=True, pid=os.getpid(), loop_tids=sorted(_loop_tids), run_delays=_run_delays)
 
 
@@ -301,6 +306,8 @@ class planted:
         delay_ns = run_delay_ns() - self.run_delay_ns
         self.unsure_ns += off_cpu_ns()
         self.holder_delay_ns += self._holder_delay_ns()
+        if self.what["holder"]:
+            note_run_delay(self.what["holder"]["tid"])
         if self.split is not None:
             self.what["split"] = self.split() if callable(self.split) else self.split
         emit(
