@@ -241,22 +241,22 @@ int on_connect_exit(struct syscall_exit *ctx)
 	struct target_entry *target;
 	struct pt_regs *regs;
 	long ret = ctx->ret;
-	bool is_routed;
+	bool is_unrouted;
 	u32 id;
 
 	/* What goes on is no stream of AF_UNIX. */
 	if (ret == -EISCONN || ret == -EINPROGRESS || !target_hints[tgid & (TARGET_HINTS - 1)])
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	is_routed = ret == -ENETUNREACH || ret == -EHOSTUNREACH;
-	if (!is_routed && !asks_for_unix(regs))
+	is_unrouted = ret == -ENETUNREACH || ret == -EHOSTUNREACH;
+	if (!is_unrouted && !asks_for_unix(regs))
 		return 0;
 	target = counted_target(tgid);
 	if (!target)
 		return 0;
-	if (is_routed ? !find_unrouted(&peer, task, regs) : !find_asked(&stream, &peer, task, regs, ret))
+	if (is_unrouted ? !find_unrouted(&peer, task, regs) : !find_asked(&stream, &peer, task, regs, ret))
 		return 0;
-	id = connection_slot_find(target->target_id, &peer, is_routed ? 0 : name_hash(&peer));
+	id = connection_slot_find(target->target_id, &peer, is_unrouted ? 0 : name_hash(&peer));
 	slot = slot_get(id);
 	if (!slot)
 		return 0;

@@ -260,9 +260,9 @@ const struct ev_target *targets_on_probes(struct targets *targets, const struct 
 	return NULL;
 }
 
-void targets_on_tasks(struct targets *targets, const struct ev_tasks *ev, uint64_t at_ns)
+void targets_on_tasks(struct targets *targets, const struct ev_tasks *ev)
 {
-	(void)targets, (void)ev, (void)at_ns;
+	(void)targets, (void)ev;
 }
 
 bool targets_on_answer(struct targets *targets, const struct ev_target *ev, uint64_t at_ns)
