@@ -55,6 +55,7 @@ def _bounds_ns(truth: dict) -> tuple[int, int]:
         low, high = wall - cpu - queued - taken, wall + truth.get("slack_ns", 200 * MILLISECOND)
     else:  # off the CPU; whether the wait for one after the wake-up counts is loophound's choice
         low, high = wall - cpu - truth["run_delay_ns"] - truth.get("holder_delay_ns", 0), wall - cpu
+        low -= max(0, truth.get("stolen_ns", 0))  # of the CPU that it had been given
         # A thread that is often put off is charged for a part of the switches, which are time off the CPU to us.
         high += min(cpu, truth["run_delay_ns"] // 5)
     return low - tolerance_ns(low), high + tolerance_ns(high)

@@ -6,7 +6,7 @@ import sysconfig
 import threading
 import time
 
-from truth import calibrate, emit, holds_gil, repeat, run, run_delay_ns, sleep, stack_of, to_thread
+from truth import calibrate, emit, holds_gil, note_run_delay, repeat, run, run_delay_ns, sleep, stack_of, to_thread
 
 DELAY_S = 0.05
 LATE_NS = 3_000_000  # timers end some milliseconds late: they are rounded up, more than once
@@ -60,6 +60,7 @@ async def handler():
         await sleep(DELAY_S)
     end_ns = time.monotonic_ns()
     delay_ns, holder_delay_ns = run_delay_ns() - delay_ns, run_delay_ns(of_holder) - holder_delay_ns
+    note_run_delay(holder["tid"])
     site = site_of(waiting)
     emit(
         truth="gil_at_wait",
