@@ -52,7 +52,7 @@ int refusal_explain(int err, char *why, size_t why_size)
 		return -ENOTSUP;
 	}
 	snprintf(why, why_size,
-		 "Linux %.64s refuses the BPF programs (%s); loophound -v shows what it says",
+		 "Linux %.64s refuses the BPF programs (%s); loophound -vv shows what it says",
 		 host.release, strerror(-err));
 	return err == -ENOMEM ? err : -ENOTSUP;
 }
