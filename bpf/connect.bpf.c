@@ -4,7 +4,6 @@
  * to a destination, some of each second, and of a burst one of eight, or one a millisecond, later four.  What a
  * sample stands for, the connections since the one before, goes along.
  */
-#include "connection.bpf.h"
 #include "connect.bpf.h"
 #include "numbers.bpf.h"
 #include "pytask.bpf.h"
@@ -117,5 +116,18 @@ __noinline int connect_begun(u32 slot_id)
 	ev->process_serial = process ? process->serial : slot->serial;
 	ev->pad = 0;
 	emit_end(ev, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+__noinline int connect_collected(struct connection_slot *slot)
+{
+	struct connection_slot *process;
+
+	if (!slot)
+		return 0;
+	__sync_fetch_and_add(&slot->counts.closed_by_gc, 1);
+	process = slot_get(slot->process_slot);
+	if (process)
+		__sync_fetch_and_add(&process->gc_closed_connections, 1);
 	return 0;
 }

@@ -7,7 +7,6 @@
  * inet_sock_set_state runs before the state is stored.  An event can be skipped when one interrupts the
  * other's program on a CPU; the next of the socket makes it good, and on_tcp_destroy is the last.
  */
-#include "connection.bpf.h"
 #include "connect.bpf.h"
 
 #define ECONNRESET   104
@@ -58,7 +57,7 @@ static __always_inline void note_end(struct connection *connection, const struct
 		__sync_fetch_and_add(&slot->counts.failed[failure_of(err)], 1);
 	/* Only an end by this side has these states; a reset can come while anything runs. */
 	if (state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK)
-		note_closer(&slot->counts);
+		note_closer(slot);
 }
 
 static __always_inline void note_established(struct connection *connection, u32 slot_id, bool is_inbound)

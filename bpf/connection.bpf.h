@@ -28,16 +28,10 @@ enum connection_class {
 #define ECONNREFUSED 111
 #define EHOSTUNREACH 113
 
-/* The contexts of tracepoints of system calls. */
+/* The context of tracepoints of system calls. */
 struct syscall_exit {
 	u64 common;
 	long nr, ret;
-};
-
-struct syscall_enter {
-	u64 common;
-	long nr;
-	u64 args[6];
 };
 
 /* include/net/tcp_states.h */
@@ -61,7 +55,10 @@ struct connection {
 	u32 tgid, target_id; /* that it is counted for */
 	/* Looks through descriptors: the latest round in which that process, and another one, had it. */
 	u32 owner_round, other_round;
-	u32 doubt_round; /* in which its state was not the one of its place */
+	union {
+		u32 doubt_round; /* TCP: in which its state was not the one of its place */
+		u32 descriptor; /* AF_UNIX: its owner's, as unix_descriptors has it, and 1; 0: not known */
+	};
 	union {
 		u32 lost_round; /* TCP: in which no target had it */
 		u32 inode;	/* AF_UNIX: of its file, which tells it from an earlier one at the same address */
@@ -81,6 +78,20 @@ struct unix_connections_map {
 	__uint(max_entries, MAX_UNIX_CONNECTIONS);
 	__type(key, u64); /* address of the socket */
 	__type(value, struct connection);
+};
+
+/* By which descriptor of its owner a connection of AF_UNIX will be let go of. */
+struct unix_descriptor {
+	u32 tgid;
+	s32 fd;
+};
+
+struct unix_descriptors_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_UNIX_CONNECTIONS);
+	__type(key, struct unix_descriptor);
+	__type(value, u64); /* address of the socket */
 };
 
 struct connection_keys_map {
@@ -113,6 +124,7 @@ struct listening_ports_map { /* (network namespace, port) of listening sockets: 
 
 extern struct connections_map connections SEC(".maps");
 extern struct unix_connections_map unix_connections SEC(".maps");
+extern struct unix_descriptors_map unix_descriptors SEC(".maps");
 extern struct connection_keys_map connection_keys SEC(".maps");
 extern struct connection_slots_map connection_slots SEC(".maps");
 extern struct free_connection_slots_map free_connection_slots SEC(".maps");

@@ -26,6 +26,7 @@ struct connection_slot {
 	__u32 process_slot; /* of the same target */
 	__u32 is_released; /* by the daemon: no new connection finds it */
 	__u32 pad;
+	__u64 gc_closed_connections; /* CONNECTION_PROCESS: connections that the collector closed, to whomever */
 	__u64 name_hash; /* as in its key */
 };
 
@@ -35,6 +36,17 @@ static inline __u32 connection_open(const volatile struct connection_counts *cou
 	__u32 connecting = counts->connecting;
 
 	return connecting + counts->established;
+}
+
+/*
+ * What would be counts.closed_by_gc of a process, which whoever copies it fills in: the kernel half counts all that is
+ * closed there, connections apart.  A close() that is under way may be in one only: it can be one less for a moment.
+ */
+static inline __u64 connection_closed_by_gc(const volatile struct connection_slot *slot)
+{
+	__u64 connections = slot->gc_closed_connections, all = slot->counts.closed_by_gc;
+
+	return all > connections ? all - connections : 0;
 }
 
 struct connection_key {

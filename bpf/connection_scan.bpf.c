@@ -140,20 +140,24 @@ static __noinline int look_at_tcp(struct sock *sk, u32 target_id)
 	return 0;
 }
 
-__noinline int connection_look_at_unix(u64 sk_addr, u32 inode, u32 target_id)
+__noinline int connection_look_at_unix(const struct unix_stream *stream, u32 target_id)
 {
-	struct sock *sk = (struct sock *)sk_addr;
-	struct sock *other = BPF_CORE_READ((struct unix_sock *)sk, peer);
-	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), class, id;
 	struct connection_peer peer = {};
 	struct connection *connection;
-	u64 key = (u64)sk;
+	u32 class, id;
+	struct sock *sk, *other;
+	u64 key;
 
-	class = class_of_state(state);
+	if (!stream)
+		return 0;
+	key = stream->sk_addr;
+	sk = (struct sock *)key;
+	other = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	class = class_of_state(BPF_CORE_READ(sk, __sk_common.skc_state));
 	if (class == CLASS_NONE)
 		return 0;
 	connection = bpf_map_lookup_elem(&unix_connections, &key);
-	if (connection && connection->inode != inode)
+	if (connection && connection->inode != stream->inode)
 		connection = NULL; /* an earlier one at this address */
 	peer.kind = CONNECTION_IN;
 	if (!name_of_unix(sk, &peer)) {
@@ -163,13 +167,17 @@ __noinline int connection_look_at_unix(u64 sk_addr, u32 inode, u32 target_id)
 	}
 	if (connection) {
 		*unix_hint(connection_scan.tgid) = 1;
+		if (connection->tgid != connection_scan.tgid)
+			unix_descriptor_forget(connection);
 		connection_check_owner(connection, target_id);
+		if (connection->tgid == connection_scan.tgid)
+			unix_descriptor_know(connection, stream->fd);
 		return 0;
 	}
 	id = connection_slot_find(target_id, &peer, name_hash(&peer));
 	if (id == NO_SLOT)
 		return 0;
-	if (unix_begin(key, inode, (u64)connection_scan.tgid << 32 | target_id, place_of(id, class), 0))
+	if (unix_begin(stream, (u64)connection_scan.tgid << 32 | target_id, place_of(id, class), 0))
 		connection_note_found(id, class);
 	return 0;
 }
@@ -194,6 +202,7 @@ int look_through_files(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 	u32 tgid = connection_scan.tgid, is_listening;
+	struct unix_stream stream;
 
 	if (!task || !file) {
 		if (connection_scan.pass == 2)
@@ -211,10 +220,14 @@ int look_through_files(struct bpf_iter__task_file *ctx)
 	is_listening = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
 	if (is_listening != !connection_scan.pass)
 		return 0;
-	if (unix_is_stream(sk))
-		connection_look_at_unix(address_of(sk), BPF_CORE_READ(file, f_inode, i_ino), target->target_id);
-	else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (unix_is_stream(sk)) {
+		stream.sk_addr = address_of(sk);
+		stream.inode = BPF_CORE_READ(file, f_inode, i_ino);
+		stream.fd = ctx->fd;
+		connection_look_at_unix(&stream, target->target_id);
+	} else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
 		look_at_tcp(sk, target->target_id);
+	}
 	return 0;
 }
 

@@ -41,6 +41,7 @@ static __always_inline void clear_slot(struct connection_slot *slot)
 	slot->burst_iteration = 0;
 	slot->nr_in_burst = 0;
 	slot->is_released = 0;
+	slot->gc_closed_connections = 0;
 }
 
 /* Fills a free slot, which nobody else knows until its key is there. Its number; NO_SLOT: none is free. */

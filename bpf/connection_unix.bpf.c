@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Streams of AF_UNIX, which have no tracepoint of their own: the system calls that begin and end them, and the
- * ends of processes.  What these do not show (an exec, the last of several holders that lets go without a
- * call of its own) is found by the next look through the descriptors (connection_scan.bpf.c).  And sockets
- * that could not be made at all, TCP that had no way to go, and what the collector closes.
+ * Streams of AF_UNIX, which have no tracepoint of their own: the system calls that begin them; what ends them is in
+ * connection_close.bpf.c.  And sockets that could not be made at all, and TCP that had no way to go.
  *
  * A process without such a socket pays a byte.
  */
@@ -54,6 +52,36 @@ __noinline int unix_name_of(u64 sk_addr, struct connection_peer *peer)
 	return !bpf_probe_read_kernel(peer->name, len, path);
 }
 
+__noinline int unix_descriptor_know(struct connection *connection, s32 fd)
+{
+	struct unix_descriptor key = { .fd = fd };
+	u64 sk_addr;
+
+	if (!connection || connection->descriptor)
+		return 0;
+	key.tgid = connection->tgid;
+	sk_addr = connection->sk_addr;
+	connection->descriptor = fd + 1;
+	bpf_map_update_elem(&unix_descriptors, &key, &sk_addr, BPF_ANY); /* full: the next look sees its end */
+	return 0;
+}
+
+__noinline int unix_descriptor_forget(struct connection *connection)
+{
+	struct unix_descriptor key = {};
+	u64 *sk_addr;
+
+	if (!connection || !connection->descriptor)
+		return 0;
+	key.tgid = connection->tgid;
+	key.fd = connection->descriptor - 1;
+	connection->descriptor = 0;
+	sk_addr = bpf_map_lookup_elem(&unix_descriptors, &key);
+	if (sk_addr && *sk_addr == connection->sk_addr) /* else that number is another's by now */
+		bpf_map_delete_elem(&unix_descriptors, &key);
+	return 0;
+}
+
 __noinline int unix_end(u64 sk_addr, struct connection *connection, u32 by)
 {
 	struct connection_slot *slot;
@@ -63,30 +91,35 @@ __noinline int unix_end(u64 sk_addr, struct connection *connection, u32 by)
 		return 0;
 	place = connection_set_class(connection, CLASS_NONE);
 	slot = slot_get(place_slot(place));
+	unix_descriptor_forget(connection);
 	bpf_map_delete_elem(&unix_connections, &sk_addr);
 	if (!slot || !class_is_open(place_class(place)))
 		return 0;
 	slot_note_end(slot, connection->since_ns);
 	if (by == UNIX_END_CALL)
-		note_closer(&slot->counts);
+		note_closer(slot);
 	else if (by == UNIX_END_EXIT)
 		__sync_fetch_and_add(&slot->counts.closed_at_exit, 1);
 	return 0;
 }
 
-__noinline int unix_begin(u64 sk_addr, u32 inode, u64 owner, u64 place, u64 since_ns)
+__noinline int unix_begin(const struct unix_stream *stream, u64 owner, u64 place, u64 since_ns)
 {
-	struct connection *connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
-	struct connection fresh = {};
+	struct connection *connection, fresh = {};
+	u64 sk_addr;
 
+	if (!stream)
+		return 0;
+	sk_addr = stream->sk_addr;
+	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
 	fresh.tgid = owner >> 32;
 	*unix_hint(fresh.tgid) = 1;
-	if (connection && connection->inode == inode)
+	if (connection && connection->inode == stream->inode)
 		return 0;
 	if (connection)
 		unix_end(sk_addr, connection, UNIX_END_FOUND);
 	fresh.sk_addr = sk_addr;
-	fresh.inode = inode;
+	fresh.inode = stream->inode;
 	fresh.place = place_of(place_slot(place), CLASS_NONE);
 	fresh.target_id = owner;
 	fresh.since_ns = since_ns;
@@ -97,23 +130,19 @@ __noinline int unix_begin(u64 sk_addr, u32 inode, u64 owner, u64 place, u64 sinc
 		return 0;
 	}
 	connection = bpf_map_lookup_elem(&unix_connections, &sk_addr);
-	if (connection)
+	if (connection) {
 		connection_set_class(connection, place_class(place));
+		unix_descriptor_know(connection, stream->fd);
+	}
 	return 1;
 }
-
-/* The stream of AF_UNIX that a descriptor of the current task may be. */
-struct descriptor {
-	u64 sk_addr; /* 0: it is none */
-	u32 inode;
-};
 
 static __always_inline bool is_socket(struct file *file)
 {
 	return file && (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFSOCK;
 }
 
-static __always_inline void find_stream(struct descriptor *out, struct task_struct *task, s32 fd)
+static __always_inline void find_stream(struct unix_stream *out, struct task_struct *task, s32 fd)
 {
 	struct file *file = task_file(task, fd);
 	struct socket *socket;
@@ -128,19 +157,7 @@ static __always_inline void find_stream(struct descriptor *out, struct task_stru
 		return;
 	out->sk_addr = (u64)sk;
 	out->inode = BPF_CORE_READ(file, f_inode, i_ino);
-}
-
-/* Its entry, if it is counted. */
-static __always_inline struct connection *stream_of_file(struct file *file)
-{
-	struct socket *socket = file ? BPF_CORE_READ(file, private_data) : NULL;
-	u64 sk_addr = socket ? (u64)BPF_CORE_READ(socket, sk) : 0;
-	struct connection *connection = sk_addr ? bpf_map_lookup_elem(&unix_connections, &sk_addr) : NULL;
-
-	/* Whatever kind of file it was: now it is certain. */
-	if (!connection || !is_socket(file) || connection->inode != (u32)BPF_CORE_READ(file, f_inode, i_ino))
-		return NULL;
-	return connection;
+	out->fd = fd;
 }
 
 static __always_inline struct target_entry *target_of_task(struct task_struct *task)
@@ -151,11 +168,11 @@ static __always_inline struct target_entry *target_of_task(struct task_struct *t
 }
 
 /* A stream of the current process, which is that target, has become one of that place just now. */
-static __always_inline int begin_now(const struct descriptor *stream, u32 target_id, u32 slot, u32 class)
+static __always_inline int begin_now(const struct unix_stream *stream, u32 target_id, u32 slot, u32 class)
 {
 	u64 owner = (bpf_get_current_pid_tgid() >> 32 << 32) | target_id;
 
-	return unix_begin(stream->sk_addr, stream->inode, owner, place_of(slot, class), bpf_ktime_get_ns());
+	return unix_begin(stream, owner, place_of(slot, class), bpf_ktime_get_ns());
 }
 
 static __always_inline u32 failure_of_call(long ret)
@@ -199,7 +216,7 @@ static __always_inline bool asks_for_unix(struct pt_regs *regs)
 }
 
 /* The stream of AF_UNIX, and what it is connected to or was to be. */
-static __always_inline bool find_asked(struct descriptor *stream, struct connection_peer *peer,
+static __always_inline bool find_asked(struct unix_stream *stream, struct connection_peer *peer,
 				       struct task_struct *task, struct pt_regs *regs, long ret)
 {
 	struct unix_sock *sk;
@@ -236,7 +253,7 @@ int on_connect_exit(struct syscall_exit *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection_peer peer = { .kind = CONNECTION_OUT };
 	struct connection_slot *slot;
-	struct descriptor stream = {};
+	struct unix_stream stream = {};
 	u32 tgid = task->tgid;
 	struct target_entry *target;
 	struct pt_regs *regs;
@@ -279,7 +296,7 @@ __noinline int unix_begin_inbound(s32 fd, u32 class)
 	struct target_entry *target = target_of_task(task);
 	struct connection_peer peer = { .kind = CONNECTION_IN };
 	struct connection_slot *slot;
-	struct descriptor stream;
+	struct unix_stream stream = {};
 	u32 id;
 
 	if (!target)
@@ -320,97 +337,6 @@ int on_listen_exit(struct syscall_exit *ctx)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	unix_begin_inbound((s32)regs->di, CLASS_LISTEN);
-	return 0;
-}
-
-/* Whether the descriptor's table is the only one that has the file. */
-static __always_inline bool is_last_reference(struct file *file)
-{
-	if (bpf_core_field_exists(file->f_ref))
-		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0;
-	return BPF_CORE_READ(file, f_count.counter) == 1;
-}
-
-/* The current process lets go of a file by a call. */
-static __always_inline void let_go(struct file *file)
-{
-	struct connection *connection = stream_of_file(file);
-
-	if (connection && is_last_reference(file))
-		unix_end(connection->sk_addr, connection, UNIX_END_CALL);
-}
-
-/* What is closed in the collector, and no socket, counts for the process. */
-static __always_inline void note_collected(struct target_entry *target, struct task_struct *task, s32 fd)
-{
-	struct connection_peer peer = { .kind = CONNECTION_PROCESS };
-	struct file *file = task_file(task, fd);
-	struct connection_slot *slot;
-
-	if (!file || is_socket(file))
-		return;
-	slot = slot_get(connection_slot_find(target->target_id, &peer, 0));
-	if (slot)
-		__sync_fetch_and_add(&slot->counts.closed_by_gc, 1);
-}
-
-SEC("tp/syscalls/sys_enter_close")
-int on_close_enter(struct syscall_enter *ctx)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	s32 fd = (s32)ctx->args[0];
-	struct target_entry *target;
-	u32 tgid = task->tgid;
-	struct loop_thread *th;
-
-	if (!target_hints[tgid & (TARGET_HINTS - 1)])
-		return 0;
-	if (*unix_hint(tgid))
-		let_go(task_file(task, fd));
-	th = bpf_task_storage_get(&loop_threads, task, 0, 0);
-	if (!th || (th->has_gc_probes && !th->gc_start_ns))
-		return 0;
-	target = counted_target(tgid);
-	if (target && connect_is_in_gc(target, th) && !pyending_is_ending(&target->layout))
-		note_collected(target, task, fd);
-	return 0;
-}
-
-/* dup2 and dup3 put the file of one descriptor in the place of another's. */
-SEC("tp/syscalls/sys_enter_dup2")
-int on_dup_enter(struct syscall_enter *ctx)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	u32 tgid = task->tgid;
-
-	if (*unix_hint(tgid) && ctx->args[0] != ctx->args[1] && task_file(task, (s32)ctx->args[0]))
-		let_go(task_file(task, (s32)ctx->args[1]));
-	return 0;
-}
-
-/* A process ends that may have had some, and closes its table of files next. */
-static long end_of_process(void *map, u64 *key, struct connection *connection, u32 *tgid)
-{
-	struct sock *sk = (struct sock *)connection->sk_addr;
-	struct file *file;
-
-	if (connection->tgid != *tgid)
-		return 0;
-	file = BPF_CORE_READ(sk, sk_socket, file);
-	/* Another process has it: who that is finds the next look, if it is a target. */
-	if (file && connection->inode == (u32)BPF_CORE_READ(file, f_inode, i_ino) && !is_last_reference(file))
-		return 0;
-	unix_end(*key, connection, UNIX_END_EXIT);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit_streams, struct task_struct *task)
-{
-	u32 tgid = task->tgid;
-
-	if (*unix_hint(tgid) && BPF_CORE_READ(task, signal, live.counter) <= 0)
-		bpf_for_each_map_elem(&unix_connections, end_of_process, &tgid, 0);
 	return 0;
 }
 

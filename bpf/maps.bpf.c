@@ -19,6 +19,7 @@ struct stats_map stats SEC(".maps");
 struct events_map events SEC(".maps");
 struct connections_map connections SEC(".maps");
 struct unix_connections_map unix_connections SEC(".maps");
+struct unix_descriptors_map unix_descriptors SEC(".maps");
 struct connection_keys_map connection_keys SEC(".maps");
 struct connection_slots_map connection_slots SEC(".maps");
 struct free_connection_slots_map free_connection_slots SEC(".maps");

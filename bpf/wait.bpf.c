@@ -4,7 +4,7 @@
  *
  * Only returns are hooked here.  A wait that sleeps is seen to begin where the thread leaves the CPU
  * (offcpu.bpf.c); one that does not sleep takes no time worth knowing, and begins where it ends.  A
- * hook on the entry as well would make every system call of the host twice as dear (decision 0001).
+ * hook on the entry as well would make every system call of the host dearer (decision 0001).
  *
  * A wait is a loop's own if its descriptor is the one that was found to be, by evidence, while the
  * same loop runs (one 8-byte read); anything else is looked at anew: the running-loop slot of the

@@ -90,7 +90,10 @@ static void feed_slot(struct engine *engine, uint32_t number, uint32_t window, b
 		*said = (struct said){ .serial = slot->serial };
 		find_service((const struct connection_peer *)&slot->peer, said->service, sizeof(said->service));
 	}
+	ev.peer = *(const struct connection_peer *)&slot->peer;
 	copy_counts(slot, &ev.counts);
+	if (ev.peer.kind == CONNECTION_PROCESS)
+		ev.counts.closed_by_gc = max(said->counts.closed_by_gc, connection_closed_by_gc(slot));
 	/* What was open when the window began was its peak, if nothing was opened in it. */
 	ev.window_peak = max(destinations_in_window(slot->window_peak, window),
 			     max((uint32_t)said->counts.open, (uint32_t)ev.counts.open));
@@ -102,7 +105,6 @@ static void feed_slot(struct engine *engine, uint32_t number, uint32_t window, b
 		return;
 	ev.serial = slot->serial;
 	ev.is_over = is_over;
-	ev.peer = *(const struct connection_peer *)&slot->peer;
 	memcpy(ev.service, said->service, sizeof(ev.service));
 	said->is_known = true;
 	said->counts = ev.counts;

@@ -30,8 +30,8 @@ static const struct {
 } calls[] = {
 	{ "on_connect_exit", "sys_exit_connect" }, { "on_accept_exit", "sys_exit_accept" },
 	{ "on_accept_exit", "sys_exit_accept4" },  { "on_listen_exit", "sys_exit_listen" },
-	{ "on_close_enter", "sys_enter_close" },   { "on_dup_enter", "sys_enter_dup2" },
-	{ "on_dup_enter", "sys_enter_dup3" },	   { "on_socket_exit", "sys_exit_socket" },
+	{ "on_close_exit", "sys_exit_close" },	   { "on_dup_exit", "sys_exit_dup2" },
+	{ "on_dup_exit", "sys_exit_dup3" },	   { "on_socket_exit", "sys_exit_socket" },
 };
 _Static_assert(ARRAY_SIZE(calls) + 3 == DESTINATIONS_MAX_LINKS, "room for each");
 
@@ -56,8 +56,9 @@ static void set_wanted(struct bpf_object *obj, const char *name, bool is_wanted)
 
 void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *spared)
 {
-	static const char *const maps[] = { "connections",     "unix_connections",	"connection_keys",
-					    "connection_slots", "free_connection_slots", "listening_ports" };
+	static const char *const maps[] = { "connections",	"unix_connections", "unix_descriptors",
+					    "connection_keys",	"connection_slots", "free_connection_slots",
+					    "listening_ports" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		set_wanted(obj, events[i].program, is_wanted);
@@ -87,7 +88,7 @@ static int add_link(struct bpf_link **links, unsigned *nr, struct bpf_link *link
 void destinations_say_refused(int err)
 {
 	log_warn("connections are not counted, and the rules about them say nothing: the kernel refuses the programs "
-		 "(%s); loophound -v shows what it says",
+		 "(%s); loophound -vv shows what it says",
 		 strerror(-err));
 }
 

@@ -24,8 +24,8 @@
 static const char *const second_part[] = {
 	"on_gc_start",	   "on_gc_done",	 "on_import_start", "on_import_done",
 	"on_audit",	   "on_latent_exit",	 "on_tcp_state",    "on_tcp_destroy",
-	"on_connect_exit", "on_accept_exit",	 "on_listen_exit",  "on_close_enter",
-	"on_dup_enter",	   "on_exit_streams",	 "on_socket_exit",  "look_through_files",
+	"on_connect_exit", "on_accept_exit",	 "on_listen_exit",  "on_close_exit",
+	"on_dup_exit",	   "on_exit_streams",	 "on_socket_exit",  "look_through_files",
 	"look_through_sockets",
 };
 

@@ -255,13 +255,14 @@ def connect(client):
 
 
 async def collected(client):
-    """Sockets that the collector closes when it sees fit, and files that it closes when it is told to."""
+    """Connections that the collector closes when it sees fit, and files and the like that it closes when it is told to."""
     gc.disable()
     held = [weakref.ref(Held(connect(client))) for _ in range(15)]
     gc.enable()
     [[] for _ in range(100_000)]  # past any threshold
     assert not any(ref() for ref in held)
-    held = [weakref.ref(Held(open(os.devnull))) for _ in range(20)]  # noqa: ASYNC230, SIM115
+    held = [weakref.ref(Held(open(os.devnull))) for _ in range(12)]  # noqa: ASYNC230, SIM115
+    held += [weakref.ref(Held(socket.socket(type=socket.SOCK_DGRAM))) for _ in range(8)]  # no connections either
     gc.collect()
     assert not any(ref() for ref in held)
 
