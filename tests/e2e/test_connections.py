@@ -2,77 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import signal
 
 import pytest
 
 from clocks import Clocks
+from connecting import RULES, breaches, check_counts, destination, of_truth, run
 from interpreters import system_interpreter
-from loops import environment_of
 from service import Service
 from watch import Loophound, Outcome, Watch, outcome_of
-from workload import Workload, script
-
-RULES = "unbounded-concurrency,connection-churn,connection-leak"
-LOOPBACK = {"127.0.0.1": "127.0.0.1:%d", "::1": "[::1]:%d"}
-
-
-def run(
-    interpreter, how: str, where: str = "127.0.0.1", *arguments: str, until=None, loop: str | None = None, killed=False, ends=False
-) -> tuple[Outcome, dict]:
-    """One program under watch, where its last word says if it is no other; until: the line to wait for before it ends.
-    PID in an argument is its own.
-    """
-    with contextlib.ExitStack() as stack:
-        words = where.split()
-        program = words.pop() if words[-1].endswith("clients") else "connections"
-        through = (script("under"), loop) if loop else ()
-        env = environment_of(interpreter) if program == "task_clients" else None
-        workload = stack.enter_context(Workload(program, interpreter, how, *words, through=through, env=env))
-        workload.wait_ready()
-        watch = stack.enter_context(Watch(workload.pid, "--rule", RULES, *(each.replace("PID", str(workload.pid)) for each in arguments)))
-        watch.wait_attached()
-        workload.go()
-        workload.wait_done()
-        if until:
-            watch.expect("the line that the test waits for", lambda line: until(json.loads(line)))
-        if killed:
-            workload.send(signal.SIGKILL)
-            assert watch.wait() == 0, watch.dump()  # its only target is gone
-        elif ends:
-            workload.end()
-            assert watch.wait() == 0, watch.dump()
-        else:
-            watch.interrupt()
-            workload.end()
-        truth = next(line for line in map(json.loads, workload.out.lines) if "peak" in line)
-        return outcome_of(watch, interpreter, workload), truth
-
-
-def destination(truth: dict) -> str:
-    address = truth["address"]
-    return address if isinstance(address, str) else LOOPBACK[address[0]] % address[1]
-
-
-def of_truth(outcome: Outcome, truth: dict, direction: str, lines: list[dict]) -> list[dict]:
-    """Those of the program itself: what it starts may connect likewise."""
-    wanted = outcome.pid, direction, destination(truth)
-    return [each for each in lines if (each["pid"], each["direction"], each["destination"]) == wanted]
-
-
-def check_counts(outcome: Outcome, truth: dict, *directions: str) -> None:
-    for direction in directions or ("out",):
-        (seen,) = of_truth(outcome, truth, direction, outcome.summary()["connections"])
-        assert seen["peak"] == truth["peak"], outcome.output
-        lines = of_truth(outcome, truth, direction, outcome.of_type("connections"))
-        assert max(line["window_peak"] for line in lines) == truth["peak"], outcome.output
-
-
-def breaches(outcome: Outcome) -> list[dict]:
-    return [line for line in outcome.of_type("breach") if not line["ongoing"]]
+from workload import Workload
 
 
 @pytest.mark.parametrize("where", ["127.0.0.1", "unix", "::1 netns"])
@@ -350,100 +290,6 @@ def test_a_recording_tells_the_same(tmp_path):
     with Loophound("report", str(recording), "--format", "jsonl", "--rule", RULES) as report:
         assert report.wait() == 0, report.dump()
         assert report.records() == outcome.records, report.dump()
-
-
-@pytest.mark.parametrize("how", ["default_pool", "httpx_pool", "threads"])
-def test_real_clients_with_their_bounds(how):
-    outcome, truth = run(system_interpreter(), how, "clients")
-
-    check_counts(outcome, truth, "out", "in")
-    assert outcome.of_type("breach") == [], outcome.output
-
-
-@pytest.mark.parametrize(
-    "where, how, rule",
-    [
-        ("clients", "no_limit", "unbounded-concurrency"),
-        ("clients", "httpx_no_limit", "unbounded-concurrency"),
-        ("redis_clients", "unbounded", "unbounded-concurrency"),
-        ("clients", "session_each", "connection-churn"),
-        ("clients", "httpx_each", "connection-churn"),
-        ("redis_clients", "client_each", "connection-churn"),
-    ],
-)
-def test_real_clients_without(where, how, rule):
-    outcome, truth = run(system_interpreter(), how, where)
-
-    check_counts(outcome, truth)
-    (breach,) = breaches(outcome)
-    assert breach["rule"] == rule, outcome.output
-    assert breach["connection"]["destination"] == destination(truth), outcome.output
-    ours = {"fetch", "client_each", "connect_tcp.<locals>.try_connect"}  # the last: httpx
-    assert ours & {frame["function"] for frame in breach["stack"]}, outcome.output
-
-
-@pytest.mark.parametrize(
-    "where, how, function",
-    [
-        ("clients", "gather_get", "gather_get"),
-        ("clients", "group_get", "group_get"),
-        ("clients", "httpx_gather_get", "httpx_gather_get"),
-        ("clients", "httpx_group_get", "httpx_group_get"),
-        ("redis_clients", "unbounded_blpop", "gather_blpop"),
-        ("tcp postgres_clients", "gather_connect", "gather_connect"),
-        ("unix postgres_clients", "group_connect", "group_connect"),
-    ],
-)
-@pytest.mark.parametrize("loop", [None, "uvloop"], ids=str)
-def test_what_only_a_library_does_in_tasks(where, how, function, loop):
-    """gather(*[session.get(url) for url in urls]): the program's line is where that is awaited."""
-    outcome, truth = run(system_interpreter(), how, where, loop=loop)
-
-    check_counts(outcome, truth)
-    (breach,) = breaches(outcome)
-    assert breach["rule"] == "unbounded-concurrency", outcome.output
-    assert breach["connection"]["peak"] == truth["peak"] >= 150, outcome.output
-    assert breach["site"]["function"] == function, outcome.output
-    assert breach["coroutine"]["function"] != function, outcome.output
-
-
-@pytest.mark.parametrize("how", ["bounded", "client_shared"])
-def test_redis_with_its_bounds(how):
-    outcome, truth = run(system_interpreter(), how, "redis_clients")
-
-    check_counts(outcome, truth)
-    assert outcome.of_type("breach") == [], outcome.output
-
-
-@pytest.mark.parametrize("where, how, at_once", [("tcp", "pool", 10), ("unix", "pool", 10), ("tcp", "wide_pool", 60), ("unix", "wide_pool", 60)])
-def test_postgresql_with_a_pool(where, how, at_once):
-    outcome, truth = run(system_interpreter(), how, f"{where} postgres_clients")
-
-    assert truth["peak"] == at_once, outcome.output
-    check_counts(outcome, truth)
-    assert outcome.of_type("breach") == [], outcome.output
-
-
-@pytest.mark.parametrize(
-    "where, how, rule, peak, begun",
-    [
-        ("tcp", "unbounded", "unbounded-concurrency", 150, 150),
-        ("unix", "unbounded", "unbounded-concurrency", 150, 150),
-        ("tcp", "churn", "connection-churn", 1, 60),
-    ],
-)
-def test_postgresql_without_a_pool(where, how, rule, peak, begun):
-    outcome, truth = run(system_interpreter(), how, f"{where} postgres_clients")
-
-    assert truth["peak"] == peak, outcome.output
-    check_counts(outcome, truth)
-    (breach,) = breaches(outcome)
-    assert breach["rule"] == rule, outcome.output
-    seen = breach["connection"]
-    assert (seen["destination"], seen["begun"]) == (destination(truth), begun), outcome.output
-    assert seen["service"] == ("postgresql" if where == "tcp" else None), outcome.output
-    assert breach["coroutine"]["function"] == "BaseSelectorEventLoop.sock_connect", outcome.output
-    assert breach["site"]["function"] == "fetch", outcome.output  # which waits for a task of asyncpg's
 
 
 def check_collected(outcome: Outcome, truth: dict) -> None:

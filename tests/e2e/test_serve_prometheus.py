@@ -6,9 +6,9 @@ import contextlib
 import json
 import re
 
+from connecting import destination
 from process import poll
 from service import Prometheus, Service, labels_of
-from test_connections import destination
 from workload import Workload
 
 BUCKET = "loophound_loop_iteration_duration_seconds_bucket"

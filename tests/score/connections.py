@@ -20,9 +20,9 @@ from typing import Callable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
+from connecting import breaches, of_truth, run  # noqa: E402
 from interpreters import Interpreter, find_interpreters, system_interpreter  # noqa: E402
 from loops import has_loop  # noqa: E402
-from test_connections import breaches, of_truth, run  # noqa: E402
 
 
 class Planted(NamedTuple):

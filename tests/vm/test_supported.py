@@ -11,11 +11,11 @@ import signal
 
 import pytest
 
+from connecting import breaches, check_counts, run
 from interpreters import system_interpreter
 from match import is_certain, overlap, same_site
 from recording import report, watch_recording
 from service import Service
-from test_connections import breaches, check_counts, run
 from watch import Loophound, watch_workload
 from workload import Workload
 
