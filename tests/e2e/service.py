@@ -6,7 +6,9 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import ssl
 import subprocess
 import time
@@ -103,6 +105,20 @@ def children(pid: int) -> dict[str, int]:
         with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
             found[Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode()] = int(each)
     return found
+
+
+@contextlib.contextmanager
+def reader_stopped(interpreter, *arguments: str):
+    """A service, a program it knows that has just begun to stall, and the service's reader, which is not going to say where."""
+    with Service(*arguments) as service, Workload("time_sleep", interpreter) as program:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        reader = children(service.pid)["loophound-reader"]
+        os.kill(reader, signal.SIGSTOP)
+        program.go()
+        yield service, program, reader
+        program.end()
 
 
 def labels_of(text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from container import App
 from fusetrap import FuseTrap
 from growth import figures, rss_kib
 from process import poll
-from service import Service, children
+from service import Service, children, reader_stopped
 from test_containers import mapper  # noqa: F401, a fixture
 from test_serve_keeps_going import nr_breaches, watches
 from workload import Workload
@@ -65,12 +65,7 @@ def test_it_ends_while_its_reader_hangs(mapper, tmp_path):  # noqa: F811
 
 def test_it_ends_while_names_are_awaited(python):
     """A stall has just been seen, and the reader is not going to say where."""
-    with Service("--breaches.to", "stdout") as service, Workload("time_sleep", python) as program:
-        service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        os.kill(children(service.pid)["loophound-reader"], signal.SIGSTOP)
-        program.go()
+    with reader_stopped(python, "--breaches.to", "stdout") as (service, program, _):
         program.wait_done()
         begin = time.monotonic()
         service.send(signal.SIGTERM)
@@ -78,17 +73,10 @@ def test_it_ends_while_names_are_awaited(python):
         assert time.monotonic() - begin < 1.0
         ended = [line for line in service.records() if line["type"] == "breach" and line["pid"] == program.pid and not line["ongoing"]]
         assert sum(line["count"] for line in ended) == len(program.truths()), "told without names"
-        program.end()
 
 
 def test_names_that_come_at_its_end_are_told(python):
-    with Service("--breaches.to", "stdout") as service, Workload("time_sleep", python) as program:
-        service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        reader = children(service.pid)["loophound-reader"]
-        os.kill(reader, signal.SIGSTOP)
-        program.go()
+    with reader_stopped(python, "--breaches.to", "stdout") as (service, program, reader):
         program.wait_done()
         service.send(signal.SIGTERM)
         os.kill(reader, signal.SIGCONT)
@@ -96,7 +84,6 @@ def test_names_that_come_at_its_end_are_told(python):
         lines = [line for line in service.records() if line["type"] == "breach" and line["pid"] == program.pid]
         last = max(lines, key=lambda line: line["start_ns"])  # those before may have waited for too long
         assert last["site"]["function"] == "handler", service.dump()
-        program.end()
 
 
 def nr_uprobe_links(pid: int) -> int:
@@ -109,22 +96,15 @@ def nr_uprobe_links(pid: int) -> int:
 
 
 def lets_go_while_names_are_awaited(python) -> bool:
-    with Service("--breaches.to", "none") as service, Workload("time_sleep", python) as program:
-        service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        reader = children(service.pid)["loophound-reader"]
+    with reader_stopped(python, "--breaches.to", "none") as (service, program, reader):
         if not nr_uprobe_links(service.pid):
             pytest.skip("no probes in this interpreter, or a kernel that attaches to them one by one")
-        os.kill(reader, signal.SIGSTOP)
-        program.go()
         program.wait_done()
         service.send(signal.SIGTERM)
         is_early = False
         while not is_early and reader in children(service.pid).values():
             is_early = not nr_uprobe_links(service.pid) and reader in children(service.pid).values()
         assert service.wait() == 0
-        program.end()
         return is_early
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from growth import figures
 from process import poll
-from service import Service, children
+from service import Service, children, reader_stopped
 from workload import Workload
 
 
@@ -123,16 +123,9 @@ def test_a_configuration_that_is_broken_at_reload(python, tmp_path):
 
 def test_a_reader_that_hangs_keeps_no_scrape_waiting(python):
     """What a page that never answers does to it."""
-    with Service("--breaches.to", "none") as service, Workload("time_sleep", python) as program:
-        service.wait_serving()
-        program.wait_ready()
-        service.wait_knows(program.pid)
-        reader = children(service.pid)["loophound-reader"]
-        os.kill(reader, signal.SIGSTOP)
-        program.go()
+    with reader_stopped(python, "--breaches.to", "none") as (service, program, reader):
         while children(service.pid).get("loophound-reader") in (None, reader):
             assert service.ask("/metrics").status in (200, 429), service.dump()
         program.wait_done()
         service.wait_value(lambda value: value >= 1, "loophound_read_watchdog_kills_total")
         watches(service, python)
-        program.end()
