@@ -286,15 +286,17 @@ static void nothing_more_is_asked_before_the_answers(void **state)
 	assert_int_equal(asked.ids[2], 3);
 }
 
-static void who_there_is_no_room_for_keeps_nobody_else_waiting(void **state)
+static void who_there_was_no_room_for_has_the_next_turn(void **state)
 {
 	for (unsigned id = 1; id <= 2; id++)
 		has_a_loop(id);
-	asked.err = -ENOSPC;
+	asked.err = -ENOBUFS;
 	assert_int_equal(count_at(NOW, 40000), 0);
 	asked.err = 0;
-	assert_int_equal(count_at(NOW + 100 * MS, 40000), 1);
-	assert_int_equal(asked.ids[0], 2);
+	assert_int_equal(count_at(NOW + 100 * MS, 40000), 2);
+	assert_int_equal(asked.ids[0], 1);
+	assert_int_equal(asked.ids[1], 2);
+	assert_int_equal(count_at(NOW + 200 * MS, 40000), 0);
 }
 
 static void a_loop_that_begins_is_counted_at_once(void **state)
@@ -341,7 +343,7 @@ int main(void)
 		TEST(many_are_counted_with_one_tick_once_it_is_known_what_they_take),
 		TEST(what_takes_long_is_counted_seldom),
 		TEST(nothing_more_is_asked_before_the_answers),
-		TEST(who_there_is_no_room_for_keeps_nobody_else_waiting),
+		TEST(who_there_was_no_room_for_has_the_next_turn),
 		TEST(a_loop_that_begins_is_counted_at_once),
 		TEST(who_asks_more_often_is_heeded_at_once),
 		TEST(who_costs_the_reader_its_life_is_left_alone),

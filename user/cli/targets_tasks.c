@@ -51,12 +51,13 @@ static void ask_some(struct targets *targets, uint64_t now_ns)
 	       (entry = find_next(targets, now_ns))) {
 		int err = reader_ask_tasks(targets->reader, &entry->info, now_ns);
 
-		/* Who has cost the reader its life is not asked about again. */
-		entry->tasks_ns = err == -ETIMEDOUT ? UINT64_MAX : now_ns;
-		if (err == -ETIMEDOUT)
+		if (err == -ETIMEDOUT) { /* it has cost the reader its life */
+			entry->tasks_ns = UINT64_MAX;
 			continue;
-		if (err)
+		}
+		if (err) /* no room, for anybody: its turn is the next tick's */
 			return;
+		entry->tasks_ns = now_ns;
 		entry->is_counting = true;
 		targets->nr_counting++;
 		left_ns -= entry->tasks_took_ns ? entry->tasks_took_ns : FIRST_NS;
