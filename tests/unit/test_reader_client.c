@@ -162,6 +162,7 @@ static void a_full_queue_refuses(void **state)
 	for (unsigned i = 0; i < QUEUE_SLOTS; i++)
 		assert_int_equal(reader_ask_code(reader, &bad, 16, i, 0), 0);
 	assert_int_equal(reader_ask_code(reader, &bad, 16, 1, 0), -ENOBUFS);
+	assert_int_equal(reader_ask_tasks(reader, &bad, 0), -ENOBUFS); /* is asked for again: no name is lost */
 	assert_int_equal(reader_pending(reader), QUEUE_SLOTS);
 	assert_int_equal(reader_pending_names(reader), QUEUE_SLOTS);
 	reader_forget(reader, 4);

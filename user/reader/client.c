@@ -284,12 +284,12 @@ int reader_expire(struct reader *reader, uint64_t now_ns)
 static int ask(struct reader *reader, struct protocol_request *request, uint64_t now_ns)
 {
 	if (stuck_has(&reader->stuck, request->target_id)) {
-		reader->stats.refused++;
+		reader->stats.refused += protocol_is_name(request);
 		return -ETIMEDOUT;
 	}
 	request->seq = ++reader->next_seq;
 	if (!queue_push(&reader->queue, request)) {
-		reader->stats.refused++;
+		reader->stats.refused += protocol_is_name(request);
 		return -ENOBUFS;
 	}
 	if (request->kind == PROTOCOL_CODE)

@@ -7,6 +7,7 @@
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "events.h"
@@ -35,6 +36,12 @@ struct protocol_request {
 	uint64_t start_ticks; /* which life of the pid is meant; 0: not known */
 	struct py_layout layout;
 };
+
+/* Of what is told by its name: whoever is not answered leaves something nameless. */
+static inline bool protocol_is_name(const struct protocol_request *request)
+{
+	return request->kind == PROTOCOL_CODE || request->kind == PROTOCOL_THREAD;
+}
 
 /* The record (ev_target, ev_code, ev_thread, ev_probes, ev_loops or ev_tasks) follows it in the same packet. */
 struct protocol_answer {

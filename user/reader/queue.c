@@ -88,9 +88,8 @@ unsigned queue_wanted(const struct queue *queue, bool names_only)
 
 	for (unsigned i = 0; i < queue->nr; i++) {
 		const struct queue_entry *entry = queue_at(queue, i);
-		bool is_name = entry->request.kind == PROTOCOL_CODE || entry->request.kind == PROTOCOL_THREAD;
 
-		nr += !entry->is_forgotten && (is_name || !names_only);
+		nr += !entry->is_forgotten && (!names_only || protocol_is_name(&entry->request));
 	}
 	return nr;
 }

@@ -27,7 +27,9 @@ struct reader;
 typedef void (*reader_answer_fn)(void *ctx, const struct ev_head *record);
 
 struct reader_stats {
-	uint64_t asked, failed, refused, restarts;
+	uint64_t asked, failed; /* names of code */
+	uint64_t refused;	/* names that there was no room for, or of who is stuck; of nothing else */
+	uint64_t restarts;
 	bool is_up; /* false: its process could not be started, or died too often to be started at once */
 };
 
