@@ -21,6 +21,10 @@ die() {
 "$python" -c 'import aiohttp, requests' 2>/dev/null ||
 	die "$python lacks aiohttp or requests: apt-get install python3-aiohttp python3-requests"
 
+why=$(unshare --mount true 2>&1) ||
+	die "the server needs a mount namespace of its own: ${why#unshare: }. The root of a chroot must be a mount point:" \
+		"\`mount --rbind DIRECTORY DIRECTORY\`, then chroot"
+
 # On a disk, where fsync takes its time; /tmp may be memory.  Address lines come through a FIFO, so that
 # nobody has to guess when a server is ready.
 work=$(mktemp -d /var/tmp/loophound-demo.XXXXXX)
