@@ -15,6 +15,11 @@ NEVER = 3600.0  # seconds: longer than any test
 MNT_DETACH = 2
 
 
+def hangs(pid: int) -> bool:
+    """In the kernel, for what a file system does not answer."""
+    return "request_wait_answer" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 class FuseTrap:
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from container import App
-from fusetrap import FuseTrap
+from fusetrap import FuseTrap, hangs
 from growth import figures, rss_kib
 from process import poll
 from service import Service, children, reader_stopped
@@ -111,11 +111,6 @@ def lets_go_while_names_are_awaited(python) -> bool:
 def test_it_lets_go_of_probes_while_names_are_awaited(python):
     """The reader is ended after names are; on a machine that is busy we may look too late, so more than once."""
     assert any(lets_go_while_names_are_awaited(python) for _ in range(5))
-
-
-def hangs(pid: int) -> bool:
-    """In the kernel, for what it does not get."""
-    return "request_wait_answer" in Path(f"/proc/{pid}/wchan").read_text()
 
 
 def test_forged_memory(interpreter, tmp_path):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 from growth import figures
 from process import poll
-from service import Service, children, reader_stopped
+from service import SERVING, Service, children, reader_stopped
 from workload import Workload
 
 
@@ -102,6 +104,45 @@ def test_a_full_disk(python, tmp_path):
         pid = watches(service, python)
         lines = [json.loads(line) for line in (seen / "b.jsonl").read_text().splitlines()]
         assert any(line["pid"] == pid for line in lines), lines
+
+
+def read_until(pipe: int, wanted: str) -> re.Match:
+    said = b""
+
+    def search() -> re.Match | None:
+        nonlocal said
+        with contextlib.suppress(BlockingIOError):
+            said += os.read(pipe, 65536)
+        return re.search(wanted, said.decode(), re.MULTILINE)
+
+    poll(wanted, search)
+    return search()
+
+
+def test_messages_that_nobody_reads(python, tmp_path):
+    """They are lost and counted, and the watch goes on."""
+    fifo = tmp_path / "stderr"
+    os.mkfifo(fifo)
+    pipe = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    prefix = ("sh", "-c", 'exec "$@" 2>"$0"', str(fifo))
+    with Service("--breaches.to", "none", "--log.level", "debug", prefix=prefix) as service:
+        service.port = int(read_until(pipe, SERVING.pattern)[2])
+        with Workload("time_sleep", python) as program:
+            program.wait_ready()
+            read_until(pipe, rf"process {program.pid} .*: ok\b")
+            with contextlib.suppress(BlockingIOError):
+                while os.write(pipe, b"\n"):
+                    pass
+            service.send(signal.SIGHUP)
+            program.go()
+            program.wait_done()
+            poll("its stalls to be shown", lambda: nr_breaches(service, program.pid) == len(program.truths()))
+            os.read(pipe, 1 << 20)
+            service.send(signal.SIGHUP)
+            said = read_until(pipe, r"reload: done$").string
+            assert re.match(r"loophound: warning: (\d+ messages are|1 message is) lost here: nobody read what was before\n", said), said
+            program.end()
+    os.close(pipe)
 
 
 def test_a_configuration_that_is_broken_at_reload(python, tmp_path):

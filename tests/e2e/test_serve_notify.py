@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fusetrap import FuseTrap, hangs
 from process import PATIENCE, poll
 from service import Service
 from watch import Loophound
@@ -71,34 +71,24 @@ def test_what_happened_is_told(python, manager):
         assert service.wait() == 0
 
 
-def is_stuck(pid: int) -> bool:
-    return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text()
-
-
 def test_who_does_not_get_on_gives_no_sign(manager, tmp_path):
-    """It hangs in a write that nobody reads, as any process may somewhere."""
-    fifo = tmp_path / "stderr"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
-    prefix = ("sh", "-c", 'exec "$@" 2>"$0"', str(fifo))
-    arguments = ("--breaches.to", "none", "--web.listen-address", "127.0.0.1:0")
-    with Loophound("serve", *arguments, prefix=prefix, env=manager.environment) as service:
-        manager.wait_for("READY=1")
-        manager.wait_for("WATCHDOG=1")
-        begin = time.monotonic()
-        manager.wait_for("WATCHDOG=1")
-        assert time.monotonic() - begin < WATCHDOG_S
+    """It hangs in a read that is never answered, as any process may somewhere."""
+    folder = tmp_path / "fuse"
+    folder.mkdir()
+    with FuseTrap(folder) as trap:
+        (folder / "c.yaml").write_text("breaches: {to: none}\n")
+        arguments = ("-c", f"{folder}/c.yaml", "--web.listen-address", "127.0.0.1:0")
+        with Loophound("serve", *arguments, env=manager.environment) as service:
+            manager.wait_for("READY=1")
+            manager.wait_for("WATCHDOG=1")
+            begin = time.monotonic()
+            manager.wait_for("WATCHDOG=1")
+            assert time.monotonic() - begin < WATCHDOG_S
 
-        os.write(reader, bytes(3500))  # little is left for it
-
-        def is_hung() -> bool:
-            service.send(signal.SIGHUP)  # it says something of each
-            return is_stuck(service.pid)
-
-        poll("it to hang", is_hung)
-        manager.hear_all()
-        assert manager.hear(2 * WATCHDOG_S) is None, "a sign of life of who hangs"
-        os.read(reader, 4096)
-        manager.wait_for("WATCHDOG=1")
-    os.close(reader)
+            trap.arm()
+            service.send(signal.SIGHUP)
+            poll("it to hang", lambda: hangs(service.pid))
+            manager.hear_all()
+            assert manager.hear(2 * WATCHDOG_S) is None, "a sign of life of who hangs"
+            trap.end()
+            manager.wait_for("WATCHDOG=1")

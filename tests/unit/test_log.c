@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Messages as text and as JSON: what a process is called can break neither. */
+/* Messages as text and as JSON: what a process is called can break neither; who does not read them stops nobody. */
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -100,12 +106,195 @@ static void the_longest_line_fits(void **state)
 	log_set_json(false);
 }
 
+/* ---- without waiting ---- */
+
+#define PAGE	   4096
+#define PIPE_BYTES (4 * PAGE) /* there is room, says poll(), while a page of it is free */
+#define PATIENCE_MS 10000
+#define NOBODY	   65534
+
+/* A process with a standard error of its own, which never waits; ends with its test. */
+static pid_t teller;
+static int to_teller;
+
+static void tell_on(int fd, int orders, const char *text, bool is_json, bool is_nobody)
+{
+	unsigned char nr;
+
+	dup2(fd, STDERR_FILENO);
+	if (is_nobody && !geteuid() && (setegid(NOBODY) || seteuid(NOBODY)))
+		_exit(1);
+	log_set_json(is_json);
+	log_never_wait();
+	while (read(orders, &nr, 1) == 1) {
+		for (unsigned i = 0; i < nr; i++)
+			log_write(LOG_ERR, "%s", text);
+		if (write(orders, &nr, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static void begin_teller(int fd, const char *text, bool is_json, bool is_nobody)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	teller = fork();
+	if (!teller) {
+		close(ends[0]);
+		tell_on(fd, ends[1], text, is_json, is_nobody);
+	}
+	close(ends[1]);
+	to_teller = ends[0];
+}
+
+static int end_teller(void **state)
+{
+	(void)state;
+	kill(teller, SIGKILL);
+	waitpid(teller, NULL, 0);
+	close(to_teller);
+	return 0;
+}
+
+/* It says so many and goes on. */
+static void tells(unsigned char nr)
+{
+	struct pollfd answer = { .fd = to_teller, .events = POLLIN };
+
+	assert_int_equal(write(to_teller, &nr, 1), 1);
+	assert_int_equal(poll(&answer, 1, PATIENCE_MS), 1);
+	assert_int_equal(read(to_teller, &nr, 1), 1);
+}
+
+static void fill(int fd)
+{
+	static const char filling[PIPE_BYTES];
+
+	assert_int_equal(write(fd, filling, PIPE_BYTES), PIPE_BYTES);
+}
+
+/* What is in a pipe or socket, but for what the test itself has put there. */
+static const char *taken_from(int fd)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	char chunk[PAGE];
+	size_t bytes = 0;
+
+	while (poll(&in, 1, 0) == 1) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		assert_true(n > 0 && bytes + (size_t)n < sizeof(got));
+		for (ssize_t i = 0; i < n; i++)
+			if (chunk[i])
+				got[bytes++] = chunk[i];
+	}
+	got[bytes] = '\0';
+	return got;
+}
+
+static void check_full_pipe(bool is_nobody)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES), PIPE_BYTES);
+	if (is_nobody)
+		assert_int_equal(fchmod(ends[1], 0), 0); /* nor may it be opened by who we are without root */
+	begin_teller(ends[1], "a", false, is_nobody);
+	tells(1);
+	assert_string_equal(taken_from(ends[0]), "loophound: error: a\n");
+	fill(ends[1]);
+	tells(3);
+	assert_false(fcntl(ends[1], F_GETFL) & O_NONBLOCK); /* which is everybody's */
+	assert_string_equal(taken_from(ends[0]), "");
+	tells(2);
+	assert_string_equal(taken_from(ends[0]),
+			    "loophound: warning: 3 messages are lost here: nobody read what was before\n"
+			    "loophound: error: a\nloophound: error: a\n");
+	fill(ends[1]);
+	tells(1);
+	taken_from(ends[0]);
+	tells(1);
+	assert_string_equal(taken_from(ends[0]),
+			    "loophound: warning: 1 message is lost here: nobody read what was before\n"
+			    "loophound: error: a\n");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void who_does_not_read_a_pipe_stops_nobody(void **state)
+{
+	(void)state;
+	check_full_pipe(false);
+}
+
+static void nor_does_who_owns_it(void **state)
+{
+	(void)state;
+	check_full_pipe(true);
+}
+
+static void nor_who_has_a_socket(void **state)
+{
+	static const char filling[PAGE];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	begin_teller(ends[1], "a", false, false);
+	while (send(ends[1], filling, sizeof(filling), MSG_DONTWAIT) > 0)
+		;
+	tells(3);
+	assert_string_equal(taken_from(ends[0]), "");
+	tells(1);
+	assert_string_equal(taken_from(ends[0]),
+			    "loophound: warning: 3 messages are lost here: nobody read what was before\n"
+			    "loophound: error: a\n");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void what_was_cut_is_made_whole_before_all_else(void **state)
+{
+	static char longest[1023], whole[sizeof(got)];
+	const char *message;
+	int ends[2];
+
+	(void)state;
+	memset(longest, '\x01', sizeof(longest) - 1);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, PAGE), PAGE);
+	begin_teller(ends[1], longest, true, false);
+	tells(2); /* the second finds no room */
+	assert_int_equal(strlen(strcpy(whole, taken_from(ends[0]))), PAGE);
+	assert_null(strchr(whole, '\n'));
+	tells(1);
+	strcat(whole, taken_from(ends[0]));
+	message = strstr(whole, "\"message\":\"");
+	assert_non_null(message);
+	message += strlen("\"message\":\"");
+	assert_int_equal(strcspn(message, "\""), 1022 * strlen("\\u0001"));
+	message = strchr(message, '\n');
+	assert_memory_equal(message, "\n{\"schema\":", 11);
+	assert_non_null(strstr(message, "\"message\":\"1 message is lost here"));
+	close(ends[0]);
+	close(ends[1]);
+}
+
+#define TELLS(name) cmocka_unit_test_teardown(name, end_teller)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_objects),
 		cmocka_unit_test(no_byte_breaks_out),
 		cmocka_unit_test(the_longest_line_fits),
+		TELLS(who_does_not_read_a_pipe_stops_nobody),
+		TELLS(nor_does_who_owns_it),
+		TELLS(nor_who_has_a_socket),
+		TELLS(what_was_cut_is_made_whole_before_all_else),
 	};
 
 	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

@@ -15,6 +15,11 @@ void log_set_level(enum log_level level); /* default: LOG_WARN */
 enum log_level log_get_level(void);
 /* From now on: each line a JSON object of the schema of all other lines, or text. */
 void log_set_json(bool is_json);
+/*
+ * From now on no message waits for who reads standard error, and what anybody shares with us is left as it is: what
+ * there is no room for is lost, and its number said by the next that there is room for.  For whoever watches.
+ */
+void log_never_wait(void);
 void log_write(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 /* The same of a process. */
 void log_about(enum log_level level, pid_t pid, const char *fmt, ...) printf_like(3, 4);

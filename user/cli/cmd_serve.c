@@ -203,6 +203,7 @@ int cmd_serve(int argc, char **argv)
 	else if (!code && !is_done) {
 		log_set_level(serving->opts.config.log.level);
 		log_set_json(serving->opts.config.log.is_json);
+		log_never_wait();
 		code = open_and_serve(serving);
 	}
 	policies_free(serving->policies);

@@ -266,6 +266,7 @@ int engine_open(struct engine **out, const struct opts *opts)
 
 	if (!engine)
 		return EXIT_FAILED;
+	log_never_wait();
 	engine->opts = opts;
 	engine->look_again_ns = UINT64_MAX;
 	engine->epoll_fd = engine->signal_fd = engine->tick_fd = engine->retry_fd = -1;
