@@ -52,7 +52,7 @@ FUZZERS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 all: $(OUT)/loophound ## build loophound into build/
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  \1: /p' Makefile | column -t -s:
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 24
 
 demo: ## install what is missing, build, watch a real application with planted faults
 	@scripts/setup.sh demo
