@@ -5,8 +5,8 @@ _loophound() {
 	local cur prev words cword command
 	cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
 	local rules='blocking-call cpu-bound gil-wait gc-pause import-on-loop loop-overload host-starved unbounded-concurrency connection-churn connection-leak'
-	local watch='-p --pid --name --cgroup --all -d --duration --format -o --output --record --limit --rule --no-rule
-		--allow --library --latent --fail-on --boundary --live --sort -v --verbose --help --usage'
+	local all='-v --verbose --help --usage' target='-p --pid --name --cgroup --all' report='--format -o --output'
+	local limits='--limit --rule --no-rule --allow --library --fail-on' watch='-d --duration --latent --boundary'
 	local serve='-c --config --check-config --web.listen-address --web.config.file --web.allow-insecure --log.level
 		--log.format --breaches.to --help --usage'
 
@@ -33,9 +33,13 @@ _loophound() {
 	*)
 		case $command in
 		serve) mapfile -t COMPREPLY < <(compgen -W "$serve" -- "$cur") ;;
-		rules) mapfile -t COMPREPLY < <(compgen -W "$rules $watch" -- "$cur") ;;
-		report | run) mapfile -t COMPREPLY < <(compgen -W "$watch" -f -- "$cur") ;;
-		*) mapfile -t COMPREPLY < <(compgen -W "$watch" -- "$cur") ;;
+		ps) mapfile -t COMPREPLY < <(compgen -W "$target --format --boundary --live --sort $all" -- "$cur") ;;
+		watch) mapfile -t COMPREPLY < <(compgen -W "$target $watch $limits $report --record $all" -- "$cur") ;;
+		record) mapfile -t COMPREPLY < <(compgen -W "$target $watch $limits -o --output $all" -- "$cur") ;;
+		report) mapfile -t COMPREPLY < <(compgen -W "$limits $report $all" -f -- "$cur") ;;
+		run) mapfile -t COMPREPLY < <(compgen -W "$watch $limits $report --record $all" -f -- "$cur") ;;
+		doctor) mapfile -t COMPREPLY < <(compgen -W "-p --pid $all" -- "$cur") ;;
+		rules) mapfile -t COMPREPLY < <(compgen -W "$rules $all" -- "$cur") ;;
 		esac
 		;;
 	esac

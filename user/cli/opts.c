@@ -20,23 +20,33 @@ enum {
 /* What each subcommand takes besides the common options. */
 enum { TAKES_TARGET = 1, TAKES_ARGS = 2, TAKES_PROGRAM = 4, TAKES_NOTHING = 8 };
 
+/* Names of options. */
+#define OF_TARGET " pid name cgroup all "
+#define OF_RULES  " limit rule no-rule allow library fail-on "
+#define OF_WATCH  " duration latent boundary " OF_RULES
+#define OF_REPORT " format output "
+
 struct command_doc {
 	const char *name, *args, *doc, *long_doc;
 	int takes;
+	const char *options; /* besides those of all */
 };
 
 static const struct command_doc command_docs[] = {
-	{ "ps", "", "Python processes, their version, loops, probes", "", TAKES_TARGET },
+	{ "ps", "", "Python processes, their version, loops, probes", "", TAKES_TARGET,
+	  OF_TARGET " format boundary live sort " },
 	{ "watch", "", "breaches as they happen",
 	  "\vTarget: -p PID, --name GLOB, --cgroup PATH or --all; children of a target are followed. Ctrl-C ends the "
-	  "watch and prints the summary.", TAKES_TARGET },
+	  "watch and prints the summary.", TAKES_TARGET, OF_TARGET OF_WATCH OF_REPORT " record " },
 	{ "record", "-o FILE", "keep the raw events for later",
-	  "\vThe file answers `loophound report FILE` on any machine, without root.", TAKES_TARGET },
-	{ "report", "FILE", "the same answers from a recording", "", TAKES_ARGS },
+	  "\vThe file answers `loophound report FILE` on any machine, without root.", TAKES_TARGET,
+	  OF_TARGET OF_WATCH " output " },
+	{ "report", "FILE", "the same answers from a recording", "", TAKES_ARGS, OF_RULES OF_REPORT },
 	{ "run", "-- PROGRAM [ARGUMENT...]", "start a program under observation",
-	  "\vIts exit code is passed on; 3 if a breach named by --fail-on happened.", TAKES_PROGRAM },
-	{ "doctor", "", "what this kernel, user and process allow", "", TAKES_TARGET },
-	{ "rules", "[RULE]", "every rule, its limit, evidence, advice", "", TAKES_ARGS },
+	  "\vIts exit code is passed on; 3 if a breach named by --fail-on happened.", TAKES_PROGRAM,
+	  OF_WATCH OF_REPORT " record " },
+	{ "doctor", "", "what this kernel, user and process allow", "", TAKES_TARGET, " pid " },
+	{ "rules", "[RULE]", "every rule, its limit, evidence, advice", "", TAKES_ARGS, "" },
 };
 
 static const struct argp_option options[] = {
@@ -57,9 +67,9 @@ static const struct argp_option options[] = {
 	{ "latent", KEY_LATENT, NULL, 0, "blocking calls that were quick, too; every call of the host pays", 3 },
 	{ "fail-on", KEY_FAIL_ON, "RULE[,RULE]|any", 0, "exit 3 if one of these was broken, or `latent` seen", 3 },
 	{ "boundary", KEY_BOUNDARY, "auto|tracepoint|raw", 0, "how loop boundaries are seen (default: auto)", 4 },
-	{ "live", KEY_LIVE, "SECONDS", OPTION_ARG_OPTIONAL, "ps: watch for a second, show how busy loops are", 4 },
+	{ "live", KEY_LIVE, "SECONDS", OPTION_ARG_OPTIONAL, "watch for a second, show how busy loops are", 4 },
 	{ "sort", KEY_SORT, "pid|user|python|loops|busy|where|connections", 0,
-	  "ps: order (default: pid; busy with --live)", 4 },
+	  "order (default: pid; busy with --live)", 4 },
 	{ "verbose", 'v', NULL, 0, "whole stacks; twice: what the kernel says", 4 },
 	{ 0 },
 };
@@ -352,14 +362,28 @@ static const struct command_doc *find_doc(const char *name)
 	return NULL;
 }
 
+/* Those that the command takes, in a table that ends as that of all does. */
+static void choose_options(const struct command_doc *of, struct argp_option chosen[ARRAY_SIZE(options)])
+{
+	char word[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		snprintf(word, sizeof(word), " %s ", options[i].name ? options[i].name : "");
+		if (!options[i].name || options[i].key == 'v' || strstr(of->options, word))
+			*chosen++ = options[i];
+	}
+}
+
 int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
 {
 	struct parse_state state = { .opts = opts, .doc = find_doc(argv[0]) };
+	struct argp_option chosen[ARRAY_SIZE(options)];
 	char name[64], doc[512];
-	struct argp argp = { options, parse_option, state.doc->args, doc, NULL, NULL, NULL };
+	struct argp argp = { chosen, parse_option, state.doc->args, doc, NULL, NULL, NULL };
 	unsigned int flags;
 	error_t err;
 
+	choose_options(state.doc, chosen);
 	memset(opts, 0, sizeof(*opts));
 	opts->command = state.doc->name;
 	opts->format = "text";
@@ -386,7 +410,7 @@ int opts_parse(struct opts *opts, int argc, char **argv, bool *is_done)
 	if (*is_done)
 		return EXIT_OK;
 	if (err && !state.exit_code)
-		return option_error_explain(opts->command, options, argc, argv);
+		return option_error_explain(opts->command, chosen, argc, argv);
 	if (err)
 		return EXIT_USAGE;
 	opts->is_verbose = state.nr_verbose > 0;
