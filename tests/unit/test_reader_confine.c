@@ -13,38 +13,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "confine.h"
+#include "confined.h"
 #include "sandbox.h"
 #include "util.h"
 
-#define CANNOT_CONFINE 255
-
 static char target[16] = "before", buffer[16];
-
-/* The errno of what it tried, 0: it could; or, negative, the signal that ended it. */
-static int try(int (*what)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (!child)
-		_exit(reader_confine() ? CANNOT_CONFINE : what());
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (WIFSIGNALED(status))
-		return -WTERMSIG(status);
-	assert_int_not_equal(WEXITSTATUS(status), CANNOT_CONFINE);
-	return WEXITSTATUS(status);
-}
-
-static int said(long result)
-{
-	return result < 0 ? errno : 0;
-}
 
 static struct iovec local = { buffer, sizeof(buffer) }, remote = { target, sizeof(target) };
 
@@ -144,8 +121,8 @@ static int signal_another(void)
 static void reading_goes_on(void **state)
 {
 	(void)state;
-	assert_int_equal(try(read_memory), 0);
-	assert_int_equal(try(open_to_read), 0);
+	assert_int_equal(try_confined(reader_confine, read_memory), 0);
+	assert_int_equal(try_confined(reader_confine, open_to_read), 0);
 }
 
 static void writing_fails(void **state)
@@ -153,14 +130,14 @@ static void writing_fails(void **state)
 	(void)state;
 	if (SANDBOX_IS_SANITIZED)
 		skip();
-	assert_int_equal(try(open_to_write), EPERM);
-	assert_int_equal(try(make_file), EPERM);
-	assert_int_equal(try(write_by_openat2), EPERM);
-	assert_int_equal(try(pwrite_by_openat2), EPERM);
-	assert_int_equal(try(take_place_of_stderr), EPERM);
-	assert_int_equal(try(share_memory), EPERM);
-	assert_int_equal(try(run_memory), EPERM);
-	assert_int_equal(try(make_memory_run), EPERM);
+	assert_int_equal(try_confined(reader_confine, open_to_write), EPERM);
+	assert_int_equal(try_confined(reader_confine, make_file), EPERM);
+	assert_int_equal(try_confined(reader_confine, write_by_openat2), EPERM);
+	assert_int_equal(try_confined(reader_confine, pwrite_by_openat2), EPERM);
+	assert_int_equal(try_confined(reader_confine, take_place_of_stderr), EPERM);
+	assert_int_equal(try_confined(reader_confine, share_memory), EPERM);
+	assert_int_equal(try_confined(reader_confine, run_memory), EPERM);
+	assert_int_equal(try_confined(reader_confine, make_memory_run), EPERM);
 }
 
 static void what_only_an_intruder_asks_for_ends_it(void **state)
@@ -172,7 +149,7 @@ static void what_only_an_intruder_asks_for_ends_it(void **state)
 	if (SANDBOX_IS_SANITIZED)
 		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
-		assert_int_equal(try(calls[i]), -SIGSYS);
+		assert_int_equal(try_confined(reader_confine, calls[i]), -SIGSYS);
 }
 
 int main(void)

@@ -16,35 +16,14 @@
 
 #include <cmocka.h>
 
+#include "confined.h"
 #include "sandbox.h"
 #include "service_sandbox.h"
 #include "util.h"
 #include "web_library.h"
 #include "web_sandbox.h"
 
-#define CANNOT_CONFINE 255
-
 static char target[16], buffer[16];
-
-static int try(int (*confine)(void), int (*what)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (!child)
-		_exit(confine() ? CANNOT_CONFINE : what());
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (WIFSIGNALED(status))
-		return -WTERMSIG(status);
-	assert_int_not_equal(WEXITSTATUS(status), CANNOT_CONFINE);
-	return WEXITSTATUS(status);
-}
-
-static int said(long result)
-{
-	return result < 0 ? errno : 0;
-}
 
 static int write_memory(void)
 {
@@ -97,14 +76,14 @@ static int run_memory(void)
 static void the_main_process_changes_nobody(void **state)
 {
 	(void)state;
-	assert_int_equal(try(service_confine, start_process), 0);
-	assert_int_equal(try(service_confine, open_to_write), 0);
+	assert_int_equal(try_confined(service_confine, start_process), 0);
+	assert_int_equal(try_confined(service_confine, open_to_write), 0);
 	if (SANDBOX_IS_SANITIZED)
 		skip();
-	assert_int_equal(try(service_confine, write_memory), -SIGSYS);
-	assert_int_equal(try(service_confine, trace), -SIGSYS);
-	assert_int_equal(try(service_confine, mount_something), -SIGSYS);
-	assert_int_equal(try(service_confine, what_is_in_no_list), EPERM);
+	assert_int_equal(try_confined(service_confine, write_memory), -SIGSYS);
+	assert_int_equal(try_confined(service_confine, trace), -SIGSYS);
+	assert_int_equal(try_confined(service_confine, mount_something), -SIGSYS);
+	assert_int_equal(try_confined(service_confine, what_is_in_no_list), EPERM);
 }
 
 static void the_web_process_has_its_sockets(void **state)
@@ -112,10 +91,10 @@ static void the_web_process_has_its_sockets(void **state)
 	(void)state;
 	if (SANDBOX_IS_SANITIZED)
 		skip();
-	assert_int_equal(try(web_confine, open_to_write), EACCES);
-	assert_int_equal(try(web_confine, start_process), -SIGSYS);
-	assert_int_equal(try(web_confine, write_memory), -SIGSYS);
-	assert_int_equal(try(web_confine, run_memory), -SIGSYS);
+	assert_int_equal(try_confined(web_confine, open_to_write), EACCES);
+	assert_int_equal(try_confined(web_confine, start_process), -SIGSYS);
+	assert_int_equal(try_confined(web_confine, write_memory), -SIGSYS);
+	assert_int_equal(try_confined(web_confine, run_memory), -SIGSYS);
 }
 
 static int load_library(void **state)
