@@ -19,27 +19,37 @@ typedef void *(*thread_fn)(void *);
 typedef int (*create_fn)(pthread_t *, const pthread_attr_t *, thread_fn, void *);
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static thread_fn begins_with;
 static unsigned nr_started, most_started;
+
+struct beginning {
+	thread_fn fn;
+	void *arg;
+};
 
 /* Threads begin when the gate is open: until then all that were started are there. */
 static void *behind_the_gate(void *arg)
 {
+	struct beginning beginning = *(struct beginning *)arg;
+
+	free(arg);
 	pthread_mutex_lock(&gate);
 	pthread_mutex_unlock(&gate);
-	return begins_with(arg);
+	return beginning.fn(beginning.arg);
 }
 
 /* In place of the library's: counts, and has no more than so many. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_fn fn, void *arg)
 {
 	create_fn create = (create_fn)dlsym(RTLD_NEXT, "pthread_create");
+	struct beginning *beginning;
 
 	if (nr_started == most_started)
 		return EAGAIN;
+	beginning = malloc(sizeof(*beginning));
+	assert_non_null(beginning);
+	*beginning = (struct beginning){ fn, arg };
 	nr_started++;
-	begins_with = fn;
-	return create(thread, attr, behind_the_gate, arg);
+	return create(thread, attr, behind_the_gate, beginning);
 }
 
 static int allow_threads(void **state)

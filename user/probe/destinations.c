@@ -54,7 +54,7 @@ static void set_wanted(struct bpf_object *obj, const char *name, bool is_wanted)
 	bpf_program__set_autoattach(program, false);
 }
 
-void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *spared)
+void destinations_prepare(struct bpf_object *obj, struct tracepoints *tracepoints, bool is_wanted, const char *spared)
 {
 	static const char *const maps[] = { "connections",	"unix_connections", "unix_descriptors",
 					    "connection_keys",	"connection_slots", "free_connection_slots",
@@ -64,6 +64,8 @@ void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *sp
 		set_wanted(obj, events[i].program, is_wanted);
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		set_wanted(obj, calls[i].program, is_wanted);
+	for (size_t i = 0; is_wanted && i < ARRAY_SIZE(calls); i++)
+		tracepoints_want(tracepoints, calls[i].tracepoint);
 	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
 		set_wanted(obj, looks[i], is_wanted);
 	if (is_wanted && spared && !spared[0])

@@ -21,10 +21,10 @@ struct tracepoints;
 #define DESTINATIONS_MAX_LINKS 11
 
 /*
- * Before the kernel half is loaded: nothing of it is, and no map made, unless it is wanted.  spared "": they will not
- * load (for tests).
+ * Before the kernel half is loaded: nothing of it is, no map made and no tracepoint wanted, unless it is wanted.
+ * spared "": they will not load (for tests).
  */
-void destinations_prepare(struct bpf_object *obj, bool is_wanted, const char *spared);
+void destinations_prepare(struct bpf_object *obj, struct tracepoints *tracepoints, bool is_wanted, const char *spared);
 /*
  * Attaches all of it, and adds to the links.  Without the changes of state of TCP nothing is counted: false.
  * Without tracepoints of system calls connections of AF_UNIX are the ones that looks find.  Either is said.

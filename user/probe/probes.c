@@ -72,14 +72,18 @@ static int open_pyprobes(struct probes *probes)
 	return pyprobes_new(&probes->pyprobes, programs, probes->is_multi, probes->detacher);
 }
 
-static void set_boundary(struct probes__kernel_half *skel, enum probes_boundary boundary)
+static const char *const waits[] = { "sys_exit_epoll_wait", "sys_exit_epoll_pwait", "sys_exit_epoll_pwait2" };
+
+static void set_boundary(struct probes *probes, enum probes_boundary boundary)
 {
+	struct probes__kernel_half *skel = probes->skel;
 	bool is_raw = boundary == BOUNDARY_RAW;
 
 	bpf_program__set_autoload(skel->progs.on_any_exit, is_raw);
 	bpf_program__set_autoload(skel->progs.on_wait_exits, !is_raw);
-	/* Attached below, to three tracepoints. */
-	bpf_program__set_autoattach(skel->progs.on_wait_exits, false);
+	bpf_program__set_autoattach(skel->progs.on_wait_exits, false); /* but below, to three tracepoints */
+	for (size_t i = 0; !is_raw && i < ARRAY_SIZE(waits); i++)
+		tracepoints_want(&probes->tracepoints, waits[i]);
 }
 
 /* Nothing of it is loaded, and no map made, unless it is asked for. */
@@ -110,25 +114,18 @@ static void set_uprobes(struct probes__kernel_half *skel)
 		bpf_program__set_expected_attach_type(programs[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
-static int attach_syscall(struct probes *probes, struct bpf_program *program, const char *tracepoint)
-{
-	struct bpf_link *link = tracepoints_attach(&probes->tracepoints, program, tracepoint);
-
-	if (!link)
-		return -errno;
-	probes->links[probes->nr_links++] = link;
-	return 0;
-}
-
 static int attach(struct probes *probes, enum probes_boundary boundary)
 {
-	static const char *const waits[] = { "sys_exit_epoll_wait", "sys_exit_epoll_pwait",
-					     "sys_exit_epoll_pwait2" };
 	struct probes__kernel_half *skel = probes->skel;
+	struct bpf_link *link;
 	int err = probes__kernel_half__attach(skel);
 
-	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++)
-		err = attach_syscall(probes, skel->progs.on_wait_exits, waits[i]);
+	for (size_t i = 0; !err && boundary == BOUNDARY_TRACEPOINT && i < ARRAY_SIZE(waits); i++) {
+		link = tracepoints_attach(&probes->tracepoints, skel->progs.on_wait_exits, waits[i]);
+		err = link ? 0 : -errno;
+		if (link)
+			probes->links[probes->nr_links++] = link;
+	}
 	if (!err && probes->config.has_connections)
 		probes->config.has_connections =
 			destinations_attach(probes->parts.objects[1], &probes->tracepoints, probes->links,
@@ -140,7 +137,6 @@ static void unload(struct probes *probes)
 {
 	while (probes->nr_links)
 		detacher_destroy(probes->detacher, probes->links[--probes->nr_links]);
-	probes->tracepoints.nr = 0;
 	probes__kernel_half__destroy(take(probes->skel));
 	parts_close(&probes->parts);
 }
@@ -192,14 +188,17 @@ static int load(struct probes *probes, enum probes_boundary boundary)
 	bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	bpf_map__set_max_entries(skel->maps.numbers, config->max_targets + config->max_candidates);
 	set_numbers(skel, config->pid_namespace);
-	set_boundary(skel, boundary);
+	set_boundary(probes, boundary);
 	set_latent(skel, config->is_latent);
 	if (probes->is_multi)
 		set_uprobes(skel);
 	bpf_program__set_autoload(skel->progs.on_cgroup_attach, config->finds_moved);
-	destinations_prepare(skel->obj, config->has_connections, config->spared);
+	destinations_prepare(skel->obj, &probes->tracepoints, config->has_connections, config->spared);
+	tracepoints_begin(&probes->tracepoints);
 	err = parts_load(&probes->parts, skel->skeleton);
-	return err ? err : attach(probes, boundary);
+	err = err ? err : attach(probes, boundary);
+	tracepoints_end(&probes->tracepoints);
+	return err;
 }
 
 static struct numbers numbers_of(const struct probes *probes)
@@ -308,7 +307,7 @@ int probes_open(struct probes **out, const struct probes_config *config, char *w
 	probes->config = *config;
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	probes_quiet_libbpf();
-	tracepoints_open(&probes->tracepoints, ARRAY_SIZE(probes->links));
+	tracepoints_init(&probes->tracepoints);
 	probes->nr_cpus = libbpf_num_possible_cpus();
 	probes->is_multi = !config->attaches_singly && uprobe_multi_is_supported();
 	err = probes->nr_cpus < 0 ? probes->nr_cpus : detacher_new(&probes->detacher);
@@ -349,7 +348,7 @@ void probes_close(struct probes *probes)
 	destinations_free(probes->destinations);
 	unload(probes);
 	detacher_free(probes->detacher);
-	closep(&probes->tracepoints.map_fd); /* when the links are gone: who comes last ends the events */
+	tracepoints_close(&probes->tracepoints);
 	free(probes);
 }
 
