@@ -66,8 +66,11 @@ static __always_inline u64 task_queued_ns(struct task_struct *task)
 	if (!since_ns || task->__state || !bpf_core_field_exists(task->se.cfs_rq) ||
 	    !bpf_core_field_exists(((struct cfs_rq *)0)->rq))
 		return 0;
-	/* The scheduler's own clock, of this CPU, which is at a switch: it is up to date. */
-	now_ns = bpf_get_current_task_btf()->se.cfs_rq->rq->clock;
+	/*
+	 * The scheduler's own clock, of this CPU, which is at a switch: it is up to date.  It is rare, so helpers
+	 * read it: a load of a pointer takes the verifier long (see loop_thread_of_target()), in each of five programs.
+	 */
+	now_ns = BPF_CORE_READ(bpf_get_current_task_btf(), se.cfs_rq, rq, clock);
 	return now_ns > since_ns ? now_ns - since_ns : 0;
 }
 

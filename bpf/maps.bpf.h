@@ -309,7 +309,7 @@ static __always_inline struct loop_thread *loop_thread_of(struct task_struct *ta
 }
 
 /*
- * The same where only targets come by: a check less.  It is one for the verifier as well, to which a load of a
+ * The same where only targets come by, or few: a check less.  It is one for the verifier as well, to which a load of a
  * pointer takes a millisecond (it looks through all of BTF for whether that is trusted).
  */
 static __always_inline struct loop_thread *loop_thread_of_target(struct task_struct *task)

@@ -17,7 +17,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int to_cpu)
 
 	if (!bpf_core_field_exists(task->se.sched_delayed) || !task->se.sched_delayed)
 		return 0;
-	th = loop_thread_of(task);
+	th = loop_thread_of_target(task); /* few come this far, so the check for others would not pay */
 	if (th)
 		th->is_misqueued = 1;
 	return 0;
