@@ -16,7 +16,7 @@
 #include "watched.h"
 
 #define HEADROOM_PCT 25
-#define SUM_MAX	     146500 /* of all programs that a watch loads: it sees nothing before */
+#define SUM_MAX	     146800 /* of all programs that a watch loads: it sees nothing before */
 #define VERIFIER_MAX 1000000 /* the kernel's own limit of verified instructions */
 
 static const struct budget {

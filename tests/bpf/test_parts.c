@@ -171,7 +171,7 @@ static void what_is_not_attached_to_is_let_go_of(void **state)
 	(void)state;
 	are_held_with(NULL, BOUNDARY_TRACEPOINT, NR_EVENTS);
 	are_held_with(NULL, BOUNDARY_RAW, NR_EVENTS - 3);
-	are_held_with("on_close_enter", BOUNDARY_TRACEPOINT, NR_EVENTS - 1);
+	are_held_with("on_close_exit", BOUNDARY_TRACEPOINT, NR_EVENTS - 1);
 	are_held_with("on_tcp_state", BOUNDARY_TRACEPOINT, 3); /* nothing of connections */
 	are_held_with("", BOUNDARY_TRACEPOINT, 3);	       /* it did not even load, so once more without */
 }
