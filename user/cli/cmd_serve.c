@@ -25,6 +25,7 @@ static void on_fd(void *ctx, uint64_t now_ns)
 {
 	struct serving *serving = ctx;
 
+	engine_refresh(serving->engine, now_ns);
 	service_dispatch(serving->service, now_ns);
 }
 

@@ -12,7 +12,15 @@
 #include "engine_state.h"
 #include "log.h"
 
-#define SECOND_TICKS 10 /* every tenth tick counters enter the stream, and it reaches the disk */
+/*
+ * How far ticks are apart; the second: when nothing came, and no iteration is past a limit.  One that begins right
+ * after such a tick is told after 200 ms, with the next one, as it would be with the second of the others.
+ */
+#define TICK_NS	     (100 * NSEC_PER_MSEC)
+#define CALM_TICK_NS (2 * TICK_NS)
+/* A service shows counters of loops when it is asked, see engine_refresh(); in between they are a rate's beginning. */
+#define COUNT_NS	 NSEC_PER_SEC
+#define COUNT_SERVICE_NS (5 * NSEC_PER_SEC)
 #define HINTS_SECONDS 10 /* hints that were set for processes that are gone are looked for so often */
 #define RECONCILE_SECONDS 5 /* targets are compared with the kernel half's so often, and each second after a loss */
 #define LATENT_QUIET_NS (2 * NSEC_PER_SEC) /* a stack not seen for this long may not be seen again */
@@ -46,7 +54,7 @@ static void on_lost(void *ctx, const struct ev_head *ev)
 /* Half of the time after they were doubted. */
 static void tidy_hints(struct engine *engine)
 {
-	unsigned second = engine->ticks / SECOND_TICKS % HINTS_SECONDS;
+	unsigned second = engine->seconds % HINTS_SECONDS;
 
 	if (second == 0)
 		probes_doubt_hints(engine->probes);
@@ -62,35 +70,75 @@ static bool is_time_to_reconcile(struct engine *engine)
 		engine->reconciles_left = 3;
 	}
 	if (!engine->reconciles_left)
-		return engine->ticks / SECOND_TICKS % RECONCILE_SECONDS == 0;
+		return engine->seconds % RECONCILE_SECONDS == 0;
 	engine->reconciles_left--;
 	return true;
+}
+
+static void feed_counters_older_than(struct engine *engine, uint64_t age_ns, uint64_t now_ns)
+{
+	if (now_ns - engine->counted_ns >= age_ns)
+		engine_feed_counters(engine, now_ns);
+}
+
+void engine_refresh(struct engine *engine, uint64_t now_ns)
+{
+	engine_feed_ring(engine);
+	feed_counters_older_than(engine, COUNT_NS, now_ns);
+}
+
+/* Ticks are not exact: what is due in a second is done with the tick next to it. */
+static void on_second(struct engine *engine, uint64_t now_ns)
+{
+	engine->second_ns = now_ns + NSEC_PER_SEC - TICK_NS / 2;
+	engine->seconds++;
+	engine_feed_latent(engine, EV_NO_LOOP, now_ns - LATENT_QUIET_NS);
+	feed_counters_older_than(engine, (engine->opts->service ? COUNT_SERVICE_NS : COUNT_NS) - TICK_NS, now_ns);
+	engine_round_of_connections(engine, now_ns);
+	engine_feed_connections(engine, now_ns);
+	if (is_time_to_reconcile(engine))
+		targets_reconcile(engine->targets, now_ns, on_lost, engine);
+	tidy_hints(engine);
+}
+
+void engine_set_pace(struct engine *engine, bool is_calm)
+{
+	uint64_t tick_ns = is_calm ? CALM_TICK_NS : TICK_NS;
+
+	if (engine->is_calm != is_calm || !engine->has_pace)
+		engine_set_timer(engine->tick_fd, tick_ns, tick_ns);
+	engine->is_calm = is_calm;
+	engine->has_pace = true;
+}
+
+/* Nothing came since the last tick, nothing is on its way, and no loop can be past a limit before the next one. */
+static bool is_calm(struct engine *engine)
+{
+	bool has_come = engine->consumed != engine->consumed_before;
+
+	engine->consumed_before = engine->consumed;
+	return !has_come && !engine->is_any_long && !reader_pending(engine->reader) && !host_is_throttled(engine->host);
 }
 
 static void on_tick(struct engine *engine)
 {
 	uint64_t expirations, now_ns = engine_now_ns();
+	bool is_second = now_ns >= engine->second_ns;
 
 	if (read(engine->tick_fd, &expirations, sizeof(expirations)) < 0)
 		return;
 	engine_feed_ring(engine);
 	reader_expire(engine->reader, now_ns);
-	if (++engine->ticks % SECOND_TICKS == 0) {
-		engine_feed_latent(engine, EV_NO_LOOP, now_ns - LATENT_QUIET_NS);
-		engine_feed_counters(engine, now_ns);
-		engine_round_of_connections(engine, now_ns);
-		engine_feed_connections(engine, now_ns);
-		if (is_time_to_reconcile(engine))
-			targets_reconcile(engine->targets, now_ns, on_lost, engine);
-		tidy_hints(engine);
-	}
+	if (is_second)
+		on_second(engine, now_ns);
 	host_look(engine->host, now_ns);
 	engine_feed_ongoing(engine, now_ns, ITERATION_UNDER_WAY);
 	engine_feed_head(engine, EV_TICK, now_ns);
 	if (engine->opts->service)
 		engine->opts->service->on_tick(engine->opts->service->ctx, now_ns);
-	if (engine->ticks % SECOND_TICKS == 0)
+	if (is_second)
 		save(engine);
+	engine_set_pace(engine, is_calm(engine));
 }
 
 static void arm_retry(struct engine *engine)
@@ -168,6 +216,7 @@ static bool turn(struct engine *engine, pid_t child, int *child_status)
 		switch (events[i].data.u32) {
 		case FD_RING:
 			engine_feed_ring(engine);
+			engine_set_pace(engine, false); /* what comes behind may wake nobody */
 			engine->look_again_ns = engine_now_ns() + LOOK_AGAIN_NS;
 			break;
 		case FD_READER:

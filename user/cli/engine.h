@@ -57,6 +57,8 @@ int engine_search_selected(struct engine *engine);
 int engine_reselect(struct engine *engine);
 /* What keeps the policies from being in force before a restart; NULL: nothing. */
 const char *engine_needs_restart(const struct engine *engine);
+/* Who is about to show what is known has it as it is now, or as it was a second ago. */
+void engine_refresh(struct engine *engine, uint64_t now_ns);
 /* With a tick: goes on counting the tasks of targets, of each so often. */
 void engine_count_tasks(struct engine *engine, uint64_t every_ns, uint64_t now_ns);
 /* The signal that ended the watch; 0: none. */

@@ -174,6 +174,7 @@ void engine_feed_counters(struct engine *engine, uint64_t now_ns)
 	uint64_t stats[STAT_MAX] = { 0 };
 	struct reader_stats reader;
 
+	engine->counted_ns = now_ns;
 	for (uint32_t id = 0; id < probes_default_config.max_loops; id++)
 		if (engine->is_loop_alive[id])
 			feed_loop_stats(engine, id, now_ns);

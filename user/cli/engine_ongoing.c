@@ -133,14 +133,14 @@ static bool fill(struct ev_ongoing *ev, const struct loop_live *live, uint64_t s
 	return true;
 }
 
-static uint64_t patience_ns(const struct rules_config *config)
+static uint64_t lowest_limit_ns(const struct rules_config *config)
 {
-	uint64_t limit_ns = UINT64_MAX - PATIENCE_NS;
+	uint64_t limit_ns = UINT64_MAX / 2;
 
 	for (unsigned i = 0; i < RULE_MAX; i++)
 		if (config->is_enabled[i])
 			limit_ns = min(limit_ns, config->limit_ns[i]);
-	return limit_ns + PATIENCE_NS;
+	return limit_ns;
 }
 
 /* The name of the task that sleeps is sent with the end of its sleep: now it is here already. */
@@ -187,16 +187,17 @@ static bool is_due(const struct told *told, uint64_t since_ns, uint64_t now_ns, 
 }
 
 /* When its iteration began, if that is long ago; 0: it is not. Most of all looks end here: it has to be cheap. */
-static uint64_t old_since_ns(const struct engine *engine, uint32_t loop_id, uint64_t now_ns)
+static uint64_t old_since_ns(struct engine *engine, uint32_t loop_id, uint64_t now_ns)
 {
 	const volatile struct loop_counters *counters =
 		probes_loop_counters(engine->probes, loop_id);
-	uint64_t since_ns = counters->since_ns;
+	uint64_t since_ns = counters->since_ns, limit_ns;
 
-	if (counters->in_wait || !since_ns ||
-	    now_ns < since_ns + patience_ns(engine_rules_of(engine, engine->loop_target[loop_id])))
+	if (counters->in_wait || !since_ns)
 		return 0;
-	return since_ns;
+	limit_ns = lowest_limit_ns(engine_rules_of(engine, engine->loop_target[loop_id]));
+	engine->is_any_long |= now_ns >= since_ns + limit_ns;
+	return now_ns >= since_ns + limit_ns + PATIENCE_NS ? since_ns : 0;
 }
 
 static void look_at(struct engine *engine, uint32_t loop_id, uint64_t since_ns, uint64_t now_ns,
@@ -223,6 +224,7 @@ static void look_at(struct engine *engine, uint32_t loop_id, uint64_t since_ns, 
 
 void engine_feed_ongoing(struct engine *engine, uint64_t now_ns, enum iteration_end end)
 {
+	engine->is_any_long = false;
 	for (uint32_t id = 0; id < probes_default_config.max_loops; id++) {
 		uint64_t since_ns = engine->is_loop_alive[id] ? old_since_ns(engine, id, now_ns) : 0;
 

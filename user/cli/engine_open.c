@@ -15,7 +15,6 @@
 #include "log.h"
 #include "terminal.h"
 
-#define TICK_NS (100 * NSEC_PER_MSEC)
 /* A service has no summary; its metrics are of what lives, and folded breaches have copies of their own. */
 #define KEEP_ENDED_NS (10 * NSEC_PER_SEC)
 
@@ -114,7 +113,7 @@ static int open_fds(struct engine *engine)
 	engine->retry_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (engine->signal_fd < 0 || engine->epoll_fd < 0 || engine->tick_fd < 0 || engine->retry_fd < 0)
 		return -errno;
-	engine_set_timer(engine->tick_fd, TICK_NS, TICK_NS);
+	engine_set_pace(engine, false);
 	err = engine_add_fd(engine, probes_ring_fd(engine->probes), FD_RING);
 	if (!err)
 		err = engine_add_fd(engine, reader_fd(engine->reader), FD_READER);

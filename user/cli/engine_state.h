@@ -32,13 +32,17 @@ struct engine {
 	FILE *out;
 	int epoll_fd, signal_fd, tick_fd, retry_fd;
 	uint64_t start_ns, end_ns; /* end_ns: 0: no limit */
-	unsigned ticks;
+	uint64_t second_ns;  /* when what is done once a second is done again */
+	unsigned seconds;    /* times that it was */
+	uint64_t counted_ns; /* when counters entered the stream last */
+	bool has_pace, is_calm; /* of ticks: any yet; they are further apart */
+	bool is_any_long;	/* at the last tick an iteration was past its target's lowest limit */
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
 	pid_t *loop_tid; /* in our PID namespace */
 	struct told *told; /* by loop_id */
 	struct engine_connections *connections;
-	uint64_t consumed;
+	uint64_t consumed, consumed_before; /* records of the ring: now, and at the last tick */
 	uint64_t ring_full, ring_full_before; /* records that it had no room for: now, and when that was seen to */
 	unsigned reconciles_left;
 	uint64_t look_again_ns; /* at the ring: see LOOK_AGAIN_NS; UINT64_MAX: no need */
@@ -53,6 +57,8 @@ bool engine_take_reload(void);
 /* The file that the report goes to, for messages. */
 const char *engine_output_name(const struct engine *engine);
 void engine_set_timer(int fd, uint64_t first_ns, uint64_t period_ns);
+/* How far ticks are apart: further while nothing happens. */
+void engine_set_pace(struct engine *engine, bool is_calm);
 /* 0 or a negative errno. */
 int engine_add_fd(struct engine *engine, int fd, enum engine_fd what);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -61,6 +60,7 @@ struct host {
 	int stat_fd;
 	uint64_t tick_ns; /* of /proc/stat */
 	uint64_t next_look_ns;
+	bool is_throttled;
 	struct looks steal; /* .throttled_ns is the time stolen */
 	uint32_t nr_running;
 	struct watched *targets;
@@ -316,26 +316,31 @@ void host_free(struct host *host)
 
 void host_look(struct host *host, uint64_t now_ns)
 {
-	uint64_t began_ns, cost_ns, gap_ns = LOOK_NS, share = COST_SHARE;
+	uint64_t began_ns, cost_ns, gap_ns, share;
 	struct watched *target, *next;
 	struct group *group, *next_group;
 
 	if (now_ns < host->next_look_ns || !host->targets)
 		return;
 	began_ns = cpu_time_ns();
+	host->is_throttled = false;
 	look_at_stat(host, now_ns);
 	HASH_ITER (hh, host->targets, target, next)
 		if (now_ns - target->resolved_ns >= RESOLVE_NS)
 			resolve(host, target, now_ns);
 	HASH_ITER (hh, host->groups, group, next_group) {
 		look_at_group(host, group, now_ns);
-		if (group->throttled_seen_ns && now_ns - group->throttled_seen_ns < THROTTLING_NS) {
-			gap_ns = LOOK_AGAIN_NS;
-			share = COST_SHARE / 10;
-		}
+		host->is_throttled |= group->throttled_seen_ns && now_ns - group->throttled_seen_ns < THROTTLING_NS;
 	}
 	cost_ns = cpu_time_ns() - began_ns;
+	gap_ns = host->is_throttled ? LOOK_AGAIN_NS : LOOK_NS;
+	share = host->is_throttled ? COST_SHARE / 10 : COST_SHARE;
 	host->next_look_ns = now_ns + max(gap_ns - LOOK_AGAIN_NS / 2, cost_ns * share);
+}
+
+bool host_is_throttled(const struct host *host)
+{
+	return host->targets && host->is_throttled;
 }
 
 /* The group that was throttled most since start_ns; else the nearest; NULL: none has a quota. */

@@ -7,6 +7,7 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,9 @@ void host_unwatch(struct host *host, uint32_t target_id);
 
 /* To be called with each tick: looks, if it is time. */
 void host_look(struct host *host, uint64_t now_ns);
+
+/* A quota ran out in the last seconds: a tick comes each 100 ms. */
+bool host_is_throttled(const struct host *host);
 
 /*
  * What happened to a target between start_ns, or the last look before it, and now.  ev->head is the
