@@ -2,6 +2,7 @@
 /* Values in, the two text formats out: they differ in the names of counters and in how they end. */
 #include "exposition.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,11 +32,48 @@ static const char *own_suffix(const struct exposition *e)
 	return e->type == EXPOSITION_COUNTER ? "_total" : e->type == EXPOSITION_INFO ? "_info" : "";
 }
 
+/*
+ * What is written here is written a hundred times for each loop that there is: so not by stdio, which would look at
+ * its locks and its buffer for each piece.
+ */
+static void flush(struct exposition *e)
+{
+	fwrite_unlocked(e->buffer, 1, e->nr_buffered, e->out);
+	e->nr_buffered = 0;
+}
+
+static void put(struct exposition *e, const char *text, size_t bytes)
+{
+	if (bytes > sizeof(e->buffer) - e->nr_buffered) {
+		flush(e);
+		if (bytes > sizeof(e->buffer)) {
+			fwrite_unlocked(text, 1, bytes, e->out);
+			return;
+		}
+	}
+	memcpy(e->buffer + e->nr_buffered, text, bytes);
+	e->nr_buffered += bytes;
+}
+
+static void put_text(struct exposition *e, const char *text)
+{
+	put(e, text, strlen(text));
+}
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t length = strlen(text), end_length = strlen(end);
 
 	return length >= end_length && !strcmp(text + length - end_length, end);
+}
+
+/* A line about the family under way: "# TYPE name_total counter". */
+static void put_about(struct exposition *e, const char *what, const char *suffix, const char *text)
+{
+	const char *const pieces[] = { "# ", what, " ", e->family, suffix, " ", text, "\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++)
+		put_text(e, pieces[i]);
 }
 
 /* OpenMetrics wants the unit said; it is the end of the name. */
@@ -45,7 +83,7 @@ static void put_unit(struct exposition *e)
 
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
 		if (ends_with(e->family, units[i]))
-			fprintf(e->out, "# UNIT %s %s\n", e->family, units[i]);
+			put_about(e, "UNIT", "", units[i]);
 }
 
 void exposition_family(struct exposition *e, const char *name, enum exposition_type type,
@@ -56,33 +94,49 @@ void exposition_family(struct exposition *e, const char *name, enum exposition_t
 	e->type = type;
 	snprintf(e->family, sizeof(e->family), "%s%s", is_own ? "" : PREFIX, name);
 	if (e->format == EXPOSITION_OPENMETRICS) {
-		fprintf(e->out, "# TYPE %s %s\n", e->family, type_names[type]);
+		put_about(e, "TYPE", "", type_names[type]);
 		put_unit(e);
-		fprintf(e->out, "# HELP %s %s\n", e->family, help);
+		put_about(e, "HELP", "", help);
 		return;
 	}
-	fprintf(e->out, "# HELP %s%s %s\n", e->family, own_suffix(e), help);
-	fprintf(e->out, "# TYPE %s%s %s\n", e->family, own_suffix(e),
-		type == EXPOSITION_INFO ? "gauge" : type_names[type]);
+	put_about(e, "HELP", own_suffix(e), help);
+	put_about(e, "TYPE", own_suffix(e), type == EXPOSITION_INFO ? "gauge" : type_names[type]);
 }
 
-/*
- * What follows is written a hundred times for each loop that there is.  Whoever writes to e->out is one thread; and the
- * daemon has had others, so that stdio would lock for each piece.
- */
 void exposition_sample(struct exposition *e, const char *suffix)
 {
-	fputs_unlocked(e->family, e->out);
-	fputs_unlocked(suffix ? suffix : own_suffix(e), e->out);
+	put_text(e, e->family);
+	put_text(e, suffix ? suffix : own_suffix(e));
+	if (sizeof(e->buffer) - e->nr_buffered < sizeof(e->kept))
+		flush(e);
+	e->labels_at = e->nr_buffered;
 	e->has_label = false;
+}
+
+void exposition_keep(struct exposition *e, const void *of)
+{
+	e->nr_kept = e->nr_buffered - e->labels_at;
+	assert(e->nr_buffered >= e->labels_at && e->nr_kept <= sizeof(e->kept));
+	memcpy(e->kept, e->buffer + e->labels_at, e->nr_kept);
+	e->kept_of = of;
+}
+
+bool exposition_sample_of(struct exposition *e, const char *suffix, const void *of)
+{
+	exposition_sample(e, suffix);
+	if (e->kept_of != of)
+		return false;
+	put(e, e->kept, e->nr_kept);
+	e->has_label = true;
+	return true;
 }
 
 static void begin_label(struct exposition *e, const char *name)
 {
-	putc_unlocked(e->has_label ? ',' : '{', e->out);
+	put(e, e->has_label ? "," : "{", 1);
 	e->has_label = true;
-	fputs_unlocked(name, e->out);
-	fputs_unlocked("=\"", e->out);
+	put_text(e, name);
+	put(e, "=\"", 2);
 }
 
 /* Of ASCII, and shown as it is. */
@@ -91,7 +145,7 @@ static bool is_plain(char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void put_u64(FILE *out, uint64_t value)
+static void put_u64(struct exposition *e, uint64_t value)
 {
 	char digits[20];
 	size_t at = sizeof(digits);
@@ -99,42 +153,51 @@ static void put_u64(FILE *out, uint64_t value)
 	do
 		digits[--at] = (char)('0' + value % 10);
 	while (value /= 10);
-	fwrite_unlocked(digits + at, 1, sizeof(digits) - at, out);
+	put(e, digits + at, sizeof(digits) - at);
+}
+
+/* One that is not plain, or nothing at the text's end; what is behind it. */
+static const char *put_escaped(struct exposition *e, const char *text)
+{
+	uint32_t codepoint;
+	char bytes[4];
+
+	if (!*text)
+		return text;
+	text += codepoint_next(text, &codepoint);
+	if (codepoint == '"' || codepoint == '\\') {
+		put(e, codepoint == '"' ? "\\\"" : "\\\\", 2);
+		return text;
+	}
+	if (codepoint_is_unsafe(codepoint)) /* newlines are */
+		codepoint = CODEPOINT_BAD;
+	put(e, bytes, utf8_put(codepoint, bytes));
+	return text;
 }
 
 void exposition_label(struct exposition *e, const char *name, const char *value)
 {
 	begin_label(e, name);
 	while (*value) {
-		uint32_t codepoint;
-		char bytes[4];
+		size_t nr_plain = 0;
 
-		if (is_plain(*value)) {
-			putc_unlocked(*value++, e->out);
-			continue;
-		}
-		value += codepoint_next(value, &codepoint);
-		if (codepoint == '"' || codepoint == '\\') {
-			putc_unlocked('\\', e->out);
-			putc_unlocked((int)codepoint, e->out);
-			continue;
-		}
-		if (codepoint_is_unsafe(codepoint)) /* newlines are */
-			codepoint = CODEPOINT_BAD;
-		fwrite_unlocked(bytes, 1, utf8_put(codepoint, bytes), e->out);
+		while (is_plain(value[nr_plain]))
+			nr_plain++;
+		put(e, value, nr_plain);
+		value = put_escaped(e, value + nr_plain);
 	}
-	putc_unlocked('"', e->out);
+	put(e, "\"", 1);
 }
 
 void exposition_label_u64(struct exposition *e, const char *name, uint64_t value)
 {
 	begin_label(e, name);
-	put_u64(e->out, value);
-	putc_unlocked('"', e->out);
+	put_u64(e, value);
+	put(e, "\"", 1);
 }
 
 /* "0.25", "1.0": OpenMetrics wants a canonical float where a bucket ends. */
-static void put_short_seconds(FILE *out, uint64_t ns)
+static void put_short_seconds(struct exposition *e, uint64_t ns)
 {
 	char digits[9];
 	size_t length = sizeof(digits);
@@ -144,50 +207,55 @@ static void put_short_seconds(FILE *out, uint64_t ns)
 		digits[i] = (char)('0' + rest % 10);
 	while (length > 1 && digits[length - 1] == '0')
 		length--;
-	put_u64(out, ns / NSEC_PER_SEC);
-	putc_unlocked('.', out);
-	fwrite_unlocked(digits, 1, length, out);
+	put_u64(e, ns / NSEC_PER_SEC);
+	put(e, ".", 1);
+	put(e, digits, length);
 }
 
 void exposition_label_seconds(struct exposition *e, const char *name, uint64_t ns)
 {
 	begin_label(e, name);
-	put_short_seconds(e->out, ns);
-	putc_unlocked('"', e->out);
+	put_short_seconds(e, ns);
+	put(e, "\"", 1);
 }
 
 static void begin_value(struct exposition *e)
 {
-	fputs_unlocked(e->has_label ? "} " : " ", e->out);
+	put_text(e, e->has_label ? "} " : " ");
 }
 
 void exposition_u64(struct exposition *e, uint64_t value)
 {
 	begin_value(e);
-	put_u64(e->out, value);
-	putc_unlocked('\n', e->out);
+	put_u64(e, value);
+	put(e, "\n", 1);
 }
 
 void exposition_seconds(struct exposition *e, uint64_t ns)
 {
 	begin_value(e);
-	put_short_seconds(e->out, ns);
-	putc_unlocked('\n', e->out);
+	put_short_seconds(e, ns);
+	put(e, "\n", 1);
 }
 
 void exposition_double(struct exposition *e, double value)
 {
-	begin_value(e);
+	char text[32];
+
 	if (isnan(value))
-		fputs("NaN\n", e->out);
+		snprintf(text, sizeof(text), "NaN");
 	else if (isinf(value))
-		fputs(value > 0 ? "+Inf\n" : "-Inf\n", e->out);
+		snprintf(text, sizeof(text), value > 0 ? "+Inf" : "-Inf");
 	else
-		fprintf(e->out, "%.17g\n", value);
+		snprintf(text, sizeof(text), "%.17g", value);
+	begin_value(e);
+	put_text(e, text);
+	put(e, "\n", 1);
 }
 
 void exposition_end(struct exposition *e)
 {
 	if (e->format == EXPOSITION_OPENMETRICS)
-		fputs("# EOF\n", e->out);
+		put_text(e, "# EOF\n");
+	flush(e);
 }

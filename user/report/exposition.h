@@ -28,6 +28,7 @@ enum exposition_type {
 };
 
 #define EXPOSITION_FAMILY_LEN 96
+#define EXPOSITION_KEPT_LEN   512
 
 struct exposition {
 	FILE *out;
@@ -35,6 +36,11 @@ struct exposition {
 	enum exposition_type type; /* of the family under way */
 	char family[EXPOSITION_FAMILY_LEN];
 	bool has_label; /* of the sample under way */
+	char buffer[16384]; /* on its way to out, to which nobody else writes before exposition_end() */
+	size_t nr_buffered, labels_at;
+	char kept[EXPOSITION_KEPT_LEN]; /* labels that the samples of one thing begin with */
+	size_t nr_kept;
+	const void *kept_of;
 };
 
 /*
@@ -45,6 +51,12 @@ void exposition_family(struct exposition *e, const char *name, enum exposition_t
 		       const char *help);
 /* Begins a sample. suffix: of a histogram's part, as "_bucket"; else NULL. */
 void exposition_sample(struct exposition *e, const char *suffix);
+/*
+ * Begins one of a thing that has several in a row, which begin with the same labels.  False: it is the first one, and
+ * exposition_keep() comes behind those labels, which take EXPOSITION_KEPT_LEN bytes at most.
+ */
+bool exposition_sample_of(struct exposition *e, const char *suffix, const void *of);
+void exposition_keep(struct exposition *e, const void *of);
 /* Its labels, each once; value need not be UTF-8 and is never NULL. */
 void exposition_label(struct exposition *e, const char *name, const char *value);
 void exposition_label_u64(struct exposition *e, const char *name, uint64_t value);
@@ -54,7 +66,7 @@ void exposition_label_seconds(struct exposition *e, const char *name, uint64_t n
 void exposition_u64(struct exposition *e, uint64_t value);
 void exposition_seconds(struct exposition *e, uint64_t ns);
 void exposition_double(struct exposition *e, double value);
-/* Ends the whole. */
+/* Ends the whole, and only then all of it is in out. */
 void exposition_end(struct exposition *e);
 
 #endif

@@ -215,23 +215,31 @@ static double ratio_of(double busy, double idle)
 	return busy >= 0 && idle >= 0 && busy + idle > 0 ? busy / (busy + idle) : NAN;
 }
 
+double facts_interval_utilization(const struct loop *loop)
+{
+	double busy, idle, busy_before = 0, idle_before = 0;
+
+	usage_at(&loop->counters, loop->counters_ns, &busy, &idle);
+	if (loop->previous_ns)
+		usage_at(&loop->previous, loop->previous_ns, &busy_before, &idle_before);
+	return ratio_of(busy - busy_before, idle - idle_before);
+}
+
 void facts_loop(const struct loop *loop, struct loop_facts *out)
 {
 	const struct loop_counters *now = &loop->counters, *before = &loop->previous;
-	double busy, idle, busy_before = 0, idle_before = 0;
+	double busy, idle;
 	uint64_t hist[HIST_BUCKETS], all[HIST_BUCKETS];
 	int i;
 
 	usage_at(now, loop->counters_ns, &busy, &idle);
-	if (loop->previous_ns)
-		usage_at(before, loop->previous_ns, &busy_before, &idle_before);
 	for (i = 0; i < HIST_BUCKETS; i++) {
 		all[i] = now->hist[i];
 		hist[i] = now->hist[i] - min(before->hist[i], now->hist[i]);
 	}
 	*out = (struct loop_facts){
 		.utilization = ratio_of(busy, idle),
-		.interval_utilization = ratio_of(busy - busy_before, idle - idle_before),
+		.interval_utilization = facts_interval_utilization(loop),
 		.interval_iterations = now->iterations - min(before->iterations, now->iterations),
 		/* Interpolated within a bucket: never past what was really seen. */
 		.p50_ns = min(hist_quantile_ns(all, 0.5), (uint64_t)now->max_ns),

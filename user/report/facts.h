@@ -48,6 +48,8 @@ struct loop_facts {
 	uint64_t interval_p50_ns, interval_p99_ns; /* of those in the interval */
 };
 void facts_loop(const struct loop *loop, struct loop_facts *out);
+/* That part of it, which takes no look at a histogram; NAN: unknown. */
+double facts_interval_utilization(const struct loop *loop);
 
 /* The name of a counter in the schema: "ring_full". */
 extern const char *const facts_stat_names[STAT_MAX];

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "facts.h"
 #include "util.h"
 
 /* The counters of a new loop begin at 0; of one that was known, where they stood last. */
@@ -23,10 +24,12 @@ static void add_counters(struct metrics *metrics, struct loop_ref *ref, const st
 	row->busy_ns += now->busy_ns - min(before->busy_ns, now->busy_ns);
 	row->idle_ns += now->idle_ns - min(before->idle_ns, now->idle_ns);
 	ref->last = *now;
-	if (metrics_is_other(metrics, row))
+	if (metrics_is_other(metrics, row)) {
 		metrics->nr_overflows++;
-	else
-		row->latest = *loop;
+	} else {
+		row->tasks = loop->tasks;
+		row->utilization = facts_interval_utilization(loop);
+	}
 }
 
 /* The first of a process gives it a number; its counters are read from the model at a scrape. */

@@ -16,7 +16,7 @@
 #include "rules.h"
 
 #define METRICS_MAX_BUCKETS 32
-#define METRICS_LABEL_LEN   128
+#define METRICS_LABEL_LEN   128 /* each byte may be shown as three */
 
 struct metrics_config {
 	uint32_t max_workers;  /* distinct (process, worker) */

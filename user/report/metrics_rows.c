@@ -7,6 +7,7 @@
 #include "metrics_rows.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "util.h"
@@ -82,6 +83,7 @@ static struct loop_row *new_loop(struct metrics *metrics, struct worker_row *wor
 		return NULL;
 	row->worker = worker;
 	row->number = number;
+	row->utilization = NAN;
 	TAILQ_INSERT_TAIL(&worker->loops, row, in);
 	metrics->nr_loops++;
 	return row;

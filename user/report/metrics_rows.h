@@ -37,7 +37,8 @@ struct loop_row {
 	uint64_t hist[METRICS_MAX_BUCKETS + 1]; /* not cumulative; the last is what is longer */
 	uint64_t lost_ns[LOST_MAX];
 	struct breach_sum breaches[RULE_MAX][CAUSE_MAX];
-	struct loop latest; /* its pointers are not followed */
+	struct loop_tasks tasks; /* as of the latest counters, like the share that it was busy; NAN: not known */
+	double utilization;
 };
 
 struct worker_row {

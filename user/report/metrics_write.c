@@ -57,10 +57,12 @@ void metrics_begin_worker(struct exposition *e, const struct worker_row *worker)
 
 static void begin(struct exposition *e, const char *suffix, const struct loop_row *row)
 {
-	exposition_sample(e, suffix);
+	if (exposition_sample_of(e, suffix, row))
+		return;
 	exposition_label(e, "process", row->worker->process);
 	exposition_label_u64(e, "worker", row->worker->number);
 	exposition_label_u64(e, "loop", row->number);
+	exposition_keep(e, row);
 }
 
 static void put_histogram(const struct metrics *metrics, struct exposition *e,
@@ -88,7 +90,6 @@ static void write_iterations(const struct metrics *metrics, struct exposition *e
 {
 	const struct worker_row *worker;
 	const struct loop_row *row;
-	struct loop_facts facts;
 
 	exposition_family(e, "loop_iteration_duration_seconds", EXPOSITION_HISTOGRAM,
 			  "Length of the loop's iterations, from the end of one wait to the next.");
@@ -109,16 +110,13 @@ static void write_iterations(const struct metrics *metrics, struct exposition *e
 		exposition_seconds(e, row->idle_ns);
 	}
 	exposition_family(e, "loop_utilization_ratio", EXPOSITION_GAUGE,
-			  "Share of the last second or so that the loop was busy.");
+			  "Share of the last seconds that the loop was busy.");
 	FOR_EACH_ROW(metrics, worker, row)
 	{
-		if (!row->is_alive)
-			continue;
-		facts_loop(&row->latest, &facts);
-		if (isnan(facts.interval_utilization))
+		if (!row->is_alive || isnan(row->utilization))
 			continue;
 		begin(e, NULL, row);
-		exposition_double(e, facts.interval_utilization);
+		exposition_double(e, row->utilization);
 	}
 	exposition_family(e, "loop_lost_seconds", EXPOSITION_COUNTER,
 			  "Time of iterations past a limit, by where it went.");
@@ -146,7 +144,7 @@ static void put_tasks(struct exposition *e, const struct loop_row *row)
 	for (int state = 0; state < TASK_STATE_MAX; state++) {
 		begin(e, NULL, row);
 		exposition_label(e, "state", facts_task_state(state));
-		exposition_u64(e, row->latest.tasks.nr[state]);
+		exposition_u64(e, row->tasks.nr[state]);
 	}
 }
 
@@ -160,7 +158,7 @@ static void write_tasks(const struct metrics *metrics, const struct model *model
 	exposition_family(e, "tasks", EXPOSITION_GAUGE,
 			  "Tasks of the loop that are not done, by state.");
 	FOR_EACH_ROW(metrics, worker, row)
-	if (row->is_alive && model_has_tasks(row->latest.tasks.ns, metrics->now_ns))
+	if (row->is_alive && model_has_tasks(row->tasks.ns, metrics->now_ns))
 		put_tasks(e, row);
 	exposition_family(e, "tasks_uncounted", EXPOSITION_GAUGE,
 			  "Tasks of the process that are of no running loop, or were too many to look at.");
