@@ -7,7 +7,11 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "web_client.h"
@@ -47,13 +51,21 @@ static void gzip_packs_what_zlib_unpacks(void **state)
 {
 	static char data[100000], back[sizeof(data) + 1];
 	z_stream stream = {};
-	size_t bytes;
-	void *packed;
+	static Bytef packed[2 * sizeof(data)];
+	int fd = memfd_create("packed", MFD_CLOEXEC);
+	FILE *out = web_gzip_open(fd);
+	ssize_t bytes;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * i >> 3);
-	assert_int_equal(web_gzip(data, sizeof(data), &packed, &bytes), 0);
+	assert_non_null(out);
+	assert_int_equal(fwrite(data, 1, 10, out), 10);
+	assert_int_equal(fwrite(data + 10, 1, sizeof(data) - 10, out), sizeof(data) - 10);
+	assert_int_equal(fclose(out), 0);
+	bytes = pread(fd, packed, sizeof(packed), 0);
+	assert_in_range(bytes, 1, sizeof(packed) - 1);
+	close(fd);
 	stream.next_in = packed;
 	stream.avail_in = (uInt)bytes;
 	stream.next_out = (Bytef *)back;
@@ -63,7 +75,18 @@ static void gzip_packs_what_zlib_unpacks(void **state)
 	assert_int_equal(stream.total_out, sizeof(data));
 	assert_memory_equal(data, back, sizeof(data));
 	inflateEnd(&stream);
-	free(packed);
+}
+
+static void what_cannot_be_packed_whole_is_an_error(void **state)
+{
+	int fd = memfd_create("packed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	FILE *out = web_gzip_open(fd);
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+	assert_int_equal(fputs("it has no room", out), 1);
+	assert_int_equal(fclose(out), EOF);
+	close(fd);
 }
 
 static struct web_address address(uint8_t last)
@@ -245,6 +268,7 @@ int main(void)
 		cmocka_unit_test(accept_decides_the_format),
 		cmocka_unit_test(gzip_is_sent_to_who_takes_it),
 		cmocka_unit_test(gzip_packs_what_zlib_unpacks),
+		cmocka_unit_test(what_cannot_be_packed_whole_is_an_error),
 		cmocka_unit_test(who_knows_the_password_gets_in),
 		cmocka_unit_test(who_guesses_takes_nothing_from_others),
 		cmocka_unit_test(who_was_right_is_remembered_as_long_as_that_holds),

@@ -281,6 +281,8 @@ int service_read_settings(struct web_settings *settings, const struct serve_conf
 					  : 0;
 }
 
+static const char ended_at_once[] = "the web process ended as it began";
+
 /* A certificate that is no good is an error of the start, not a service that nobody can ask. */
 static int wait_for_web(struct service *service, char why[YAML_ERROR_LEN])
 {
@@ -289,8 +291,20 @@ static int wait_for_web(struct service *service, char why[YAML_ERROR_LEN])
 
 	if (!err || err == -ETIMEDOUT)
 		return 0;
-	snprintf(why, YAML_ERROR_LEN, "%s",
-		 err == -EPIPE ? "the web process ended as it began" : reason);
+	snprintf(why, YAML_ERROR_LEN, "%s", err == -EPIPE ? ended_at_once : reason);
+	return err;
+}
+
+static int start_web(struct service *service, char why[YAML_ERROR_LEN])
+{
+	int err = web_client_start(&service->web, service->listen_fd, &service->settings, on_question, service);
+
+	if (!err)
+		return wait_for_web(service, why);
+	if (err == -EPIPE) /* before it was told anything */
+		snprintf(why, YAML_ERROR_LEN, "%s", ended_at_once);
+	else
+		snprintf(why, YAML_ERROR_LEN, "cannot start the web process: %s", strerror(-err));
 	return err;
 }
 
@@ -318,15 +332,8 @@ int service_open(struct service **out, const struct serve_config *config,
 		err = sink_open(&service->sink, config, why);
 	if (!err)
 		err = metrics_new(&service->metrics, &config->metrics);
-	if (!err) {
-		err = web_client_start(&service->web, service->listen_fd, &service->settings,
-				       on_question, service);
-		if (err)
-			snprintf(why, YAML_ERROR_LEN, "cannot start the web process: %s",
-				 strerror(-err));
-	}
 	if (!err)
-		err = wait_for_web(service, why);
+		err = start_web(service, why);
 	if (err) {
 		service_free(service);
 		return err;

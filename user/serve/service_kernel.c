@@ -5,9 +5,14 @@
 #include "service_state.h"
 #include "usage.h"
 
-struct program_family {
-	struct exposition *e;
-	enum { PROGRAM_MISSED, PROGRAM_SECONDS, PROGRAM_RUNS } what;
+#define PROGRAMS_MAX 256
+
+enum program_family { PROGRAM_MISSED, PROGRAM_SECONDS, PROGRAM_RUNS };
+
+/* The kernel is asked about each once. */
+struct programs {
+	struct usage_program all[PROGRAMS_MAX];
+	unsigned nr;
 };
 
 void service_show_kernel(struct service *service, const struct probes *probes,
@@ -85,35 +90,44 @@ static void write_maps(const struct service *service, struct usage *usage, struc
 
 static void on_program(void *ctx, const struct usage_program *program)
 {
-	const struct program_family *family = ctx;
+	struct programs *programs = ctx;
 
-	/* Without kernel.bpf_stats_enabled nothing is known, which is not 0. */
-	if (family->what != PROGRAM_MISSED && !program->runs)
-		return;
-	exposition_sample(family->e, NULL);
-	exposition_label(family->e, "program", program->name);
-	switch (family->what) {
-	case PROGRAM_MISSED: exposition_u64(family->e, program->missed); break;
-	case PROGRAM_SECONDS: exposition_seconds(family->e, program->run_ns); break;
-	case PROGRAM_RUNS: exposition_u64(family->e, program->runs); break;
+	if (programs->nr < PROGRAMS_MAX)
+		programs->all[programs->nr++] = *program;
+}
+
+static void write_program_family(const struct programs *programs, enum program_family family, struct exposition *e)
+{
+	for (unsigned i = 0; i < programs->nr; i++) {
+		const struct usage_program *program = &programs->all[i];
+
+		/* Without kernel.bpf_stats_enabled nothing is known, which is not 0. */
+		if (family != PROGRAM_MISSED && !program->runs)
+			continue;
+		exposition_sample(e, NULL);
+		exposition_label(e, "program", program->name);
+		switch (family) {
+		case PROGRAM_MISSED: exposition_u64(e, program->missed); break;
+		case PROGRAM_SECONDS: exposition_seconds(e, program->run_ns); break;
+		case PROGRAM_RUNS: exposition_u64(e, program->runs); break;
+		}
 	}
 }
 
 static void write_programs(const struct usage *usage, struct exposition *e)
 {
-	struct program_family family = { .e = e, .what = PROGRAM_MISSED };
+	struct programs programs = { .nr = 0 };
 
+	usage_programs(usage, on_program, &programs);
 	exposition_family(e, "bpf_program_missed", EXPOSITION_COUNTER,
 			  "Runs that a BPF program missed: it was running already.");
-	usage_programs(usage, on_program, &family);
-	family.what = PROGRAM_SECONDS;
+	write_program_family(&programs, PROGRAM_MISSED, e);
 	exposition_family(e, "bpf_program_run_seconds", EXPOSITION_COUNTER,
 			  "Time that BPF programs ran, if kernel.bpf_stats_enabled.");
-	usage_programs(usage, on_program, &family);
-	family.what = PROGRAM_RUNS;
+	write_program_family(&programs, PROGRAM_SECONDS, e);
 	exposition_family(e, "bpf_program_runs", EXPOSITION_COUNTER,
 			  "Times that BPF programs ran, if kernel.bpf_stats_enabled.");
-	usage_programs(usage, on_program, &family);
+	write_program_family(&programs, PROGRAM_RUNS, e);
 }
 
 void service_write_kernel(const struct service *service, struct exposition *e)

@@ -37,7 +37,8 @@ struct web_message {
 	uint64_t seq;	/* of the question that it answers */
 	int32_t status; /* of an answer: HTTP's */
 	uint32_t bytes; /* of the descriptor's content */
-	char reason[112];
+	uint32_t is_packed; /* of a question: the answer is wanted as gzip */
+	char reason[108];
 };
 _Static_assert(sizeof(struct web_message) == 136, "one packet");
 

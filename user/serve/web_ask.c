@@ -117,9 +117,11 @@ static int keep_body(const struct web_message *message, int fd, struct web_body 
 	return message->bytes ? read_all(fd, body->data, body->bytes) : 0;
 }
 
-void web_ask(struct web_server *server, enum web_what what, struct web_body *body)
+void web_ask(struct web_server *server, enum web_what what, bool is_packed, struct web_body *body)
 {
-	struct web_message message = { .kind = WEB_ASK, .what = what, .seq = ++server->next_seq };
+	struct web_message message = {
+		.kind = WEB_ASK, .what = what, .seq = ++server->next_seq, .is_packed = is_packed
+	};
 	uint64_t end_ns = web_now_ns() + WEB_ANSWER_MS * NSEC_PER_MSEC, now_ns;
 	struct pollfd socket = { .fd = server->socket_fd, .events = POLLIN };
 

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "util.h"
+
 
 #define GZIP_WINDOW (15 + 16) /* of zlib: gzip's header and trailer */
 #define GZIP_LEVEL  1	      /* of a scrape no more bytes than 4 makes, in half the time */
@@ -71,24 +73,77 @@ bool web_accepts_gzip(const char *accept_encoding)
 	return best_quality(accept_encoding, "gzip") > 0;
 }
 
-int web_gzip(const void *data, size_t bytes, void **out, size_t *out_bytes)
-{
-	z_stream stream = { .next_in = (Bytef *)data, .avail_in = (uInt)bytes };
-	cleanup_free void *packed = NULL;
-	size_t room;
-	int result;
+struct packing {
+	z_stream stream;
+	int fd;
+	Bytef room[16 * 1024];
+};
 
-	if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	room = deflateBound(&stream, (uLong)bytes);
-	packed = malloc(room);
-	stream.next_out = packed;
-	stream.avail_out = (uInt)room;
-	result = packed ? deflate(&stream, Z_FINISH) : Z_MEM_ERROR;
-	*out_bytes = stream.total_out;
-	deflateEnd(&stream);
-	if (result != Z_STREAM_END)
-		return -ENOMEM;
-	*out = take(packed);
+static int write_all(int fd, const Bytef *data, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = write(fd, data, bytes);
+
+		if (n < 0)
+			return -errno;
+		data += n;
+		bytes -= (size_t)n;
+	}
 	return 0;
+}
+
+/* Takes all that is to be packed. */
+static int pack(struct packing *packing, int flush)
+{
+	int result, err;
+
+	do {
+		packing->stream.next_out = packing->room;
+		packing->stream.avail_out = sizeof(packing->room);
+		result = deflate(&packing->stream, flush);
+		if (result == Z_STREAM_ERROR)
+			return -EIO;
+		err = write_all(packing->fd, packing->room, sizeof(packing->room) - packing->stream.avail_out);
+	} while (!err && !packing->stream.avail_out);
+	return err;
+}
+
+static ssize_t pack_some(void *cookie, const char *data, size_t bytes)
+{
+	struct packing *packing = cookie;
+
+	packing->stream.next_in = (Bytef *)data;
+	packing->stream.avail_in = (uInt)bytes;
+	return pack(packing, Z_NO_FLUSH) ? 0 : (ssize_t)bytes;
+}
+
+static int pack_rest(void *cookie)
+{
+	struct packing *packing = cookie;
+	int err = pack(packing, Z_FINISH);
+
+	deflateEnd(&packing->stream);
+	free(packing);
+	errno = -err;
+	return err ? EOF : 0;
+}
+
+FILE *web_gzip_open(int fd)
+{
+	static const cookie_io_functions_t functions = { .write = pack_some, .close = pack_rest };
+	struct packing *packing = calloc(1, sizeof(*packing));
+	FILE *out = NULL;
+
+	if (!packing)
+		return NULL;
+	packing->fd = fd;
+	if (deflateInit2(&packing->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) == Z_OK) {
+		out = fopencookie(packing, "w", functions);
+		if (out)
+			return out;
+		deflateEnd(&packing->stream);
+	}
+	free(packing);
+	errno = ENOMEM;
+	return NULL;
 }

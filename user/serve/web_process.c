@@ -52,7 +52,7 @@ static void end_old_connections(struct web_server *server)
 
 /*
  * Where it is full MHD lets nobody in; who waits is seen at the listening socket.  How long the
- * next turn may wait at most; *is_watched: but not if somebody comes.
+ * next turn may wait at most, -1: until something comes; *is_watched: also if somebody does.
  */
 static int make_room(struct web_server *server, bool *is_watched)
 {
@@ -61,6 +61,8 @@ static int make_room(struct web_server *server, bool *is_watched)
 	int fd;
 
 	*is_watched = false;
+	if (!server->connections.nr)
+		return -1;
 	if (!server->daemon || !web_connections_is_full(&server->connections))
 		return TURN_MS;
 	if (poll(&waiting, 1, 0) <= 0) {
@@ -181,7 +183,7 @@ static int turn(struct web_server *server)
 	if (is_watched)
 		fds[2].fd = server->listen_fd;
 	if (server->daemon && sym_MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
-		room_ms = (int)min(timeout_ms, (MHD_UNSIGNED_LONG_LONG)room_ms);
+		room_ms = (int)min(timeout_ms, (MHD_UNSIGNED_LONG_LONG)(room_ms < 0 ? TURN_MS : room_ms));
 	if (poll(fds, ARRAY_SIZE(fds), room_ms) < 0 && errno != EINTR)
 		return -errno;
 	err = web_take_settings(server);

@@ -8,19 +8,18 @@
 #include "web_encoding.h"
 #include "web_server.h"
 
-#define GZIP_FROM_BYTES 1024
-
 static const struct {
 	const char *path;
 	enum web_what what;
 	const char *content_type;
+	bool is_long; /* it is sent as gzip to who takes it */
 } routes[] = {
-	{ "/", WEB_LANDING, "text/html; charset=utf-8" },
-	{ "/metrics", WEB_METRICS, NULL },
-	{ "/-/healthy", WEB_HEALTHY, "text/plain; charset=utf-8" },
-	{ "/-/ready", WEB_READY, "text/plain; charset=utf-8" },
-	{ "/api/v1/breaches", WEB_BREACHES, "application/json" },
-	{ "/api/v1/loops", WEB_LOOPS, "application/json" },
+	{ "/", WEB_LANDING, "text/html; charset=utf-8", false },
+	{ "/metrics", WEB_METRICS, NULL, true },
+	{ "/-/healthy", WEB_HEALTHY, "text/plain; charset=utf-8", false },
+	{ "/-/ready", WEB_READY, "text/plain; charset=utf-8", false },
+	{ "/api/v1/breaches", WEB_BREACHES, "application/json", true },
+	{ "/api/v1/loops", WEB_LOOPS, "application/json", true },
 };
 
 static void add(struct MHD_Response *response, const char *name, const char *value)
@@ -116,22 +115,11 @@ static int make_page(struct web_body *body)
 }
 
 static enum MHD_Result send_body(struct MHD_Connection *connection, struct web_body *body,
-				 const char *content_type)
+				 const char *content_type, bool is_packed)
 {
-	bool is_packed = body->bytes >= GZIP_FROM_BYTES &&
-			 web_accepts_gzip(header_of(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
 	struct MHD_Response *response;
 	enum MHD_Result result;
-	size_t bytes;
-	void *packed;
 
-	if (is_packed && !web_gzip(body->data, body->bytes, &packed, &bytes)) {
-		free(body->data);
-		body->data = packed;
-		body->bytes = bytes;
-	} else {
-		is_packed = false;
-	}
 	response =
 		sym_MHD_create_response_from_buffer(body->bytes, body->data, MHD_RESPMEM_MUST_FREE);
 	if (!response)
@@ -152,6 +140,8 @@ static enum MHD_Result answer(struct web_server *server, struct MHD_Connection *
 {
 	enum web_what what = routes[route].what;
 	const char *content_type = routes[route].content_type;
+	bool is_packed = routes[route].is_long &&
+			 web_accepts_gzip(header_of(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
 	cleanup_free char *data = NULL;
 	struct web_body body;
 	enum MHD_Result result;
@@ -167,14 +157,14 @@ static enum MHD_Result answer(struct web_server *server, struct MHD_Connection *
 		}
 		content_type = exposition_content_type(format);
 	}
-	web_ask(server, what, &body);
+	web_ask(server, what, is_packed, &body);
 	if (!body.status)
 		return send_text(connection, 503, "the daemon does not answer\n", NULL, NULL);
 	data = body.data;
 	if (what == WEB_LANDING && make_page(&body))
 		return send_text(connection, 500, "no memory\n", NULL, NULL);
 	data = NULL;
-	result = send_body(connection, &body, content_type);
+	result = send_body(connection, &body, content_type, is_packed);
 	free(body.data);
 	return result;
 }

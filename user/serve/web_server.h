@@ -31,8 +31,8 @@ struct web_body {
 };
 
 uint64_t web_now_ns(void);
-/* Asks the daemon and waits, at most WEB_ANSWER_MS. */
-void web_ask(struct web_server *server, enum web_what what, struct web_body *body);
+/* Asks the daemon, for gzip if is_packed, and waits, at most WEB_ANSWER_MS. */
+void web_ask(struct web_server *server, enum web_what what, bool is_packed, struct web_body *body);
 /* Takes what the daemon sent without being asked: settings. 0, or a negative errno if it is gone.
  */
 int web_take_settings(struct web_server *server);
