@@ -17,6 +17,7 @@
 #include "procmem.h"
 #include "protocol.h"
 #include "pycode.h"
+#include "readahead.h"
 #include "reader.h"
 #include "tasktables.h"
 #include "threads.h"
@@ -89,12 +90,16 @@ static void serve_loops(const struct protocol_request *request, struct ev_loops 
 static void serve_tasks(const struct protocol_request *request, struct ev_tasks *tasks)
 {
 	uint64_t start_ns = clock_host_ns();
+	struct readahead_list *list;
 	struct task_tables tables;
-	struct mem mem;
+	struct readahead ahead;
+	struct mem mem, fast;
 
 	procmem_of_process(&mem, request->pid, TASKS_BUDGET_BYTES);
-	tasktables_find(request, &mem, &tables);
-	tasks_read(&mem, &request->layout, &tables, start_ns + TASKS_MAX_NS, tasks);
+	tasktables_find(request, &mem, &tables, &list);
+	readahead_begin(&ahead, request->pid, &mem, list, &fast);
+	tasks_read(&fast, &request->layout, &tables, start_ns + TASKS_MAX_NS, tasks);
+	readahead_end(&ahead);
 	if (!is_same_life(request))
 		tasks_begin(TASKS_UNREADABLE, 0, tasks);
 	if (tasks->status == TASKS_ABSENT || tasks->status == TASKS_UNREADABLE)

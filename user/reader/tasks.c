@@ -30,6 +30,7 @@
 #define TYPES_KNOWN	16
 #define PAGE_BYTES	4096
 #define PAGES_KEPT	64 /* 2^6 */
+#define FEW_LOOKS	4  /* at tasks: to copy pages takes longer than to read as many words */
 #define LOOKS_A_CHECK	64 /* looks at tasks between two looks at the clock */
 #define TSTATE_NEXT	8  /* PyThreadState.next, 3.9 to 3.15 */
 #define OBJECT_TYPE	8  /* this and those of types, sets, weak references, futures: + layout->object_shift */
@@ -154,14 +155,14 @@ static enum kind kind_of_type(struct walk *walk, uint64_t type)
 	return walk->types[i].kind;
 }
 
-/* By the page that it is in, if that is there as a whole. */
+/* By the page that it is in, if that is there as a whole, and there are many. */
 static int read_object(struct walk *walk, uint64_t addr, void *buf, size_t len)
 {
 	uint64_t page_addr = addr & ~(PAGE_BYTES - 1ULL);
 	/* Fibonacci hashing: a set leads through its objects in strides of powers of two. */
 	struct page *page = &walk->pages[page_addr / PAGE_BYTES * 0x9e3779b97f4a7c15ULL >> 58];
 
-	if (addr - page_addr + len > PAGE_BYTES)
+	if (walk->nr_looked <= FEW_LOOKS || addr - page_addr + len > PAGE_BYTES)
 		return procmem_read(walk->mem, addr, buf, len);
 	if (page->addr != page_addr || !page_addr) {
 		page->addr = 0;

@@ -13,11 +13,15 @@
 static struct {
 	uint32_t target_id; /* 0: none */
 	struct task_tables tables;
+	struct readahead_list list;
 } known[TARGETS_KNOWN];
 
-void tasktables_find(const struct protocol_request *request, struct mem *mem, struct task_tables *tables)
+void tasktables_find(const struct protocol_request *request, struct mem *mem, struct task_tables *tables,
+		     struct readahead_list **list)
 {
 	unsigned i = request->target_id % TARGETS_KNOWN;
+
+	*list = &known[i].list;
 
 	if (known[i].target_id == request->target_id && request->target_id) {
 		*tables = known[i].tables;
@@ -30,6 +34,7 @@ void tasktables_find(const struct protocol_request *request, struct mem *mem, st
 		tables->lists_addr = identify_asyncio(request->pid);
 	known[i].target_id = request->target_id;
 	known[i].tables = *tables;
+	known[i].list.nr = 0;
 }
 
 void tasktables_forget(uint32_t target_id)
