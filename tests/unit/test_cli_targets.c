@@ -215,10 +215,14 @@ static void has_a_loop(uint32_t target_id)
 	asked.nr = 0;
 }
 
+static uint32_t nr_waiting; /* tasks of the loop of each, as the reader counts them */
+
 static void answer(uint32_t target_id, uint64_t took_ns)
 {
 	struct ev_tasks ev = { .head = { .type = EV_TASKS, .target_id = target_id },
-			       .took_ns = took_ns };
+			       .took_ns = took_ns,
+			       .nr_loops = 1,
+			       .loops[0].nr[TASK_STATE_WAITING] = nr_waiting };
 
 	targets_on_tasks(targets, &ev);
 }
@@ -253,6 +257,35 @@ static void many_are_counted_with_one_tick_once_it_is_known_what_they_take(void 
 	assert_int_equal(count_at(NOW + 2 * EVERY + 100 * MS, 40000), 24);
 	assert_int_equal(count_at(NOW + 2 * EVERY + 200 * MS, 40000), 50 - nr - 24);
 	assert_int_equal(count_at(NOW + 2 * EVERY + 300 * MS, 40000), 0);
+}
+
+/* With scrapes each 15 s; the second of two turns steady a time after the first. */
+static void what_stays_the_same_is_counted_half_as_often(void **state)
+{
+	for (unsigned id = 2; id <= 3; id++)
+		has_a_loop(id);
+	assert_int_equal(count_at(NOW, 40000), 2);
+	assert_int_equal(count_at(NOW + EVERY, 40000), 2);
+	assert_int_equal(count_at(NOW + 2 * EVERY, 40000), 1);
+	assert_int_equal(asked.ids[0], 3);
+	assert_int_equal(count_at(NOW + 3 * EVERY - 1, 40000), 0);
+	nr_waiting = 1;
+	assert_int_equal(count_at(NOW + 3 * EVERY, 40000), 1);
+	assert_int_equal(asked.ids[0], 2);
+	assert_int_equal(count_at(NOW + 4 * EVERY, 40000), 2);
+	assert_int_equal(count_at(NOW + 5 * EVERY, 40000), 1); /* 2 again had what it had */
+	assert_int_equal(asked.ids[0], 3);
+}
+
+static void nor_is_it_counted_less_often_than_each_30_seconds(void **state)
+{
+	has_a_loop(2);
+	for (unsigned i = 0; i < 4; i++) {
+		asked.nr = 0;
+		targets_count_tasks(targets, 30000 * MS, NOW + i * 30000 * MS);
+		assert_int_equal(asked.nr, 1);
+		answer(2, 40000);
+	}
 }
 
 /* Those that take long get a hundredth of the reader's time, whoever asks how often. */
@@ -341,6 +374,8 @@ int main(void)
 		TEST(who_has_no_room_again_is_due_again),
 		TEST(who_ends_meanwhile_is_not_refused),
 		TEST(many_are_counted_with_one_tick_once_it_is_known_what_they_take),
+		TEST(what_stays_the_same_is_counted_half_as_often),
+		TEST(nor_is_it_counted_less_often_than_each_30_seconds),
 		TEST(what_takes_long_is_counted_seldom),
 		TEST(nothing_more_is_asked_before_the_answers),
 		TEST(who_there_was_no_room_for_has_the_next_turn),

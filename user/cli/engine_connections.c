@@ -14,7 +14,7 @@
 
 #define ROUND_MIN_NS  NSEC_PER_SEC
 #define ROUND_MAX_NS  (60 * NSEC_PER_SEC)
-#define ROUND_PART    4000 /* looks take no more than this part of a CPU */
+#define ROUND_PART    8000 /* looks take no more than this part of a CPU */
 #define CLOSED_NS     (100 * NSEC_PER_MSEC)
 #define IDLE_NS	      (30 * NSEC_PER_SEC) /* a destination without a connection is let go of after this */
 

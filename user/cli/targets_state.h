@@ -38,6 +38,8 @@ struct entry {
 	uint64_t names; /* of selection_names(), when they were last known */
 	bool is_counting; /* its tasks, and the answer is on its way */
 	uint32_t tasks_took_ns; /* the last time; 0: there was none */
+	uint32_t tasks_sum;	/* of the numbers that there were then */
+	uint32_t tasks_nr_same; /* times in a row that they were as the time before */
 	uint64_t tasks_ns; /* when its tasks were to be counted last; 0: never; UINT64_MAX: not again */
 	uint64_t select_ns; /* when to look at its selection again; 0: not */
 	struct ev_target info;
