@@ -205,6 +205,10 @@ $(OUT)/tests/unit/test_serve_%: $(OUT)/tests/unit/test_serve_%.o $(LIVE_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(filter-out $(OUT)/user/serve/$(TESTED_IN_$*).o,$^) $(LDLIBS) -lcmocka -o $@
 
+$(OUT)/tests/unit/test_watch_%: $(OUT)/tests/unit/test_watch_%.o $(LIVE_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
 $(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(PURE_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -lcmocka -lm -o $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -136,8 +137,16 @@ def test_forged_memory(interpreter, tmp_path):
             assert after["rss_kib"][name] <= before["rss_kib"][name] + 8 * 1024, (before, after)
 
 
+def shown(metrics: str) -> set[str]:
+    """The pids of targets that have a place of their own."""
+    return set(re.findall(r'^loophound_target_info{.*pid="(\d+)"', metrics, re.M))
+
+
 def test_a_full_ring(python, tmp_path):
-    """The service stands still while its targets do not: what found no room is counted to the last, then all goes on."""
+    """The service stands still while its targets do not: what found no room is counted to the last, then all goes on.
+
+    They end meanwhile, and for the records of that there is no room either: it is found out.
+    """
     (tmp_path / "c.yaml").write_text(WEB + "limits: {blocking-call: 1ms}\n")
     with Service("-c", str(tmp_path / "c.yaml"), "--breaches.to", "none") as service, Workload("throng", python, "stalls", "4000") as throng:
         service.wait_serving()
@@ -145,13 +154,23 @@ def test_a_full_ring(python, tmp_path):
         service.wait_knows(throng.pid)
         # And its sixteen: one that is not known yet would make no record while the service stands still.
         service.wait_value(lambda value: value >= 17, "loophound_targets", state="ok")
+        pids = set(Path(f"/proc/{throng.pid}/task/{throng.pid}/children").read_text().split())
+        assert len(pids) == 16
         web = children(service.pid)["loophound-web"]
         service.send(signal.SIGSTOP)
         throng.go()
         assert service.ask("/-/healthy").status == 503  # by the web process, which does not wait for ever
         throng.wait_done()
+        throng.end()
         service.send(signal.SIGCONT)
-        service.wait_value(lambda value: value > 0, "loophound_events_dropped_total", reason="ring_full")
+        seen: set[str] = set()  # in the first scrape: that they ended takes two looks, a second apart
+
+        def are_gone(text: str) -> bool:
+            seen.update(pids & shown(text))
+            return bool(seen) and not pids & shown(text)
+
+        service.wait_metrics(are_gone)
+        assert service.value("loophound_events_dropped_total", reason="ring_full") > 0
 
         def adds_up() -> bool:
             names = ("events_seen", "events_submitted", "ring_events_consumed")
@@ -161,7 +180,6 @@ def test_a_full_ring(python, tmp_path):
 
         poll("all of it to be accounted for", adds_up)
         assert service.value("loophound_ring_peak_bytes") > 0.9 * service.value("loophound_ring_capacity_bytes")
-        throng.end()
         assert watches(service, python)
         assert children(service.pid)["loophound-web"] == web
         assert rss_kib(service.pid) < 64 * 1024

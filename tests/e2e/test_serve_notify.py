@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fusetrap import FuseTrap, hangs
+from growth import bpftool, map_ids
 from process import PATIENCE, poll
 from service import Service
 from watch import Loophound
@@ -69,6 +70,34 @@ def test_what_happened_is_told(python, manager):
         service.send(signal.SIGTERM)
         manager.wait_for("STOPPING=1")
         assert service.wait() == 0
+
+
+def test_ready_is_told_when_it_watches(python, manager):
+    """It stands still as soon as that is heard: its programs are attached, and who ran before is in their table."""
+    with Workload("time_sleep", python) as program, Service("--breaches.to", "none", env=manager.environment) as service:
+        program.wait_ready()
+        manager.wait_for("READY=1")
+        service.send(signal.SIGSTOP)
+        poll("it to stand still", lambda: "\nState:\tT" in Path(f"/proc/{service.pid}/status").read_text())
+        assert nr_links(service.pid) > 10
+        assert program.pid in targets(service.pid)
+        service.send(signal.SIGCONT)
+        service.wait_knows(program.pid)
+        program.go()
+        program.wait_done()
+        program.end()
+
+
+def nr_links(pid: int) -> int:
+    """Attachments of BPF programs that it holds."""
+    return sum("link_type" in path.read_text() for path in Path(f"/proc/{pid}/fdinfo").iterdir())
+
+
+def targets(pid: int) -> set[int]:
+    """Processes that its kernel half has been told of."""
+    held = map_ids(pid)
+    (number,) = (each["id"] for each in bpftool("map", "show")[0] if each["id"] in held and each["name"] == "targets")
+    return {entry["formatted"]["key"] for entry in bpftool("map", "dump", "id", str(number))[0]}
 
 
 def test_who_does_not_get_on_gives_no_sign(manager, tmp_path):
