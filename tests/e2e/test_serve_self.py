@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 
 from growth import map_entries
@@ -86,3 +87,24 @@ def test_without_a_reader_it_is_not_ready(python, tmp_path):
         with Workload("time_sleep", python) as program:
             program.wait_ready()
             service.wait_knows(program.pid)
+
+
+def test_what_is_shown_is_as_it_is_when_somebody_asks(python, tmp_path):
+    """Counters are added up each five seconds; who asks has them as of a second ago at most."""
+    config = tmp_path / "c.yaml"
+    config.write_text("targets: [{name: lengths.py}]\nweb: {max_requests_per_second: 1000}\n")
+    with Service("-c", str(config), "--breaches.to", "none") as service, Workload("lengths", python) as program:
+        service.wait_serving()
+        program.wait_ready()
+        service.wait_knows(program.pid)
+        program.go()
+        shown = set()
+        while not any('"done"' in line for line in program.out.lines):
+            shown.add(turns(service))
+        assert len(shown) >= 5, "it has stalled for five seconds"
+        program.end()
+
+
+def turns(service: Service) -> int:
+    counts = re.findall(r"^loophound_loop_iteration_duration_seconds_count{.*} (\d+)$", service.metrics(), re.MULTILINE)
+    return sum(map(int, counts))

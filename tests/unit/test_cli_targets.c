@@ -277,6 +277,22 @@ static void what_stays_the_same_is_counted_half_as_often(void **state)
 	assert_int_equal(asked.ids[0], 3);
 }
 
+/* 24 that are steady, and behind them one that is not. */
+static void who_is_overdue_longest_is_counted_first(void **state)
+{
+	unsigned nr = 0;
+
+	for (unsigned id = 2; id <= 48; id += 2)
+		has_a_loop(id);
+	has_a_loop(49);
+	for (unsigned turn = 0; turn < 2; turn++, nr -= 25)
+		for (unsigned i = 0; nr < 25; i++)
+			nr += count_at(NOW + turn * EVERY + i * 100 * MS, 40000);
+	assert_int_equal(count_at(NOW + 10 * EVERY, 40000), 24);
+	assert_int_equal(asked.ids[0], 49);
+	assert_int_equal(asked.ids[1], 2);
+}
+
 static void nor_is_it_counted_less_often_than_each_30_seconds(void **state)
 {
 	has_a_loop(2);
@@ -375,6 +391,7 @@ int main(void)
 		TEST(who_ends_meanwhile_is_not_refused),
 		TEST(many_are_counted_with_one_tick_once_it_is_known_what_they_take),
 		TEST(what_stays_the_same_is_counted_half_as_often),
+		TEST(who_is_overdue_longest_is_counted_first),
 		TEST(nor_is_it_counted_less_often_than_each_30_seconds),
 		TEST(what_takes_long_is_counted_seldom),
 		TEST(nothing_more_is_asked_before_the_answers),

@@ -32,6 +32,20 @@ static void counters_of_a_loop_are_series(void **state)
 	assert_line("loophound_events_dropped_total{reason=\"ring_full\"} 0");
 }
 
+static void what_never_turned_has_no_share(void **state)
+{
+	(void)state;
+	start(7, 3);
+	put_stats(7, 3, 0, 0);
+	scrape(EXPOSITION_TEXT);
+	assert_null(strstr(text, "NaN"));
+	assert_null(strstr(text, "loophound_loop_utilization_ratio{"));
+	now_ns += NSEC_PER_SEC;
+	put_stats(7, 3, 1, 1000);
+	scrape(EXPOSITION_TEXT);
+	assert_non_null(strstr(text, "loophound_loop_utilization_ratio{"));
+}
+
 static void openmetrics_names_counters_its_own_way(void **state)
 {
 	(void)state;
@@ -340,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(counters_of_a_loop_are_series),
+		TEST(what_never_turned_has_no_share),
 		TEST(openmetrics_names_counters_its_own_way),
 		TEST(workers_of_one_name_are_numbered),
 		TEST(a_successor_inherits_number_and_sums),

@@ -76,7 +76,8 @@ static void from_another_read_on_it_is_the_process_as_it_is_now(void **state)
 	words[0] = words[2] = 70;
 	assert_int_equal(word(0), 0);
 	assert_int_equal(word(2), 70); /* 1 was next */
-	assert_int_equal(word(2), 70);
+	words[1] = 71;
+	assert_int_equal(word(1), 71);
 	readahead_end(&ahead);
 	assert_int_equal(list.nr, 3);
 	begin();
@@ -157,6 +158,22 @@ static void what_is_not_there_any_more_ends_it(void **state)
 	assert_int_equal(word(1), 1);
 }
 
+static void half_of_a_read_is_none(void **state)
+{
+	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), copy[16];
+	struct mem plain;
+
+	(void)state;
+	begin();
+	assert_int_equal(procmem_read(&mem, (uintptr_t)pages + 4088, copy, sizeof(copy)), 0);
+	readahead_end(&ahead);
+	munmap(pages + 4096, 4096);
+	procmem_of_process(&plain, getpid(), 16);
+	assert_int_equal(procmem_read(&plain, (uintptr_t)pages + 4088, copy, sizeof(copy)), -EFAULT);
+	begin();
+	assert_int_equal(procmem_read(&mem, (uintptr_t)pages + 4088, copy, sizeof(copy)), -EFAULT);
+}
+
 static void a_budget_is_kept(void **state)
 {
 	uint64_t value;
@@ -181,6 +198,7 @@ int main(void)
 		TEST(the_list_has_an_end),
 		TEST(a_long_read_ends_it),
 		TEST(what_is_not_there_any_more_ends_it),
+		TEST(half_of_a_read_is_none),
 		TEST(a_budget_is_kept),
 	};
 

@@ -37,8 +37,8 @@ static void why_it_was_is_said_and_of_how_many(void **state)
 {
 	(void)state;
 	says("loophound: warning: 3 of 9 processes are not looked at: Operation not permitted\n", "", 3, 9, -EPERM);
-	says("loophound: warning: --live: 1 of 9 processes is not looked at: Operation not permitted\n", "--live: ", 1, 9,
-	     -EPERM);
+	says("loophound: warning: --live: 1 of 9 processes is not looked at: Operation not permitted\n",
+	     "--live: ", 1, 9, -EPERM);
 }
 
 static void where_there_is_no_room_what_to_do_is_said(void **state)
