@@ -210,6 +210,7 @@ enum iteration_end {
 };
 #define ITERATION_PARTIAL 1u /* flag: already under way when watching began; start_ns is that moment */
 #define ITERATION_TRACED  2u /* flag: stopped by a tracer, and not (only) by a signal */
+#define ITERATION_FROZEN  4u /* flag: stopped as its cgroup was frozen */
 #define ITERATION_GC_ESTIMATED	   0x10u /* flag: gc_on_cpu_ns is counted in timer ticks, not seen by probes */
 #define ITERATION_IMPORT_ESTIMATED 0x20u /* flag: so are, at least in part, import_*: from stacks */
 

@@ -17,6 +17,8 @@
 #define TASK_UNINTERRUPTIBLE 2
 #define TASK_STOPPED	     4
 #define TASK_TRACED	     8
+#define TASK_FROZEN	     0x8000 /* cgroup version 1, Linux 6.1 and later; before, it looks like a page fault */
+#define JOBCTL_TRAP_FREEZE   (1 << 23) /* version 2 */
 
 __noinline int loop_make_room(struct loop_thread *th)
 {
@@ -168,10 +170,12 @@ static __always_inline void switch_out(struct loop_thread *th, struct task_struc
 	state = prev->__state;
 	if (preempt || !state)
 		return;
-	if (state & (TASK_STOPPED | TASK_TRACED)) {
+	if (state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN) || prev->jobctl & JOBCTL_TRAP_FREEZE) {
 		th->out_class = OFF_STOPPED;
 		if (state & TASK_TRACED)
 			th->flags |= ITERATION_TRACED;
+		else if (!(state & TASK_STOPPED))
+			th->flags |= ITERATION_FROZEN;
 		return;
 	}
 	regs = (struct pt_regs *)bpf_task_pt_regs(prev);

@@ -258,6 +258,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	unsigned long jobctl;
 	unsigned long nvcsw, nivcsw, maj_flt;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;

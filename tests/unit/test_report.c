@@ -151,6 +151,11 @@ static void a_starved_loop_has_its_evidence(void **state)
 		   "\"holder_run_queue_ns\":0}");
 	show(&report_jsonl, 1, 1);
 	assert_has("\"evidence\":{\"stopped_by\":\"tracer\"}");
+	made.iteration.ev.flags = ITERATION_FROZEN;
+	show(&report_text, 1, 1);
+	assert_has("  waited  to go on, frozen with its cgroup (a container that was paused)\n");
+	show(&report_jsonl, 1, 1);
+	assert_has("\"evidence\":{\"stopped_by\":\"freezer\"}");
 	host.throttled_ns = 0;
 	host.steal_ns = 20 * MSEC;
 	assert_int_equal(made_eval(&made), 2);

@@ -13,10 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import truth
 
@@ -176,6 +178,44 @@ def stop_parent(delay: str) -> None:
         os.kill(os.getppid(), signal.SIGCONT)
 
 
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 0x40000, 2
+FREEZER = "/sys/fs/cgroup/freezer"  # of cgroup version 1
+
+
+def mount_cgroup2() -> str:
+    """A folder in which it is mounted, for this process only: a host of version 1 need not have it anywhere."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    folder = tempfile.mkdtemp(prefix="loophound-cgroup-")
+    libc.unshare(CLONE_NEWNS)
+    libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)  # an interpreter's own root is no mount, and private
+    if libc.mount(b"none", folder.encode(), b"cgroup2", 0, None):
+        raise OSError(ctypes.get_errno(), f"cgroup2 on {folder}")
+    return folder
+
+
+def freeze_parent(delay: str, version: str) -> None:
+    """Per order: freeze the workload's cgroup for a while, as `docker pause` does."""
+    top = FREEZER if version == "1" else mount_cgroup2()
+    file, frozen, thawed = ("freezer.state", "FROZEN", "THAWED") if version == "1" else ("cgroup.freeze", "1", "0")
+    with open("/proc/self/cgroup") as lines:
+        paths = dict(line.rstrip("\n").split(":", 2)[1:] for line in lines)
+    home = Path(top + paths["freezer" if version == "1" else ""])
+    group = Path(top, f"loophound-freeze-{os.getpid()}")
+    group.mkdir()
+    (group / "cgroup.procs").write_text(str(os.getppid()))
+    say("ready")
+    for _ in sys.stdin:
+        (group / file).write_text(frozen)
+        time.sleep(float(delay))
+        (group / file).write_text(thawed)
+    for member in (group / "cgroup.procs").read_text().split():  # and peers that the workload made since
+        (home / "cgroup.procs").write_text(member)
+    group.rmdir()
+    if version == "2":
+        ctypes.CDLL(None).umount2(top.encode(), MNT_DETACH)
+        os.rmdir(top)
+
+
 def spin(nice: str) -> None:
     """Keep a CPU busy."""
     os.nice(int(nice))
@@ -234,6 +274,7 @@ MODES = {
     "flock": flock,
     "late-line": late_line,
     "stop-parent": stop_parent,
+    "freeze-parent": freeze_parent,
     "spin": spin,
 }
 

@@ -13,7 +13,9 @@ static const char *stopped_by(const struct finding *finding)
 {
 	if (iteration_is_ongoing(finding->iteration))
 		return NULL;
-	return finding->iteration->ev.flags & ITERATION_TRACED ? "tracer" : "signal";
+	if (finding->iteration->ev.flags & ITERATION_TRACED)
+		return "tracer";
+	return finding->iteration->ev.flags & ITERATION_FROZEN ? "freezer" : "signal";
 }
 
 static void put_host(struct json *json, const struct finding *finding)
@@ -143,8 +145,9 @@ void evidence_text_starved(const struct report_opts *opts, const struct finding 
 			 ev->nr_major_faults, ev->nr_major_faults == 1 ? "" : "s");
 	} else if (finding->cause == CAUSE_STOPPED) {
 		snprintf(text, sizeof(text), "to go on, %s",
-			 !by	     ? "stopped by a signal or a debugger" :
+			 !by	     ? "stopped by a signal, a debugger or the freezer" :
 			 by[0] == 't' ? "stopped by a debugger or tracer (ptrace)" :
+			 by[0] == 'f' ? "frozen with its cgroup (a container that was paused)" :
 				       "stopped by a signal (SIGSTOP and its kin)");
 	} else {
 		say_queued(ev, text, sizeof(text));

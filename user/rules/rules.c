@@ -102,10 +102,11 @@ const struct rule rules[RULE_MAX] = {
 			"stopped",
 		.evidence =
 			"The scheduler's own account of the thread: runnable but not running, "
-			"asleep in a page fault, stopped or traced.",
+			"asleep in a page fault, stopped, traced or frozen.",
 		.advice =
 			"look at the host: CPU limits and neighbours (run-queue), memory "
-			"pressure and swap (page-fault), signals and debuggers (stopped)",
+			"pressure and swap (page-fault), signals, debuggers and paused containers "
+			"(stopped)",
 	},
 	[RULE_UNBOUNDED_CONCURRENCY] = {
 		.id = "unbounded-concurrency",
