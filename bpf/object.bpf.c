@@ -211,17 +211,20 @@ __noinline int socket_has_room(s32 fd)
 
 #define FD_SET_WORDS 16 /* FD_SETSIZE of 1024 */
 
+/* 1 if it is not 0: without a branch, since the verifier walks both ways of each. */
+static __always_inline u64 is_any(u64 bits)
+{
+	return (bits | -bits) >> 63;
+}
+
 /* The lowest of the bits that are set, by its number; of none, some number. */
 __noinline int lowest_bit(u64 bits)
 {
-	u32 at = 0;
+	u64 lowest = bits & -bits;
 
-	if (!(bits & 0xffffffff)) { bits >>= 32; at += 32; }
-	if (!(bits & 0xffff)) { bits >>= 16; at += 16; }
-	if (!(bits & 0xff)) { bits >>= 8; at += 8; }
-	if (!(bits & 0xf)) { bits >>= 4; at += 4; }
-	if (!(bits & 0x3)) { bits >>= 2; at += 2; }
-	return at + !(bits & 1);
+	return is_any(lowest & 0xaaaaaaaaaaaaaaaa) | is_any(lowest & 0xcccccccccccccccc) << 1 |
+	       is_any(lowest & 0xf0f0f0f0f0f0f0f0) << 2 | is_any(lowest & 0xff00ff00ff00ff00) << 3 |
+	       is_any(lowest & 0xffff0000ffff0000) << 4 | is_any(lowest & 0xffffffff00000000) << 5;
 }
 
 __noinline int fd_in_word(u64 set_addr, u32 word)

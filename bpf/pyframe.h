@@ -266,6 +266,11 @@ static __always_inline u32 pyframe_code_flags(struct scratch *s, u64 code)
 	return flags;
 }
 
+/* Eight characters as read_user_u64() reads them. */
+#define NAME8(a, b, c, d, e, f, g, h)                                                        \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |      \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+
 #define PY_TEXT_MAX 32 /* no text that is looked for is longer */
 
 /* Whether len bytes at addr are text, a constant: by words, with one branch for all, of those the verifier walks. */

@@ -81,17 +81,26 @@ static __always_inline u32 pyloop_of_runner(struct scratch *s, u32 index, u32 *d
 
 /*
  * gevent: a greenlet's stack is its own, and the hub is on none but its own.  The stack of a thread's
- * first greenlet begins with what no greenlet runs: a module's code, or threading's.
+ * first greenlet begins with what no greenlet runs: a module's code, threading's _bootstrap, or, with
+ * `python -m`, _run_module_as_main.  As much as is compared has to do for these names.
  */
 static __always_inline int pyloop_is_greenlet(struct scratch *s)
 {
 	u32 last = (s->nr - 1) & (EV_MAX_FRAMES - 1);
+	u64 code = s->frames[last].code_addr, name;
 
 	if (!s->nr || s->status != STACK_OK || s->flags & STACK_TRUNCATED)
 		return 0;
 	if (s->passing[last >> 6 & 1] & 1ULL << (last & 63))
 		return 0;
-	return !PYLOOP_IS(s, last, "_bootstrap", "threading.py");
+	name = read_user_u64(code + s->layout.code_name) + s->layout.str_ascii_data;
+	switch (read_user_u64(name)) {
+	case NAME8('_', 'b', 'o', 'o', 't', 's', 't', 'r'):
+		return !pyloop_ends(s, read_user_u64(code + s->layout.code_filename), "threading.py", 12);
+	case NAME8('_', 'r', 'u', 'n', '_', 'm', 'o', 'd'):
+		return read_user_u64(name + 8) != NAME8('u', 'l', 'e', '_', 'a', 's', '_', 'm');
+	}
+	return 1;
 }
 
 /* The code object that the innermost frame of a thread runs; 0: none. */

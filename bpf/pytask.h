@@ -26,11 +26,6 @@
 #define PYPARTIAL_FUNCTION 16 /* partialobject.fn */
 #define PYBUILTIN_BYTES	   64 /* of its name and a NUL; none is longer */
 
-/* Eight characters as read_user_u64() reads them. */
-#define NAME8(a, b, c, d, e, f, g, h)                                                        \
-	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |      \
-	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
-
 #define PYTYPE_FLAGS	    168
 #define PYTYPE_IS_LONG	    (1ULL << 24)
 #define PYTYPE_IS_STR	    (1ULL << 28)

@@ -12,7 +12,8 @@ from loops import KINDS, has_loop, on_loop
 from match import check_breaches, check_summary
 from process import poll
 from watch import Loophound, Watch, outcome_of, watch_workload
-from workload import Workload
+from workload import PROGRAMS, Workload
+from workload import WORKLOADS as FOLDER
 
 # By loop: on the distribution's interpreter, for which its packages are.
 WORKLOADS = {
@@ -87,6 +88,18 @@ def test_in_a_greenlet(loop, python):
             if breach["site"]["function"] != "sink":
                 assert breach["site"]["line"] in lines[rule], outcome.output
     assert {breach["rule"] for breach in found} <= {"blocking-call", "cpu-bound", "host-starved"}, outcome.output
+
+
+@pytest.mark.parametrize("through", [(), ("-m", "first_greenlet")], ids=["script", "module"])
+def test_a_first_greenlet_is_not_the_loop(through, python):
+    """However the program was started: its own stack begins with a module, or with what runs one."""
+    outcome = watch_workload("first_greenlet", python, through=through, env={"PYTHONPATH": f"{FOLDER}:{PROGRAMS}"})
+    found = [breach for breach in outcome.of_type("breach") if not breach["ongoing"]]
+
+    assert len(outcome.truths) == 2, outcome.output
+    lines = [each["site"]["line"] for each in found if each["rule"] != "host-starved" for _ in range(each["count"])]
+    assert lines == [truth["line"] for truth in outcome.truths], outcome.output
+    assert {each["loop"] for each in found} == {"gevent"}, outcome.output
 
 
 OTHERS = [each for each in find_interpreters() if each != system_interpreter()]

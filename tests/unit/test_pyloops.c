@@ -183,6 +183,9 @@ static void greenlets_are_told_from_the_threads_own_stack(void **state)
 			{ CALLS(APP, MODULE), false },
 			{ CALLS(MODULE), false },
 			{ CALLS(APP, { "_bootstrap", "/usr/lib/python3.11/threading.py" }), false },
+			{ CALLS(APP, { "_bootstrap", "/srv/app.py" }), true },
+			{ CALLS(APP, MODULE, { "_run_module_as_main", "<frozen runpy>" }), false },
+			{ CALLS(APP, { "_run_model", "/srv/app.py" }), true },
 		};
 
 		for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
