@@ -30,6 +30,14 @@ def test_a_function_in_c_under_uvloop(python):
     check_function_in_c(watch_workload("callback_in_c", python, through=(script("under"), "uvloop")))
 
 
+def test_a_callback_is_not_what_is_around_it(interpreter):
+    outcome = watch_workload("callbacks_around", interpreter)
+    found = [breach for breach in outcome.of_type("breach") if not breach["ongoing"] and breach["rule"] != "host-starved"]
+
+    check_breaches(outcome)
+    assert [breach["callback"]["function"] for breach in found] == ["called", "handle_signal"], outcome.output
+
+
 def test_asyncio_comes_late(interpreter):
     outcome = watch_workload("late_asyncio", interpreter)
 

@@ -152,6 +152,35 @@ static void other_loops_are_told_by_their_depth(void **state)
 	assert_int_equal(site.site, 2);
 }
 
+static void a_callback_is_what_the_loop_called(void **state)
+{
+	const struct frame work = frame_at("/srv/shop/app.py", 9, "work");
+	const struct frame timed = frame_at("/srv/shop/slow.py", 7, "timed");
+	const struct frame run = frame_at(STDLIB "asyncio/events.py", 80, "_run");
+	const struct frame select = frame_at(STDLIB "selectors.py", 468, "select");
+	const struct frame once = frame_at(STDLIB "asyncio/base_events.py", 1922, "_run_once");
+	const struct {
+		struct frame frames[4];
+		int callback;
+	} cases[] = {
+		{ { work, run, once }, 0 },
+		{ { work, run, timed, once }, 0 }, /* something that times callbacks is around them */
+		{ { run, timed, once }, 1 },	   /* a function in C has no frame */
+		{ { work, select, once }, 0 },	   /* a signal's handler, while the loop waits */
+		{ { select, once }, -1 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct stack stack = { 0 };
+
+		for (unsigned int k = 0; k < 4 && cases[i].frames[k].name; k++)
+			push(&stack, cases[i].frames[k]);
+		push(&stack, frame_at("/srv/shop/app.py", 200, "<module>"));
+		assert_int_equal(find(&stack).callback, cases[i].callback);
+	}
+}
+
 /* One application's frame below generated code of a file, in the loop. */
 static int site_below(const char *generated, const char *application)
 {
@@ -327,6 +356,7 @@ int main(void)
 		cmocka_unit_test(the_script_that_runs_the_loop_is_never_the_site),
 		cmocka_unit_test(a_coroutine_outside_the_loop_is_not_the_one_that_ran),
 		cmocka_unit_test(other_loops_are_told_by_their_depth),
+		cmocka_unit_test(a_callback_is_what_the_loop_called),
 		cmocka_unit_test(generated_code_is_the_site_only_if_there_is_no_other),
 		cmocka_unit_test(the_standard_library_is_where_asyncio_is),
 		cmocka_unit_test(no_stack_no_site),

@@ -132,6 +132,7 @@ static bool is_dispatcher(const struct frame *frame)
 		const char *file, *name;
 	} dispatchers[] = {
 		{ "asyncio/events.py", "_run" },
+		{ "/selectors.py", "select" }, /* a signal's handler runs within it */
 		{ "twisted/internet/base.py", "runUntilCurrent" },
 		{ "twisted/internet/epollreactor.py", "doPoll" },
 		{ "twisted/internet/posixbase.py", "_doReadOrWrite" },
@@ -151,10 +152,18 @@ static bool is_dispatcher(const struct frame *frame)
 /* The frame that the loop called: the outermost one inside, without those around it. */
 static int find_callback(const struct loop *loop, const struct stack *stack, int inside)
 {
-	int i = inside - 1;
+	int i = inside - 1, k;
 
 	if (inside == (int)stack->nr && (!loop || loop->info.kind != LOOP_KIND_GEVENT))
 		return -1; /* where the loop begins is not known */
+	/* What has been put around Handle._run, to time callbacks, is none. */
+	for (k = i; k > 0; k--) {
+		if (!strcmp(stack->frames[k].name, "_run") &&
+		    site_path_ends(stack->frames[k].file, "asyncio/events.py")) {
+			i = k;
+			break;
+		}
+	}
 	while (i >= 0 && is_dispatcher(&stack->frames[i]))
 		i--;
 	return i;
