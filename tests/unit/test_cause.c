@@ -26,7 +26,7 @@ static enum cause cause_on(int syscall, uint8_t kind, uint32_t rdev)
 	return cause_of((struct ev_sleep){ .syscall = syscall,
 					   .fd = 5,
 					   .args = { 5 },
-					   .object = { .kind = kind, .rdev = rdev } });
+					   .object = { .kind = kind, .rdev = rdev, .name = "x", .name_len = 2 } });
 }
 
 static void sleeps_are_found_in_every_version(void **state)
@@ -219,6 +219,9 @@ static void waits_inside_subprocess_are_for_the_process(void **state)
 									.name = "[pidfd]",
 									.name_len = 7 } },
 					NULL),
+			 CAUSE_SUBPROCESS);
+	/* since Linux 6.9 */
+	assert_int_equal(cause_of((struct ev_sleep){ .syscall = SYS_poll, .fd = 3, .object = { .kind = OBJECT_FILE } }),
 			 CAUSE_SUBPROCESS);
 }
 

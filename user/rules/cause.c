@@ -92,6 +92,15 @@ static bool watches_nothing(const struct ev_sleep *ev)
 	return ev->fd < 0 && !ev->args[is_select ? 0 : 1];
 }
 
+/*
+ * Since Linux 6.9 a pidfd looks like a file that has no path; before, it has a name (see cause_of_object()).
+ * Of no other file without one has poll() to wait.
+ */
+static bool is_pidfd(const struct ev_object *object)
+{
+	return object->kind == OBJECT_FILE && !object->name_len;
+}
+
 /* A unix socket of a service that resolves names: nss-resolve, nscd, sssd, avahi. */
 static bool is_resolver(const struct ev_object *object)
 {
@@ -155,7 +164,10 @@ static enum cause cause_of_call(const struct ev_sleep *ev)
 	case CALL_SLEEP: return CAUSE_SLEEP;
 	case CALL_LOCK: return CAUSE_LOCK;
 	case CALL_CHILD: return CAUSE_SUBPROCESS;
-	case CALL_SELECT: return watches_nothing(ev) ? CAUSE_SLEEP : by_object;
+	case CALL_SELECT:
+		if (watches_nothing(ev))
+			return CAUSE_SLEEP;
+		return is_pidfd(&ev->object) ? CAUSE_SUBPROCESS : by_object;
 	case CALL_BY_OBJECT: return by_object;
 	case CALL_SOCKET: return by_object == CAUSE_DNS ? CAUSE_DNS : CAUSE_NETWORK;
 	case CALL_FILE: /* most of these name a path and have no descriptor to ask */
