@@ -5,7 +5,7 @@
  * A wake-up of the daemon costs the target 0.7 us or more, so records only wake it that someone waits
  * for: a stack seen first (its names must be read while the target lives) and the end of a long
  * iteration, at most once in WAKEUP_GAP_NS each thread.  Whoever was woken looks once more after that time
- * (user/cli/engine.c), so none of them waits for long; the daemon looks every 100 ms in any case.
+ * (user/cli/engine.c), so none of them waits for long; the daemon looks every 100 or 200 ms in any case.
  */
 #ifndef EMIT_BPF_H
 #define EMIT_BPF_H
