@@ -24,7 +24,7 @@ LEAST_RATIO = {"asyncio": 0.99, "uvloop": 0.985}
 MOST_P99_RATIO = 1.02
 # Of the time of the two CPUs, that others had: quads with more are left out.  CPU time per request hardly changes by it.
 MOST_DISTURBED = 0.3
-MOST_DISTURBED_LATENCY = 0.15
+MOST_DISTURBED_LATENCY = 0.05  # beyond it the ratios of p99 scatter three times as much
 LOOK_EVERY = 10  # quads
 SURE_TO_STOP = 0.995  # whoever looks again and again, and stops when it suits him, is to be surer than 95 %
 

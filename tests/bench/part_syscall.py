@@ -52,7 +52,7 @@ def _rounds(rounds: int, milliseconds: int) -> dict[str, list[dict[str, float]]]
 
 
 def run(is_quick: bool) -> list[Row]:
-    seen = _rounds(*((3, 50) if is_quick else (75, 100)))
+    seen = _rounds(*((3, 50) if is_quick else (40, 100)))
     rows = []
     for attached in ATTACHED:
         for mode, what in MODES.items():

@@ -15,7 +15,7 @@ from slices import Quad
 
 Latencies = list[tuple[float, int]]  # what an answer took, in one unit for all, and how many took that
 
-QUADS_TOGETHER = 8  # each side has some 1,600 iterations then, and sixteen of them are beyond its p99
+QUADS_TOGETHER = 4  # each side has some 800 iterations then, and eight of them are beyond its p99
 GROUPS = f"groups of {QUADS_TOGETHER} quads"
 
 
