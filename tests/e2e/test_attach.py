@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from match import check_breaches, check_summary, tolerance_ns
+from process import Child
 from watch import Loophound, Outcome, Watch, outcome_of
 from workload import Workload, script
 
@@ -54,6 +55,28 @@ def take_under_way(outcome: Outcome) -> list[dict]:
     for line in early:
         assert line["partial"], f"its beginning was not seen{outcome.output}"
     return early
+
+
+TURNS = """
+import asyncio
+async def main():
+    print("turns", flush=True)
+    while True:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+"""
+
+
+def test_the_counters_of_a_loop_come_once_a_second(python):
+    """The first ones, too."""
+    with Child([python.path, "-c", TURNS]) as program:
+        program.out.wait_for(lambda line: line == "turns")
+        with Watch(program.pid) as watch, context_of(program):
+            watch.wait_attached()
+            watch.expect("a loop's line", lambda line: json.loads(line)["type"] == "loop")
+            session, line = (next(each for each in watch.records() if each["type"] == kind) for kind in ("session", "loop"))
+            assert line["ts_ns"] - session["start_ns"] > 900_000_000
+            watch.interrupt()
 
 
 def test_attached_in_an_idle_wait(python):

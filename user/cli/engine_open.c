@@ -133,6 +133,7 @@ static void fill_session(struct engine *engine, struct session *session)
 
 	memset(session, 0, sizeof(*session));
 	engine->start_ns = engine_now_ns();
+	engine->second_ns = engine->start_ns + NSEC_PER_SEC;
 	session->start_ns = engine->start_ns;
 	session->wall_minus_mono_ns = wall_ns() - engine_now_ns();
 	snprintf(session->version, sizeof(session->version), "%s", LOOPHOUND_VERSION);
