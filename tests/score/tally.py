@@ -100,7 +100,7 @@ def true_range_ns(truth: dict) -> tuple[int, int]:
         return cpu, cpu
     if rule == "host-starved" and truth["cause"] in ("run-queue", "throttled"):
         return wall - cpu, wall - cpu
-    return wall - cpu - delay, wall - cpu
+    return wall - cpu - delay - truth.get("holder_delay_ns", 0), wall - cpu  # who holds the GIL may have had no CPU
 
 
 @dataclass
@@ -200,7 +200,9 @@ def _sort_out(result: Tally, unpaired: list[dict], outcome: Outcome) -> None:
         is_starved = (breach["rule"], breach["cause"]) == ("host-starved", "run-queue")
         (result.starved if is_starved else result.invented).append(breach)
     said_ns = sum(breach["total_ns"] for breach in result.starved)
-    if said_ns > outcome.loops_delay_ns + tolerance_ns(said_ns):
+    of_holders_ns = sum((breach["evidence"] or {}).get("holder_run_queue_ns", 0) for breach in result.starved)
+    true_ns = outcome.loops_delay_ns + min(of_holders_ns, outcome.others_delay_ns)
+    if said_ns > true_ns + tolerance_ns(said_ns):
         result.invented += result.starved
         result.starved = []
 
