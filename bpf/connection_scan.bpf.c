@@ -77,6 +77,8 @@ __noinline int connection_check_owner(struct connection *connection, u32 target_
 	id = connection_slot_find(target_id, &slot->peer, slot->name_hash);
 	if (id == NO_SLOT)
 		return 0;
+	if (slot->peer.family == AF_UNIX)
+		unix_descriptor_forget(connection); /* of the owner that was */
 	connection->tgid = tgid;
 	connection->target_id = target_id;
 	connection->owner_round = round;
@@ -167,8 +169,6 @@ __noinline int connection_look_at_unix(const struct unix_stream *stream, u32 tar
 	}
 	if (connection) {
 		*unix_hint(connection_scan.tgid) = 1;
-		if (connection->tgid != connection_scan.tgid)
-			unix_descriptor_forget(connection);
 		connection_check_owner(connection, target_id);
 		if (connection->tgid == connection_scan.tgid)
 			unix_descriptor_know(connection, stream->fd);

@@ -129,6 +129,39 @@ static void a_worker_accepts_on_what_it_inherited(void **state)
 	watch_close(w);
 }
 
+/* Nor does who inherited it, and is looked at after its owner, keep the owner's close() from being its end. */
+static void who_inherited_it_too_does_not_hide_its_end(void **state)
+{
+	static const char script[] =
+		"go()\n"
+		"server = socket.socket(socket.AF_UNIX); server.bind('\\0loophound-heir-%d' % os.getpid())\n"
+		"server.listen(100)\n"
+		"ours = []\n"
+		"for i in range(5):\n"
+		"    s = socket.socket(socket.AF_UNIX); s.connect(server.getsockname()); ours.append(s)\n"
+		"child = os.fork()\n"
+		"if child == 0:\n"
+		"    os.read(0, 1); os._exit(0)\n"
+		"say('heir', child); os.waitpid(child, 0)\n"
+		"for s in ours[:3]: s.close()\n"
+		"say('rest'); sys.stdin.readline()\n";
+	struct watch *w = watch_open(&probes_default_config);
+	struct child child;
+	int heir;
+
+	(void)state;
+	watch_run(w, &child, pythons[0], script);
+	assert_int_equal(sscanf(child_line(&child), "heir %d", &heir), 1);
+	check_unix(w, child.pid, child.target_id, 5, 0);
+	LOOK(w, false, child.pid, heir);
+	assert_int_equal(write(child.input, "x", 1), 1);
+	assert_string_equal(child_line(&child), "rest");
+	check_unix(w, child.pid, child.target_id, 2, 0);
+	child_go(&child);
+	child_end(&child);
+	watch_close(w);
+}
+
 /* ---- descriptors in messages ---- */
 
 static const char passing[] =
@@ -333,6 +366,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_both_ends_of_unix_at_once),
 		cmocka_unit_test(a_worker_accepts_on_what_it_inherited),
+		cmocka_unit_test(who_inherited_it_too_does_not_hide_its_end),
 		cmocka_unit_test(follows_descriptors_in_messages),
 		cmocka_unit_test(who_is_kept_in_mind_is_not_counted),
 		cmocka_unit_test(what_the_kernel_refuses_takes_no_more_with_it),
