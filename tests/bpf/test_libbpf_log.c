@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "log.h"
+#include "../unit/stderr_of.h"
 #include "watched.h"
 
 static char got[65536];
@@ -27,21 +28,13 @@ static void say(enum libbpf_print_level level, const char *fmt, ...)
 /* Standard error, when libbpf says that the kernel refused a program for these reasons. */
 static const char *said_of(enum log_level level, const char *reasons)
 {
-	FILE *file = tmpfile();
-	int old = dup(STDERR_FILENO);
-	size_t bytes;
+	struct stderr_of of;
 
 	log_set_level(level);
-	dup2(fileno(file), STDERR_FILENO);
+	stderr_begin(&of);
 	say(LIBBPF_WARN, "prog '%s': -- BEGIN PROG LOAD LOG --\n%s-- END PROG LOAD LOG --\n", "refused", reasons);
-	dup2(old, STDERR_FILENO);
-	close(old);
 	log_set_level(LOG_WARN);
-	rewind(file);
-	bytes = fread(got, 1, sizeof(got) - 1, file);
-	got[bytes] = '\0';
-	fclose(file);
-	return got;
+	return stderr_end(&of, got, sizeof(got));
 }
 
 static void all_that_the_verifier_says(void **state)

@@ -15,28 +15,21 @@
 #include <cmocka.h>
 
 #include "log.h"
+#include "stderr_of.h"
 
 static char got[16384];
 
 /* What standard error got of one line. */
 static const char *said(enum log_level level, pid_t pid, const char *text)
 {
-	FILE *file = tmpfile();
-	int old = dup(STDERR_FILENO);
-	size_t bytes;
+	struct stderr_of of;
 
-	dup2(fileno(file), STDERR_FILENO);
+	stderr_begin(&of);
 	if (pid)
 		log_about(level, pid, "%s", text);
 	else
 		log_write(level, "%s", text);
-	dup2(old, STDERR_FILENO);
-	close(old);
-	rewind(file);
-	bytes = fread(got, 1, sizeof(got) - 1, file);
-	got[bytes] = '\0';
-	fclose(file);
-	return got;
+	return stderr_end(&of, got, sizeof(got));
 }
 
 static const char *message(const char *text)

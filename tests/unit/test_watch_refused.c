@@ -12,25 +12,16 @@
 #include <cmocka.h>
 
 #include "commands.h"
+#include "stderr_of.h"
 
 static void says(const char *wanted, const char *prefix, unsigned nr_refused, unsigned nr, int err)
 {
-	FILE *file = tmpfile();
-	int old = dup(STDERR_FILENO);
+	struct stderr_of of;
 	char text[512];
-	size_t length;
 
-	fflush(stderr);
-	dup2(fileno(file), STDERR_FILENO);
+	stderr_begin(&of);
 	watch_tell_refused(prefix, nr_refused, nr, err);
-	fflush(stderr);
-	dup2(old, STDERR_FILENO);
-	close(old);
-	rewind(file);
-	length = fread(text, 1, sizeof(text) - 1, file);
-	text[length] = '\0';
-	fclose(file);
-	assert_string_equal(text, wanted);
+	assert_string_equal(stderr_end(&of, text, sizeof(text)), wanted);
 }
 
 static void why_it_was_is_said_and_of_how_many(void **state)
