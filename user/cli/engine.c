@@ -105,10 +105,9 @@ void engine_set_pace(struct engine *engine, bool is_calm)
 {
 	uint64_t tick_ns = is_calm ? CALM_TICK_NS : TICK_NS;
 
-	if (engine->is_calm != is_calm || !engine->has_pace)
+	if (engine->tick_ns != tick_ns)
 		engine_set_timer(engine->tick_fd, tick_ns, tick_ns);
-	engine->is_calm = is_calm;
-	engine->has_pace = true;
+	engine->tick_ns = tick_ns;
 }
 
 /* Nothing came since the last tick, nothing is on its way, and no loop can be past a limit before the next one. */

@@ -35,7 +35,7 @@ struct engine {
 	uint64_t second_ns;  /* when what is done once a second is done again */
 	unsigned seconds;    /* times that it was */
 	uint64_t counted_ns; /* when counters entered the stream last */
-	bool has_pace, is_calm; /* of ticks: any yet; they are further apart */
+	uint64_t tick_ns;    /* how far ticks are apart; 0: there are none yet */
 	bool is_any_long;	/* at the last tick an iteration was past its target's lowest limit */
 	bool *is_loop_alive; /* by loop_id */
 	uint32_t *loop_target;
